@@ -1,0 +1,128 @@
+"""DisTEMIST: Spanish clinical cases with diseases linked to SNOMED CT (Zenodo, CC BY 4.0).
+
+All 750 training texts have mentions (`subtrack1_entities`), 583 of them also codes
+(`subtrack2_linking`). In a text without codes every prediction would count as false, which is
+why `linked_only` exists.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from embedlink.corpora.lines import Row, read_rows, read_text, require_folder, shown
+from embedlink.corpora.spans import Place, UniqueIds, read_code, read_mention
+from embedlink.types import Document, EmbedLinkError, Mention, Problems
+
+PARTS = {"training": "train", "test_annotated": "test"}
+"""Folders of the Zenodo layout, and the official split that each one is."""
+_MENTION_COLUMNS = ("filename", "mark", "label", "off0", "off1", "span")
+_LINKING_COLUMNS = (*_MENTION_COLUMNS, "code")
+
+
+@dataclass(frozen=True)
+class DisTEMIST:
+    """The corpus in its Zenodo layout, or the bare content of its `training` folder."""
+
+    name: str
+    folder: str
+    linked_only: bool = False
+
+    def read(self, problems: Problems) -> Iterator[Document]:
+        """Yield the documents of each part, ordered by file name."""
+        remedy = "run `python prepare.py data=distemist`, or correct the path"
+        folder = require_folder(self.folder, remedy)
+        parts = {split: folder / part for part, split in PARTS.items() if (folder / part).is_dir()}
+        if (folder / "text_files").is_dir():
+            parts = {"train": folder}
+        if not parts:
+            raise EmbedLinkError(
+                f"{folder}: holds neither text_files nor {' or '.join(PARTS)}; {remedy}"
+            )
+        ids = UniqueIds()
+        for split, part in parts.items():
+            yield from self._read_part(part, split, ids, problems)
+
+    def _read_part(
+        self, part: Path, split: str, ids: UniqueIds, problems: Problems
+    ) -> Iterator[Document]:
+        entities = sorted((part / "subtrack1_entities").glob("*.tsv"))
+        linking = sorted((part / "subtrack2_linking").glob("*_linking.tsv"))
+        if not entities and not linking:
+            raise EmbedLinkError(
+                f"{part}: no subtrack1_entities/*.tsv and no subtrack2_linking/*_linking.tsv; "
+                "unpack the archive again"
+            )
+        marked = _Marked()
+        for file in linking:
+            marked.add(
+                file, read_rows(file, _LINKING_COLUMNS, problems, delimiter="\t", quoted=False)
+            )
+        linked = set(marked.rows)
+        for file in entities:
+            marked.add(
+                file, read_rows(file, _MENTION_COLUMNS, problems, delimiter="\t", quoted=False)
+            )
+        for path in sorted((part / "text_files").glob("*.txt")):
+            rows = marked.rows.pop(path.stem, {})
+            if self.linked_only and path.stem not in linked:
+                continue
+            text = read_text(path, problems)
+            if text is not None:
+                text = _line_ends(text, rows, path, problems)
+                id_ = ids.claim(path.stem, Place(str(path), None), problems)
+                yield Document(id_, text, _mentions(text, rows, problems), self.name, split)
+        _note_missing_texts(part, marked, problems)
+
+
+@dataclass(slots=True)
+class _Marked:
+    """The rows of a part by file name and mark; a linking row goes before a plain mention."""
+
+    rows: dict[str, dict[tuple[str, str, str], tuple[Path, Row]]] = field(default_factory=dict)
+
+    def add(self, file: Path, rows: Iterator[Row]) -> None:
+        """Add the rows of one file that are not there yet."""
+        for row in rows:
+            key = (row.cells["off0"], row.cells["off1"], row.cells["mark"])
+            self.rows.setdefault(row.cells["filename"], {}).setdefault(key, (file, row))
+
+
+def _mentions(
+    text: str, rows: dict[tuple[str, str, str], tuple[Path, Row]], problems: Problems
+) -> tuple[Mention, ...]:
+    """The rows of one document as mentions in the order of the text."""
+    found = []
+    for file, row in rows.values():
+        place = Place(str(file), row.line)
+        cells = row.cells
+        code = read_code(cells.get("code", ""), (), place, problems)
+        found.append(
+            read_mention(text, cells["off0"], cells["off1"], code, place, problems, cells["span"])
+        )
+    kept = (mention for mention in found if mention is not None)
+    return tuple(sorted(kept, key=lambda mention: (mention.start, mention.end)))
+
+
+def _line_ends(
+    text: str, rows: dict[tuple[str, str, str], tuple[Path, Row]], path: Path, problems: Problems
+) -> str:
+    """The text with LF line ends where the offsets were counted on those (a converted copy)."""
+    if "\r\n" not in text:
+        return text
+    spans = [(row.cells["off0"], row.cells["off1"], row.cells["span"]) for _, row in rows.values()]
+
+    def agreeing(candidate: str) -> int:
+        pairs = [(a, b, span) for a, b, span in spans if a.isdecimal() and b.isdecimal()]
+        return sum(candidate[int(a) : int(b)] == span for a, b, span in pairs)
+
+    unix = text.replace("\r\n", "\n")
+    problems.add(str(path), None, "CRLF", "CRLF", "read as annotated", repaired=True)
+    return unix if agreeing(unix) >= agreeing(text) else text
+
+
+def _note_missing_texts(part: Path, marked: _Marked, problems: Problems) -> None:
+    """Mentions that are left have no text file: note each document once, at its first row."""
+    for name, rows in marked.rows.items():
+        file, row = next(iter(rows.values()))
+        remedy = f"add its .txt file to {part / 'text_files'}"
+        problems.add(str(file), row.line, shown(name), "missing text file", remedy)

@@ -1,0 +1,23 @@
+"""What every reader offers, so that a new corpus is one file and one configuration."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from embedlink.types import Document, Problems
+
+
+class Corpus(Protocol):
+    """A corpus' name in reports, and its documents as a stream.
+
+    `read` yields documents as it goes and notes bad rows in `problems`; it raises
+    `EmbedLinkError` only where nothing can be read at all (a missing folder, say).
+    """
+
+    @property
+    def name(self) -> str:
+        """The name under which the corpus' figures are reported."""
+        ...
+
+    def read(self, problems: Problems) -> Iterator[Document]:
+        """Yield the corpus' documents in the order of its files."""
+        ...

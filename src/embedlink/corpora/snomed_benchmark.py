@@ -1,0 +1,119 @@
+"""The SNOMED CT Entity Linking benchmark: MIMIC-IV discharge notes (PhysioNet, credentialed).
+
+It cannot be redistributed or downloaded without credentials: the user points at a folder.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from embedlink.corpora.lines import Row, read_rows, require_folder, shown
+from embedlink.corpora.shifted import Repair, find_repair
+from embedlink.corpora.spans import Place, UniqueIds, read_mention
+from embedlink.types import Document, EmbedLinkError, Mention, Problems
+
+NOTES = {
+    "train": ("mimic-iv_notes_training_set.csv", "train_notes.csv"),
+    "test": ("mimic-iv_notes_test_set.csv", "test_notes.csv"),
+}
+"""Names of the notes in the releases so far, by split."""
+ANNOTATIONS = {"train": "train_annotations.csv", "test": "test_annotations.csv"}
+_ACCESS = "ask for access at https://physionet.org/content/snomed-ct-entity-challenge/"
+
+
+class _Pair(NamedTuple):
+    """The two files of one split."""
+
+    split: str
+    notes: Path
+    annotations: Path
+
+
+@dataclass(frozen=True)
+class SnomedBenchmark:
+    """The splits that the folder holds. `repair` moves annotations that `<br>` has shifted."""
+
+    name: str
+    folder: str
+    repair: bool = True
+
+    def read(self, problems: Problems) -> Iterator[Document]:
+        """Yield the notes of each split in the order of their file."""
+        ids = UniqueIds()
+        for pair in self._pairs(problems):
+            rows = _annotations(pair.annotations, problems)
+            columns = ("note_id", "text")
+            for note in read_rows(pair.notes, columns, problems, delimiter=",", quoted=True):
+                note_id, text = note.cells["note_id"].strip(), note.cells["text"]
+                found = self._mentions(text, note_id, rows.pop(note_id, []), pair, problems)
+                id_ = ids.claim(note_id, Place(str(pair.notes), note.line), problems)
+                yield Document(id_, text, found, self.name, pair.split)
+            for note_id, left in rows.items():
+                remedy = f"add the note to {pair.notes.name}"
+                value = f"{shown(note_id)} ({len(left)} annotations)"
+                problems.add(str(pair.annotations), left[0].line, value, "missing note", remedy)
+
+    def _pairs(self, problems: Problems) -> list[_Pair]:
+        folder = require_folder(self.folder, _ACCESS)
+        pairs = []
+        for split, names in NOTES.items():
+            annotations = folder / ANNOTATIONS[split]
+            notes = next((folder / name for name in names if (folder / name).is_file()), None)
+            if notes and annotations.is_file():
+                pairs.append(_Pair(split, notes, annotations))
+            elif notes or annotations.is_file():
+                there = notes or annotations
+                remedy = f"add {annotations.name if notes else ' or '.join(names)}"
+                reason = "one file of a pair"
+                problems.add(str(there), None, split, reason, remedy, counted=True)
+        if not pairs:
+            accepted = "; ".join(
+                f"{' or '.join(NOTES[split])} with {ANNOTATIONS[split]}" for split in NOTES
+            )
+            raise EmbedLinkError(f"{folder}: holds no complete pair of {accepted}; {_ACCESS}")
+        return pairs
+
+    def _mentions(
+        self, text: str, note_id: str, rows: list[Row], pair: _Pair, problems: Problems
+    ) -> tuple[Mention, ...]:
+        """The annotations of one note, moved together where `<br>` has shifted them."""
+        repair = find_repair(text, _spans(rows)) if self.repair else Repair()
+        place = Place(str(pair.notes), None, shown(note_id))
+        if repair.changed:
+            value = f"{len(rows)} annotations"
+            place.note(problems, value, "shifted by line breaks", repair.description, repaired=True)
+        elif repair.doubtful:
+            reason = "annotations look shifted"
+            problems.add(
+                place.file,
+                None,
+                place.item,
+                reason,
+                "left as published: no <br> explains it",
+                counted=True,
+            )
+        found = []
+        for row in rows:
+            where = Place(str(pair.annotations), row.line, shown(note_id))
+            cells = row.cells
+            start, end = repair.move(cells["start"], cells["end"])
+            code = cells["concept_id"].strip()
+            found.append(read_mention(text, start, end, code, where, problems, None))
+        kept = (mention for mention in found if mention is not None)
+        return tuple(sorted(kept, key=lambda mention: (mention.start, mention.end)))
+
+
+def _annotations(path: Path, problems: Problems) -> dict[str, list[Row]]:
+    """The annotation rows of each note."""
+    rows: dict[str, list[Row]] = {}
+    columns = ("note_id", "start", "end", "concept_id")
+    for row in read_rows(path, columns, problems, delimiter=",", quoted=True):
+        rows.setdefault(row.cells["note_id"].strip(), []).append(row)
+    return rows
+
+
+def _spans(rows: list[Row]) -> list[tuple[int, int]]:
+    """The offsets of rows that have numbers there; the others are reported where they are read."""
+    pairs = [(row.cells["start"].strip(), row.cells["end"].strip()) for row in rows]
+    return [(int(a), int(b)) for a, b in pairs if a.isdecimal() and b.isdecimal()]

@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pytest
+
+from embedlink.corpora.pubtator import PubTator
+from embedlink.types import Document, EmbedLinkError, Mention, Problems
+from tests.written import published, write
+
+TWO = """
+10|t|Asthma in children.
+10|a|A study of asthma.
+10\t0\t6\tAsthma\tDisease\tD001249
+10\t31\t37\tasthma\tDisease\tMESH:D001249
+10\t2\t5\tthm\tChemical\tD9
+
+11|t|Only a title
+11|a|
+11\tCID\tD003000\tD009203
+11\t5\t12\ta title\tDisease\tD1|D2\tone|two
+"""
+
+
+def read(tmp_path: Path, text: str, **options: object) -> tuple[list[Document], Problems]:
+    path = write(tmp_path / "corpus.txt", text)
+    problems = Problems()
+    corpus = PubTator("pub", {"train": str(path)}, **options)  # type: ignore[arg-type]
+    return list(corpus.read(problems)), problems
+
+
+def test_documents_and_mentions(tmp_path: Path) -> None:
+    (first, second), problems = read(tmp_path, TWO, types=["Disease"])
+    assert first.text == "Asthma in children. A study of asthma."
+    assert first.mentions == (Mention(0, 6, "D001249"), Mention(31, 37, "D001249"))
+    assert (first.id, first.corpus, first.split) == ("10", "pub", "train")
+    assert second.text == "Only a title "
+    assert second.mentions[0].cuis == ("D1", "D2")
+    assert [(p.line, p.reason, p.repaired) for p in problems.found] == [(5, "code form", True)]
+
+
+def test_all_types_by_default(tmp_path: Path) -> None:
+    assert len(read(tmp_path, TWO)[0][0].mentions) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("10|a|No title.\n10\t0\t2\tNo\tDisease\tD1\n", 1, "block without a title"),
+        ("10|t|A title\n10|a|x\n10\t0\t99\tA\tDisease\tD1\n", 3, "offsets outside the text"),
+        ("10|t|A title\n10|a|x\n10\t3\t1\tA\tDisease\tD1\n", 3, "end before start"),
+        (
+            "10|t|A title\n10|a|x\n10\t0\t1\tZZ\tDisease\tD1\n",
+            3,
+            "span text differs from the text at its offsets",
+        ),
+        ("10|t|A title\n10|a|x\n12\t0\t1\tA\tDisease\tD1\n", 3, "mention of another document"),
+        ("10|t|A title\n10|a|x\nJohn Smith\n", 3, "wrong number of cells"),
+        ("10|t|A title\n10|a|x\n10,0,1,A,Disease,D1\n", 3, "wrong number of cells"),
+        ("", None, "empty file"),
+    ],
+)
+def test_bad_input(tmp_path: Path, text: str, line: int | None, reason: str) -> None:
+    documents, problems = read(tmp_path, text)
+    assert [(p.line, p.reason) for p in problems.rejected] == [(line, reason)]
+    assert all(not document.mentions for document in documents)
+    assert "Smith" not in str(problems.rejected[0])
+
+
+def test_blocks_without_blank_lines_and_with_a_duplicate(tmp_path: Path) -> None:
+    block = "10|t|A title\n10|a|x\n10\t0\t1\tA\tDisease\tD1\n"
+    documents, problems = read(tmp_path, block + block)
+    assert [document.id for document in documents] == ["10", "10#duplicate2"]
+    assert [p.reason for p in problems.found] == ["duplicate id"]
+
+
+def test_missing_file() -> None:
+    with pytest.raises(
+        EmbedLinkError, match=r"nowhere\.txt: no such file; run `python prepare\.py`"
+    ):
+        list(PubTator("pub", {"train": "nowhere.txt"}).read(Problems()))
+
+
+def test_ncbi_as_published() -> None:
+    folder = published("ncbi_disease")
+    files = {
+        "train": str(folder / "NCBItrainset_corpus.txt"),
+        "validation": str(folder / "NCBIdevelopset_corpus.txt"),
+        "test": str(folder / "NCBItestset_corpus.txt"),
+    }
+    problems = Problems()
+    documents = list(PubTator("ncbi", files).read(problems))
+    assert len(documents) == 793
+    assert sum(len(document.mentions) for document in documents) == 6892
+    assert [sum(d.split == split for d in documents) for split in files] == [593, 100, 100]
+    assert not problems.rejected
+    by_reason = {p.reason: p for p in problems.found}
+    assert [p.reason for p in problems.found].count("duplicate id") == 1
+    assert by_reason["duplicate id"].value == "8528200"
+    mismatch = "span text differs from the text at its offsets"
+    assert [p.line for p in problems.found if p.reason == mismatch] == [3249]
