@@ -1,0 +1,226 @@
+"""What both linking components are: a linker with a live index, inside a MedCAT pipeline."""
+
+import copy
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from medcat.cdb import CDB
+from medcat.components.types import (
+    AbstractEntityProvidingComponent,
+    CoreComponentType,
+    get_component_creator,
+)
+from medcat.config.config import ComponentConfig
+from medcat.storage.serialisables import AbstractManualSerialisable
+from medcat.tokenizing.tokenizers import BaseTokenizer
+from medcat.tokenizing.tokens import MutableDocument, MutableEntity
+from medcat.utils.postprocessing import filter_linked_annotations
+from medcat.vocab import Vocab
+
+from embedlink.index import ConceptIndex
+from embedlink.linker import Linker
+from embedlink.medcat.config import EmbedLinkLinking
+from embedlink.medcat.detection import detection
+from embedlink.medcat.following import follow
+from embedlink.medcat.live_index import LiveIndex
+from embedlink.medcat.prediction import Predictor
+from embedlink.medcat.sources import start_linker
+from embedlink.names import ConceptNames
+from embedlink.types import EmbedLinkError, Prediction
+
+log = logging.getLogger(__name__)
+
+
+class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisable):
+    """Links MedCAT's detections by the similarity of their context to concept names."""
+
+    def __init__(
+        self,
+        linker: Linker,
+        cdb: CDB,
+        config: EmbedLinkLinking,
+        tokenizer: BaseTokenizer | None = None,
+        vocab: Vocab | None = None,
+    ) -> None:
+        super().__init__()
+        self.linker, self.cdb, self.config = linker, cdb, config
+        self.tokenizer, self.vocab = tokenizer, vocab
+        self.live = LiveIndex(linker, cdb)
+        self._predictor: Predictor | None = None
+        linker.encoder.eval()
+        self._settle()
+
+    def get_type(self) -> CoreComponentType:
+        """A linking component."""
+        return CoreComponentType.linking
+
+    @property
+    def names(self) -> ConceptNames:
+        """The concept database's names, as the index has them."""
+        return self.live.names
+
+    @property
+    def index(self) -> ConceptIndex:
+        """The concept index, up to date; built when first needed, with a progress bar."""
+        self._settle()
+        return self.live.current()
+
+    def predict_entities(
+        self, doc: MutableDocument, ents: list[MutableEntity] | None = None
+    ) -> list[MutableEntity]:
+        """Link the detected entities of a document."""
+        entities = doc.ner_ents if ents is None else ents
+        if not entities or self._is_discarded():
+            return []
+        detections = [detection(entity) for entity in entities]
+        self.live.check(detections)
+        found = self._current_predictor().predict(doc.base.text, detections)
+        nested = self.cdb.config.general.show_nested_entities
+        return _linked(doc, entities, found, nested)
+
+    def refresh_structure(self) -> None:
+        """Read the concept database anew (done by itself when it changes)."""
+        self.live.forget(names=True)
+
+    def create_embeddings(
+        self, embedding_model_name: str | None = None, max_length: int | None = None
+    ) -> None:
+        """Embed all names now, after a switch of encoder or length where one is asked for."""
+        if embedding_model_name is not None:
+            self.config.embedding_model_name = embedding_model_name
+        if max_length is not None:
+            self.config.max_token_length = max_length
+        self._settle()
+        self.live.forget(names=True)
+        self.live.current()
+
+    def load_transformers(self, embedding_model_name: str) -> None:
+        """Switch to another encoder; the index is built anew when it is next needed."""
+        self.config.embedding_model_name = embedding_model_name
+        self._settle()
+
+    def get_hash(self) -> str:
+        """Changes with weights, decision and settings: part of the model pack's hash."""
+        self._settle()
+        sha = hashlib.sha256(self.linker.digest().encode())
+        for name, tensor in self.linker.decision.state_dict().items():
+            sha.update(f"{name} {tensor.tolist()}".encode())
+        sha.update(json.dumps(sorted(self.linker.counts.items())).encode())
+        return sha.hexdigest()
+
+    @classmethod
+    def create_new_component(
+        cls,
+        cnf: ComponentConfig,
+        tokenizer: BaseTokenizer,
+        cdb: CDB,
+        vocab: Vocab,
+        model_load_path: str | None,
+    ) -> Self:
+        """Start from the linker or encoder that the configuration names."""
+        config = _checked(cnf)
+        if model_load_path is not None:
+            part = Path(model_load_path) / "saved_components" / "core_linking"
+            raise EmbedLinkError(f"{part}: this part of the model pack is missing")
+        linker, index_folder = start_linker(config)
+        component = cls(linker, cdb, config, tokenizer, vocab)
+        if index_folder is not None:
+            component._take_stored_index(index_folder)
+        return component
+
+    def serialise_to(self, folder_path: str) -> None:
+        """Write the linker and its index."""
+        index = self.index
+        self.linker.save(Path(folder_path), self.names, index)
+
+    @classmethod
+    def deserialise_from(cls, folder_path: str, **init_kwargs: Any) -> Self:
+        """Read it back as the component that the configuration names.
+
+        The index is built anew only if names or weights changed since.
+        """
+        config = _checked(init_kwargs["cnf"])
+        linker = Linker.load(folder_path)
+        # The registry's creators are bound to their class: static or trainable, whichever is set.
+        creator = get_component_creator(CoreComponentType.linking, config.comp_name)
+        kind = getattr(creator, "__self__", cls)
+        component: Self = kind(
+            linker, init_kwargs["cdb"], config, init_kwargs.get("tokenizer"),
+            init_kwargs.get("vocab"),
+        )  # fmt: skip
+        component._take_stored_index(Path(folder_path))
+        return component
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What other processes get: trained out and with an index, so that they need build none."""
+        self._settle()
+        self.live.current()
+        return self.__dict__ | {"_predictor": None}
+
+    def _take_stored_index(self, folder: Path) -> None:
+        index = self.linker.stored_index(folder, self.names)
+        if index is None:
+            log.info("names or weights changed since the index was stored: it will be rebuilt")
+        else:
+            self.live.adopt(index)
+
+    def _is_discarded(self) -> bool:
+        """Whether nobody will read what is predicted now."""
+        return False
+
+    def _settle(self) -> None:
+        """Bring the linker to what the configuration says now."""
+        follow(self.config, self.linker, self.live)
+
+    def _current_predictor(self) -> Predictor:
+        """The predictor for the present names, weights and configuration."""
+        self._settle()
+        index, made = self.live.current(), self._predictor
+        fitting = made is not None and made.index is index and made.settings == self.linker.settings
+        if made is None or not fitting:
+            made = self._predictor = Predictor(self.linker, self.names, index, self.config)
+        return made
+
+
+def _checked(config: ComponentConfig) -> EmbedLinkLinking:
+    if isinstance(config, EmbedLinkLinking):
+        return config
+    raise EmbedLinkError(
+        f"config.components.linking is a {type(config).__name__}; {config.comp_name} takes an "
+        "embedlink.medcat.config.EmbedLinkLinking"
+    )
+
+
+def _linked(
+    doc: MutableDocument,
+    entities: Sequence[MutableEntity],
+    found: Sequence[Sequence[Prediction]],
+    nested: bool,
+) -> list[MutableEntity]:
+    """The entities to return: overlaps are between spans, never between one span's predictions."""
+    others: dict[int, Sequence[Prediction]] = {}
+    linked: list[MutableEntity] = []
+    for entity, predictions in zip(entities, found, strict=True):
+        if predictions:
+            others[id(entity)] = predictions[1:]
+            linked.append(_set(entity, predictions[0]))
+    free = max((entity.id for entity in entities), default=0) + 1
+    result = []
+    for entity in filter_linked_annotations(doc, linked, nested):
+        result.append(entity)
+        for prediction in others[id(entity)]:
+            further = _set(copy.copy(entity), prediction)
+            further.id = free = free + 1  # MedCAT's output is keyed by id.
+            result.append(further)
+    return result
+
+
+def _set(entity: MutableEntity, prediction: Prediction) -> MutableEntity:
+    entity.cui = prediction.cui
+    entity.context_similarity = prediction.similarity
+    entity.confidence = prediction.probability
+    return entity

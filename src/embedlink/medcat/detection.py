@@ -1,0 +1,112 @@
+"""Detection as a MedCAT pipeline does it, run once over documents: spans and candidates."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from medcat.cdb import CDB
+from medcat.components.types import CoreComponent, CoreComponentType, create_core_component
+from medcat.config import Config
+from medcat.config.config import Ner
+from medcat.pipeline.pipeline import Pipeline
+from medcat.tokenizing.tokenizers import BaseTokenizer
+from medcat.tokenizing.tokens import MutableEntity
+from medcat.vocab import Vocab
+from tqdm.auto import tqdm
+
+from embedlink.medcat.ner_config import EmbedLinkNer
+from embedlink.medcat.registration import NER
+from embedlink.types import Detection, Document, EmbedLinkError
+
+REMADE = ("default", "dict", NER)
+"""Detection components that are made from the concept database alone."""
+
+
+def detection_config(**ner: object) -> Config:
+    """A MedCAT configuration for concept tables: regex tokenizer, vocabulary-based detection.
+
+    `ner` overrides fields of `config.components.ner` (`min_name_len`, `upper_case_limit_len`…);
+    with `comp_name="embedlink_ner"` those of `EmbedLinkNer`. Spelling is not corrected: that
+    needs a vocabulary that a concept table does not bring.
+    """
+    config = Config()
+    config.general.nlp.provider = "regex"
+    config.general.spell_check = False
+    config.components.ner = (EmbedLinkNer if ner.get("comp_name") == NER else Ner)()
+    known = type(config.components.ner).model_fields
+    for field, value in ner.items():
+        if field not in known:
+            raise EmbedLinkError(
+                f"detection.{field}: no such field of {type(config.components.ner).__name__}; "
+                f"known: {', '.join(sorted(known))}"
+            )
+        setattr(config.components.ner, field, value)
+    return config
+
+
+class VocabularyDetector:
+    """Detects in documents as the pipeline of this database's configuration does."""
+
+    def __init__(self, cdb: CDB, vocab: Vocab | None = None, progress: bool = True) -> None:
+        self.cdb, self.vocab, self.progress = cdb, vocab or Vocab(), progress
+
+    def __call__(self, documents: Sequence[Document]) -> list[list[Detection]]:
+        """Detections of every document, in MedCAT's order."""
+        with _without_linking(self.cdb.config):
+            pipeline = Pipeline(self.cdb, self.vocab, None)
+            bar = tqdm(documents, "Detecting", unit="doc", disable=not self.progress, leave=False)
+            return [
+                [detection(entity) for entity in pipeline.get_doc(document.text).ner_ents]
+                for document in bar
+            ]
+
+
+class ComponentDetector:
+    """Detects as the pipeline does that a linking component is part of, with its tokenizer.
+
+    Components that need files of their model pack cannot be made again here; with these,
+    nothing is detected.
+    """
+
+    def __init__(self, cdb: CDB, tokenizer: BaseTokenizer | None, vocab: Vocab | None) -> None:
+        self.tokenizer = tokenizer
+        self.components: list[CoreComponent] = []
+        before = [part for part in cdb.config.components.comp_order if part != "linking"]
+        if tokenizer is None or cdb.config.components.ner.comp_name not in REMADE:
+            self.tokenizer = None
+            return
+        for part in before:
+            config = getattr(cdb.config.components, part)
+            kind, name = CoreComponentType[part], config.comp_name
+            made = create_core_component(kind, name, config, tokenizer, cdb, vocab or Vocab(), None)
+            self.components.append(made)
+
+    def __call__(self, text: str) -> list[Detection]:
+        """Detections of a text, in MedCAT's order."""
+        if self.tokenizer is None:
+            return []
+        doc = self.tokenizer(text)
+        for component in self.components:
+            doc = component(doc)
+        return [detection(entity) for entity in doc.ner_ents]
+
+
+def detection(entity: MutableEntity) -> Detection:
+    """What detection says of one MedCAT entity."""
+    tokens = [token.base.index for token in entity]
+    return Detection(
+        entity.base.start_char_index,
+        entity.base.end_char_index,
+        entity.detected_name,
+        tuple(entity.link_candidates),
+        (tokens[0], tokens[-1] + 1) if tokens else (0, 0),
+    )
+
+
+@contextmanager
+def _without_linking(config: Config) -> Iterator[None]:
+    order = config.components.comp_order
+    config.components.comp_order = [name for name in order if name != "linking"]
+    try:
+        yield
+    finally:
+        config.components.comp_order = order

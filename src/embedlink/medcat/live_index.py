@@ -1,0 +1,122 @@
+"""The concept index of a database that changes, and of weights that train, while it is used."""
+
+import logging
+from collections.abc import Iterable
+
+import torch
+from medcat.cdb import CDB
+
+from embedlink.index import ConceptIndex
+from embedlink.linker import DTYPES, Linker, index_of
+from embedlink.names import ConceptNames, concept_names
+from embedlink.tokens import tokenise_names
+from embedlink.types import Detection
+
+log = logging.getLogger(__name__)
+
+
+class LiveIndex:
+    """Names and index of a concept database, brought up to date when they are asked for.
+
+    New names are encoded alone; all names only after the weights changed (`outdated`). That the
+    database changed shows in its sizes, in its mark of being dirty, and in detections that the
+    table of names does not know (`check`): nothing is read through for it.
+    """
+
+    def __init__(self, linker: Linker, cdb: CDB) -> None:
+        self.linker, self.cdb = linker, cdb
+        self.outdated = False
+        self.token_budget: int | None = None
+        self._names: ConceptNames | None = None
+        self._index: ConceptIndex | None = None
+        self._indexed: ConceptNames | None = None  # The names that the index is of.
+        self._seen: tuple[int, ...] = ()
+        self._seen_dirty = False
+
+    @property
+    def names(self) -> ConceptNames:
+        """The table of the database's names as they are now."""
+        sizes = (id(self.cdb.cui2info), len(self.cdb.cui2info), len(self.cdb.name2info))
+        dirty = bool(self.cdb.is_dirty)
+        if self._names is None or sizes != self._seen or (dirty and not self._seen_dirty):
+            read = concept_names(self.cdb, self.linker.settings.representative)
+            if self._names is None or read.digest != self._names.digest:
+                self._names = read
+        self._seen, self._seen_dirty = sizes, dirty
+        return self._names
+
+    def check(self, detections: Iterable[Detection]) -> None:
+        """Notice a name that has other concepts than the table says."""
+        if self._names is None:
+            return
+        names, known = self._names, self.cdb.cui2info
+        for name in {detection.name for detection in detections}:
+            info = self.cdb.name2info.get(name)
+            if info is None:
+                continue
+            row = names.name_row.get(name)
+            have = set() if row is None else _cuis(names, row)
+            if have != {cui for cui in info["per_cui_status"] if cui in known}:
+                self._seen = ()
+                return
+
+    def adopt(self, index: ConceptIndex) -> None:
+        """Take over an index that was stored for these names and weights."""
+        self._index, self._indexed, self.outdated = index, self.names, False
+
+    def forget(self, names: bool = False) -> None:
+        """Build the index anew when it is next needed; `names`: the table of names as well."""
+        self._index = None
+        if names:
+            self._names = None
+
+    def current(self) -> ConceptIndex:
+        """The index of the present names and weights; building it shows a progress bar."""
+        if self.outdated:
+            self._index = None
+        return self.present()
+
+    def present(self) -> ConceptIndex:
+        """The index of the present names, with vectors that training may have left behind."""
+        names = self.names
+        if self._index is None:
+            self._index = self.linker.build_index(names, token_budget=self.token_budget)
+            self.outdated = False
+        elif names is not self._indexed:
+            self._index = self._extended(names)
+        self._indexed = names
+        return self._index
+
+    def targets(self, cuis: Iterable[str]) -> tuple[ConceptNames, ConceptIndex]:
+        """Names and index to train on, which need hold only these concepts.
+
+        Training adds a name with nearly every document; reading the database through for each
+        would take longer than training. The rest is read before the next prediction.
+        """
+        names, index, known = self._indexed, self._index, self.cdb.cui2info
+        kept = names is not None and names is self._names
+        row = names.cui_row if names is not None else {}
+        lacking = any(cui not in row for cui in cuis if cui in known)
+        if index is None or lacking or not kept:
+            index = self.present()
+        assert self._indexed is not None
+        return self._indexed, index
+
+    def _extended(self, names: ConceptNames) -> ConceptIndex:
+        """The index of changed names, of which only the new texts are encoded."""
+        assert self._index is not None
+        assert self._indexed is not None
+        row = {text: at for at, text in enumerate(self._indexed.texts)}
+        new = sorted(set(names.texts) - row.keys())
+        log.info("the concept database changed: %d new names are embedded", len(new))
+        tokens = tokenise_names(self.linker.tokenizer, new, self.linker.settings.max_name_tokens)
+        added = self.linker.encoder.encode(tokens, self.token_budget)
+        row |= {text: len(self._index.vectors) + at for at, text in enumerate(new)}
+        dtype = DTYPES[self.linker.settings.dtype]
+        vectors = torch.cat([self._index.vectors, added.to(dtype)])
+        rows = torch.tensor([row[text] for text in names.texts], dtype=torch.int64)
+        return index_of(vectors[rows], names)
+
+
+def _cuis(names: ConceptNames, row: int) -> set[str]:
+    return {names.cuis[cui] for cui in names.cuis_of_name[row].tolist()}

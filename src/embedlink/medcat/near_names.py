@@ -1,0 +1,71 @@
+"""Concepts found by their names' similarity alone, within MedCAT's filters."""
+
+import torch
+from torch import Tensor
+
+from embedlink.groups import Groups
+from embedlink.index import ConceptIndex, Hits
+from embedlink.medcat.config import EmbedLinkLinking
+from embedlink.names import ConceptNames
+
+
+class NearNames:
+    """Searches the names that have a concept which the filters let through."""
+
+    def __init__(self, names: ConceptNames, index: ConceptIndex, config: EmbedLinkLinking) -> None:
+        self.names, self.index, self.config = names, index, config
+        self._filtered: list[set[str]] = []
+        self._allowed: Tensor | None = None
+
+    def concepts(self, vectors: Tensor, k: int, least: float) -> list[dict[int, float]]:
+        """The concepts of each vector's k best names with their name's score, best first.
+
+        k = 0 takes every name that scores `least`, or the best one where that is 0 too. Concepts
+        that share a name rank by their best distinct name. Shape: vectors (mentions, dim).
+        """
+        hits = self._hits(vectors, k, least)
+        found: list[dict[int, float]] = []
+        for scores, rows in zip(hits.scores.tolist(), hits.rows.tolist(), strict=True):
+            best: dict[int, float] = {}
+            for score, name in zip(scores, rows, strict=True):
+                if name < 0 or (least and score < least):
+                    break
+                for cui in self.names.cuis_of_name[name].tolist():
+                    if self.config.filters.check_filters(self.names.cuis[cui]):
+                        best.setdefault(cui, score)
+            found.append(best)
+        return self._ranked(vectors, found)
+
+    def _hits(self, vectors: Tensor, k: int, least: float) -> Hits:
+        allowed, total = self._allowed_names(), len(self.names.names)
+        if k or not least:
+            return self.index.search_names(vectors, k or 1, allowed)
+        depth = 64
+        while True:
+            hits = self.index.search_names(vectors, depth, allowed)
+            if depth >= total or not bool((hits.scores[:, -1] >= least).any()):
+                return hits
+            depth *= 4
+
+    def _ranked(self, vectors: Tensor, found: list[dict[int, float]]) -> list[dict[int, float]]:
+        """Order concepts of equal score by their best distinct name."""
+        groups = Groups.of([list(best) for best in found])
+        distinct = iter(self.index.candidate_scores(vectors, groups).tolist())
+        ranked = []
+        for best in found:
+            tie = {cui: next(distinct) for cui in best}
+            ranked.append(dict(sorted(best.items(), key=lambda item: (-item[1], -tie[item[0]]))))
+        return ranked
+
+    def _allowed_names(self) -> Tensor | None:
+        """Names to search, None for all. Shape: (names,) bool; kept until the filters change."""
+        filters = self.config.filters
+        if self._filtered != [filters.cuis, filters.cuis_exclude]:
+            self._filtered = [set(filters.cuis), set(filters.cuis_exclude)]
+            allowed = torch.tensor([filters.check_filters(cui) for cui in self.names.cuis])
+            every = torch.arange(len(self.names.names))
+            name, cui = self.names.cuis_of_name.expand(every)
+            mask = torch.zeros(len(every), dtype=torch.bool)
+            mask[name[allowed[cui]]] = True
+            self._allowed = None if bool(mask.all()) else mask
+        return self._allowed

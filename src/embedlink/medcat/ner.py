@@ -1,0 +1,212 @@
+"""Detection beyond MedCAT's: variants of names, and abbreviations that the document defines."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Self
+
+from medcat.cdb import CDB
+from medcat.components.ner.vocab_based_annotator import annotate_name
+from medcat.components.ner.vocab_based_ner import NER as VocabularyNer
+from medcat.components.types import AbstractEntityProvidingComponent, CoreComponentType
+from medcat.config.config import ComponentConfig
+from medcat.tokenizing.tokenizers import BaseTokenizer
+from medcat.tokenizing.tokens import MutableDocument, MutableEntity, MutableToken
+from medcat.vocab import Vocab
+
+from embedlink.abbreviations import Abbreviation, abbreviations, occurrences
+from embedlink.medcat.name_variants import NameVariants
+from embedlink.medcat.ner_config import EmbedLinkNer
+from embedlink.medcat.registration import NER
+from embedlink.types import EmbedLinkError, Span
+from embedlink.variants import COORDINATIONS, FUNCTION_WORDS, WORD, stem
+
+_BREAKS = frozenset(".:;?!()[]{}")
+"""Punctuation that no variant reaches across."""
+_JOINTS = frozenset(',/&+"')
+_APOSTROPHES = ("'", "’", "`")
+
+Entities = dict[Span, MutableEntity]
+
+
+class VariantNer(AbstractEntityProvidingComponent):
+    """MedCAT's vocabulary-based detection, and the additions that its configuration names.
+
+    It is made from the concept database and the configuration alone. A span is detected once:
+    where MedCAT's own detection finds it, its candidates stay, unless the document says what it
+    abbreviates.
+    """
+
+    name = NER
+
+    def __init__(self, tokenizer: BaseTokenizer, cdb: CDB) -> None:
+        super().__init__()
+        self.tokenizer, self.cdb = tokenizer, cdb
+        self._exact = VocabularyNer(tokenizer, cdb)
+        self._variants = NameVariants(cdb)
+        _checked(cdb.config.components.ner)
+
+    def get_type(self) -> CoreComponentType:
+        """A detecting component."""
+        return CoreComponentType.ner
+
+    def predict_entities(
+        self, doc: MutableDocument, ents: list[MutableEntity] | None = None
+    ) -> list[MutableEntity]:
+        """The detected entities by start, the shorter first, as MedCAT orders them."""
+        config = _checked(self.cdb.config.components.ner)
+        found = {_span(entity): entity for entity in self._exact.predict_entities(doc)}
+        tokens = list(doc)
+        if config.variants:
+            self._add_variants(doc, tokens, found, config.max_variant_words)
+        if config.abbreviations:
+            self._add_abbreviations(doc, tokens, found)
+        entities = [found[span] for span in sorted(found)]
+        for number, entity in enumerate(entities):
+            entity.id = number
+        return entities
+
+    @classmethod
+    def create_new_component(
+        cls,
+        cnf: ComponentConfig,
+        tokenizer: BaseTokenizer,
+        cdb: CDB,
+        vocab: Vocab,
+        model_load_path: str | None,
+    ) -> Self:
+        """Nothing but the database and its configuration is needed."""
+        return cls(tokenizer, cdb)
+
+    def _add_variants(
+        self, doc: MutableDocument, tokens: Sequence[MutableToken], found: Entities, longest: int
+    ) -> None:
+        self._variants.follow()
+        for run in _word_runs(tokens, self._variants.words, longest):
+            loose = not any(word.joined for word in run[1:])
+            names = self._variants.names([word.stem for word in run], any_order=loose)
+            part = tokens[run[0].token : run[-1].token + 1] if names else []
+            span = _characters(part) if part else None
+            if span is not None and span not in found:
+                found[span] = self._entity(doc, part, names[0], self._candidates(names))
+
+    def _add_abbreviations(
+        self, doc: MutableDocument, tokens: Sequence[MutableToken], found: Entities
+    ) -> None:
+        text = doc.base.text
+        starts = [token.base.char_index for token in tokens]
+        for abbreviation in abbreviations(text):
+            meant = _meant(abbreviation, found)
+            if meant is None:
+                continue
+            name, candidates = meant.detected_name, list(meant.link_candidates)
+            for span in occurrences(text, abbreviation.short):
+                part = _tokens_of(span, tokens, starts)
+                if part:
+                    found[span] = self._entity(doc, part, name, candidates)
+
+    def _candidates(self, names: Iterable[str]) -> list[str]:
+        """The concepts of these names, each once."""
+        info = self.cdb.name2info
+        return list(dict.fromkeys(cui for name in names for cui in info[name]["per_cui_status"]))
+
+    def _entity(
+        self,
+        doc: MutableDocument,
+        tokens: Sequence[MutableToken],
+        name: str,
+        candidates: Sequence[str],
+    ) -> MutableEntity:
+        entity: MutableEntity
+        entity = annotate_name(self.tokenizer, name, list(tokens), doc, self.cdb, 0, "concept")
+        entity.link_candidates = list(candidates)
+        return entity
+
+
+class _Word(NamedTuple):
+    """A content word: its stem and its token, whether it begins and ends the token, and whether
+    a comma, a slash or a coordination stands before it."""
+
+    stem: str
+    token: int
+    first: bool
+    last: bool
+    joined: bool
+
+
+def _word_runs(
+    tokens: Sequence[MutableToken], known: set[str], longest: int
+) -> Iterator[list[_Word]]:
+    """All runs of whole tokens with at most `longest` content words, all of which names have."""
+    for stretch in _stretches(tokens, known):
+        for start, word in enumerate(stretch):
+            if word.first:
+                for end in range(start + 1, min(start + longest, len(stretch)) + 1):
+                    if stretch[end - 1].last:
+                        yield stretch[start:end]
+
+
+def _stretches(tokens: Sequence[MutableToken], known: set[str]) -> Iterator[list[_Word]]:
+    """Content words in a row, cut at breaks and at words that no name has."""
+    stretch: list[_Word] = []
+    joined = False
+    for row, token in enumerate(tokens):
+        words = WORD.findall(token.base.lower)
+        joined = joined or _joins(token, words)
+        if words == ["s"] and row and tokens[row - 1].base.text.endswith(_APOSTROPHES):
+            continue
+        content = [(at, stem(word)) for at, word in enumerate(words) if word not in FUNCTION_WORDS]
+        if not all(made in known for _, made in content) or _breaks(token, words):
+            yield stretch
+            stretch = []
+        else:
+            for at, made in content:
+                stretch.append(_Word(made, row, at == 0, at == len(words) - 1, joined))
+                joined = False
+    yield stretch
+
+
+def _joins(token: MutableToken, words: Sequence[str]) -> bool:
+    joined = not COORDINATIONS.isdisjoint(words)
+    return joined or (not words and not _JOINTS.isdisjoint(token.base.text))
+
+
+def _breaks(token: MutableToken, words: Sequence[str]) -> bool:
+    return not words and not _BREAKS.isdisjoint(token.base.text)
+
+
+def _meant(abbreviation: Abbreviation, found: Entities) -> MutableEntity | None:
+    """What was detected for the long form, or for its end where that is most of it.
+
+    Its beginning says little: "Wiskott-Aldrich syndrome protein (WASP)".
+    """
+    start, end = abbreviation.long_span
+    for at in range(start, (start + end) // 2 + 1):
+        if Span(at, end) in found:
+            return found[Span(at, end)]
+    return None
+
+
+def _tokens_of(
+    span: Span, tokens: Sequence[MutableToken], starts: Sequence[int]
+) -> Sequence[MutableToken]:
+    """The tokens that make up exactly this span; none where one reaches out of it."""
+    first, last = bisect_right(starts, span.start) - 1, bisect_right(starts, span.end - 1)
+    part = tokens[max(first, 0) : last]
+    return part if part and _characters(part) == span else []
+
+
+def _characters(tokens: Sequence[MutableToken]) -> Span:
+    return Span(tokens[0].base.char_index, tokens[-1].base.char_index + len(tokens[-1].base.text))
+
+
+def _span(entity: MutableEntity) -> Span:
+    return Span(entity.base.start_char_index, entity.base.end_char_index)
+
+
+def _checked(config: ComponentConfig) -> EmbedLinkNer:
+    if isinstance(config, EmbedLinkNer):
+        return config
+    raise EmbedLinkError(
+        f"config.components.ner is a {type(config).__name__}; {NER} takes an "
+        "embedlink.medcat.ner_config.EmbedLinkNer"
+    )

@@ -1,0 +1,64 @@
+"""Writes MedCAT model packs that use a linker."""
+
+import shutil
+from pathlib import Path
+
+from medcat.cat import CAT
+from medcat.cdb import CDB
+from medcat.vocab import Vocab
+
+from embedlink.medcat.config import EmbedLinkLinking
+from embedlink.medcat.registration import TRAINABLE
+from embedlink.storage import written_aside
+from embedlink.types import EmbedLinkError
+
+
+def linking_cat(linker_folder: Path, cdb: CDB, vocab: Vocab | None = None) -> CAT:
+    """A CAT of this concept database that links with the linker of this folder."""
+    cdb.config.components.linking = _linking(linker_folder, cdb)
+    return CAT(cdb, vocab or Vocab())
+
+
+def relink(pack: Path, linker_folder: Path) -> CAT:
+    """An existing model pack with this linker in place of its own; all else stays."""
+    cat = load_pack(pack)
+    cat.config.components.linking = _linking(linker_folder, cat.cdb)
+    cat._recreate_pipe()  # MedCAT's way to make a changed configuration take effect.
+    return cat
+
+
+def is_pack(path: Path) -> bool:
+    """Whether this looks like a MedCAT model pack, folder or zip."""
+    return path.suffix == ".zip" or (path / "model_card.json").is_file()
+
+
+def load_pack(pack: Path) -> CAT:
+    """A model pack, folder or zip; `EmbedLinkError` where there is none."""
+    if not pack.exists():
+        raise EmbedLinkError(f"pack={pack}: no such model pack; give a MedCAT folder or zip")
+    return CAT.load_model_pack(str(pack))
+
+
+def save_pack(cat: CAT, folder: Path) -> Path:
+    """Save the pack as exactly this folder, whole or not at all; replaces an older one."""
+    with written_aside(folder) as aside:
+        write_pack(cat, aside)
+    return folder
+
+
+def write_pack(cat: CAT, folder: Path) -> None:
+    """Write the pack into this folder, without the hash that MedCAT adds to names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    saved = cat.save_model_pack(
+        str(folder), pack_name="pack", make_archive=False, add_hash_to_pack_name=False
+    )
+    for part in Path(saved).iterdir():
+        shutil.move(part, folder / part.name)
+    Path(saved).rmdir()
+
+
+def _linking(linker_folder: Path, cdb: CDB) -> EmbedLinkLinking:
+    filters = cdb.config.components.linking.filters
+    return EmbedLinkLinking(
+        comp_name=TRAINABLE, filters=filters, embedding_model_name=str(linker_folder)
+    )

@@ -1,0 +1,171 @@
+"""From a document's detections to predictions, in all the ways the configuration allows.
+
+With the default configuration this is `linking.link` on detection's candidates: what the
+evaluation of a training run does.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from embedlink.groups import Groups
+from embedlink.index import ConceptIndex, paired_scores
+from embedlink.linker import Linker
+from embedlink.linking import Candidates, Links, link
+from embedlink.medcat.config import EmbedLinkLinking
+from embedlink.medcat.near_names import NearNames
+from embedlink.names import ConceptNames
+from embedlink.types import Detection, Prediction
+from embedlink.windows import WindowCutter
+
+Rows = list[list[int]]
+"""Concept rows of the candidates of each mention."""
+
+
+class Predictor:
+    """Chooses concepts for detections; made anew when names, index or counts change."""
+
+    def __init__(
+        self, linker: Linker, names: ConceptNames, index: ConceptIndex, config: EmbedLinkLinking
+    ) -> None:
+        self.linker, self.names, self.index, self.config = linker, names, index, config
+        self.settings = linker.settings
+        self.counts = linker.name_counts(names)
+        self.near = NearNames(names, index, config)
+        self._cutter = linker.cutter
+        self._bare = WindowCutter(linker.tokenizer, 0, linker.settings.max_tokens)
+
+    def predict(self, text: str, detections: Sequence[Detection]) -> list[list[Prediction]]:
+        """Predictions of each detection, best first; empty where it is not to be linked."""
+        found: list[list[Prediction]] = [[] for _ in detections]
+        candidates = self._candidates(text, detections)
+        compared: list[int] = []  # Detections to compare with their candidates,
+        searched: list[int] = []  # and with every name.
+        for at, rows in enumerate(candidates):
+            if not rows:
+                if not (self.config.use_pre_inference or self._known(detections[at])):
+                    searched.append(at)
+                continue
+            if self.config.filter_before_disamb:
+                rows[:] = filter(self._allowed, rows)
+            if len(rows) == 1 and self._taken_unseen:
+                found[at] = self._passing(detections[at], [(rows[0], 1.0)], 1.0)
+            elif rows:
+                compared.append(at)
+        vectors = self._vectors(self._cutter, text, detections, compared + searched)
+        for part, rows_of in ((compared, self._compared), (searched, self._searched)):
+            for chunk in self._chunks(part):
+                own, vectors = vectors[: len(chunk)], vectors[len(chunk) :]
+                groups, scores = rows_of(own, [candidates[at] for at in chunk])
+                chosen = [detections[at] for at in chunk]
+                decided = self._decide(chosen, own, groups, scores)
+                for at, predictions in zip(chunk, decided, strict=True):
+                    found[at] = predictions
+        return found
+
+    @property
+    def _taken_unseen(self) -> bool:
+        return self.config.use_pre_inference and not self.config.always_calculate_similarity
+
+    def _known(self, detection: Detection) -> bool:
+        """Whether detection gave candidates that are to be used."""
+        return self.config.use_ner_link_candidates and bool(detection.candidates)
+
+    def _candidates(self, text: str, detections: Sequence[Detection]) -> Rows:
+        """Detection's candidates, the index's, or both."""
+        row, config = self.names.cui_row, self.config
+        rows: Rows = [
+            [row[cui] for cui in d.candidates if cui in row] if self._known(d) else []
+            for d in detections
+        ]
+        if not config.use_pre_inference:
+            return rows
+        append = config.append_to_ner_link_candidates
+        wanting = [at for at, d in enumerate(detections) if append or not self._known(d)]
+        vectors = self._vectors(self._bare, text, detections, wanting)
+        for chunk in self._chunks(wanting):
+            own, vectors = vectors[: len(chunk)], vectors[len(chunk) :]
+            near = self.near.concepts(
+                own, config.pre_inference_top_k_sampling, config.short_similarity_threshold
+            )
+            for at, scores in zip(chunk, near, strict=True):
+                rows[at].extend(cui for cui in scores if cui not in rows[at])
+        return rows
+
+    def _compared(self, vectors: Tensor, candidates: Rows) -> tuple[Groups, Tensor]:
+        """Candidates with their scores. Shape: vectors (mentions, dim) -> scores (members,)."""
+        groups = Groups.of(candidates)
+        if self.config.disambiguate_by == "names":
+            return groups, self.index.candidate_scores(vectors, groups)
+        query = torch.repeat_interleave(torch.arange(len(groups)), groups.sizes)
+        own = self.index.representative[groups.rows]
+        return groups, paired_scores(vectors, query, self.index.vectors, own)
+
+    def _searched(self, vectors: Tensor, _: Rows) -> tuple[Groups, Tensor]:
+        """Concepts of the names nearest in context, with the names' scores; as `_compared`."""
+        near = self.near.concepts(vectors, self.config.inference_top_k_sampling, 0.0)
+        scores = torch.tensor([score for scores in near for score in scores.values()])
+        return Groups.of([list(scores) for scores in near]), scores
+
+    def _decide(
+        self, detections: Sequence[Detection], vectors: Tensor, groups: Groups, scores: Tensor
+    ) -> list[list[Prediction]]:
+        """Predictions of each detection. Shape: vectors (detections, dim), scores (members,)."""
+        names = [self.names.name_row.get(detection.name, -1) for detection in detections]
+        candidates = Candidates(groups, torch.tensor(names, dtype=torch.int64))
+        decision = self.linker.decision.to("cpu")
+        with torch.no_grad():
+            links = link(vectors, candidates, self.index, decision, self.counts, scores)
+        least = self.config.link_threshold
+        if least is None:
+            least = float(decision.threshold)
+        linked = ((links.cui >= 0) & (links.probability >= least)).tolist()
+        options = self._options(links, groups, scores)
+        return [
+            self._passing(detection, ranked, probability) if is_linked else []
+            for detection, ranked, probability, is_linked in zip(
+                detections, options, links.probability.tolist(), linked, strict=True
+            )
+        ]
+
+    def _options(
+        self, links: Links, groups: Groups, scores: Tensor
+    ) -> list[list[tuple[int, float]]]:
+        """The concepts to predict for each mention with their similarity, best first."""
+        if not self.config.multiple_predictions_per_detected_entity:
+            best = zip(links.cui.tolist(), links.similarity.tolist(), strict=True)
+            return [[pair] for pair in best]
+        sizes = groups.sizes.tolist()
+        pairs = iter(zip(groups.rows.tolist(), scores.tolist(), strict=True))
+        return [
+            sorted((next(pairs) for _ in range(size)), key=lambda pair: -pair[1]) for size in sizes
+        ]
+
+    def _passing(
+        self, detection: Detection, ranked: list[tuple[int, float]], probability: float
+    ) -> list[Prediction]:
+        """What passes the similarity threshold and the filters."""
+        least = self.config.long_similarity_threshold
+        limited = self.config.use_similarity_threshold and bool(least)
+        return [
+            Prediction(detection.start, detection.end, self.names.cuis[cui], score, probability)
+            for cui, score in ranked
+            if not (limited and score < least) and self._allowed(cui)
+        ]
+
+    def _allowed(self, cui: int) -> bool:
+        return bool(self.config.filters.check_filters(self.names.cuis[cui]))
+
+    def _vectors(
+        self, cutter: WindowCutter, text: str, detections: Sequence[Detection], chosen: list[int]
+    ) -> Tensor:
+        """Vectors of the chosen detections' windows. Shape: (chosen, dim)."""
+        spans = [(detections[at].start, detections[at].end) for at in chosen]
+        if not spans:
+            return torch.empty(0, self.linker.encoder.dim)
+        return self.linker.encoder.encode(cutter([(text, spans)]))
+
+    def _chunks(self, positions: list[int]) -> list[list[int]]:
+        size = self.config.linking_batch_size
+        return [positions[at : at + size] for at in range(0, len(positions), size)]

@@ -1,0 +1,22 @@
+"""The static linker: a MedCAT linking component around a linker that does not change."""
+
+from typing import Any
+
+from embedlink.medcat.component import LinkingComponent
+from embedlink.medcat.config import CANNOT_TRAIN
+from embedlink.medcat.registration import STATIC
+from embedlink.types import EmbedLinkError
+
+
+class StaticLinker(LinkingComponent):
+    """Links and never trains; asked to, it raises an error that says which component does."""
+
+    name = STATIC
+
+    def train_supervised_batch(self, examples: list[Any]) -> None:
+        """Raise `EmbedLinkError`: MedCAT's trainer would go on with a warning otherwise."""
+        raise EmbedLinkError(CANNOT_TRAIN)
+
+    def train(self, *_: Any, **__: Any) -> None:
+        """Raise `EmbedLinkError`, as `train_supervised_batch` does."""
+        raise EmbedLinkError(CANNOT_TRAIN)

@@ -1,0 +1,131 @@
+"""The trainable linker: what both components are, and training inside MedCAT."""
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from medcat.tokenizing.tokens import MutableDocument, MutableEntity
+
+from embedlink.medcat.annotations import annotated_span, annotated_strings
+from embedlink.medcat.component import LinkingComponent
+from embedlink.medcat.detection import ComponentDetector
+from embedlink.medcat.registration import TRAINABLE
+from embedlink.medcat.samples import CountedNames, OpenDocument, samples_of
+from embedlink.medcat.training import Training
+
+if TYPE_CHECKING:  # MedCAT before 2.8 has no batch interface.
+    from medcat.components.types import TrainingExample
+
+log = logging.getLogger(__name__)
+
+
+class TrainableLinker(LinkingComponent):
+    """Links, and learns from MedCAT's trainer by the steps that `train.py` takes.
+
+    What does not fill a batch is trained on at the latest before the next prediction or save,
+    and the index is then brought up to date.
+    """
+
+    name = TRAINABLE
+    _document: OpenDocument | None = None
+    _counts: CountedNames | None = None
+
+    def train_supervised_batch(self, examples: "list[TrainingExample]") -> None:
+        """Train on annotated spans, and on rejected ones (`negative`)."""
+        for example in examples:
+            self._note(
+                example.cui, example.entity, example.doc, example.negative, repeats=example.epochs
+            )
+
+    def train(
+        self,
+        cui: str,
+        entity: MutableEntity,
+        doc: MutableDocument,
+        negative: bool = False,
+        names: Sequence[str] | Mapping[str, object] = (),
+        **_: Any,
+    ) -> None:
+        """Train on one annotated or rejected span (the interface of MedCAT before 2.8)."""
+        self._note(cui, entity, doc, negative, names)
+
+    def train_unsupervised(self, doc: MutableDocument) -> None:
+        """Nothing: a linker of this kind learns from annotations alone."""
+
+    @cached_property
+    def training(self) -> Training:
+        """The optimizer with what waits to be trained on."""
+        return Training(self.linker, self.live, self.config)
+
+    @property
+    def _counted(self) -> CountedNames:
+        """Counts of names, which are the linker's own; another linker brings others."""
+        if self._counts is None or self._counts.total is not self.linker.counts:
+            self.linker.counts = total = dict(self.linker.counts)
+            self._counts = CountedNames(total)
+        return self._counts
+
+    @cached_property
+    def _detector(self) -> ComponentDetector:
+        return ComponentDetector(self.cdb, self.tokenizer, self.vocab)
+
+    def _note(
+        self,
+        cui: str,
+        entity: MutableEntity,
+        doc: MutableDocument,
+        negative: bool,
+        names: Sequence[str] | Mapping[str, object] = (),
+        repeats: int = 1,
+    ) -> None:
+        if self._document is None or self._document.doc is not doc:
+            self._close_document()
+            whole = self.config.train and self.config.learn_from_unannotated
+            self._document = OpenDocument(doc, whole)
+        strings = annotated_strings(self.cdb, cui, names)
+        span = annotated_span(doc, entity, strings)
+        if span.end > span.start:
+            self._document.add(span, cui, negative, repeats)
+
+    def _close_document(self) -> None:
+        """Turn the open document into samples."""
+        document, self._document = self._document, None
+        if document is None:
+            return
+        super()._settle()
+        detections = self._detector(document.text)
+        allowed = self.config.filters.check_filters
+        detections = [d for d in detections if any(map(allowed, d.candidates))]
+        samples = samples_of(document, detections, self.linker.cutter, self._counted)
+        self._predictor = None  # Its table of counts is of before.
+        self.training.add(samples)
+
+    def _settle(self) -> None:
+        super()._settle()
+        self._close_document()
+        if "training" in self.__dict__:
+            self.training.finish()
+
+    def _is_discarded(self) -> bool:
+        """MedCAT's trainer before 2.8 runs the pipeline over each document for its tokens.
+
+        Predicting would train out a partial batch and build the index anew each time.
+        """
+        busy = self._document is not None or "training" in self.__dict__
+        return busy and _called_by_trainer()
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        own = {"training", "_counts", "_detector", "_document"}
+        return {key: value for key, value in state.items() if key not in own}
+
+
+def _called_by_trainer() -> bool:
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_globals.get("__name__") == "medcat.trainer":
+            return True
+    return False

@@ -1,0 +1,159 @@
+"""Training inside MedCAT: the objective of the LightningModule, in batches across documents."""
+
+import logging
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from embedlink.index import ConceptIndex
+from embedlink.linker import Linker
+from embedlink.linking import Candidates
+from embedlink.losses import MarginalSoftmax, SampledSoftmax, Targets
+from embedlink.medcat.config import EmbedLinkLinking
+from embedlink.medcat.live_index import LiveIndex
+from embedlink.medcat.samples import Sample
+from embedlink.names import ConceptNames
+from embedlink.objective import Objective, TrainBatch, parameter_groups
+from embedlink.types import Detection, EmbedLinkError
+
+log = logging.getLogger(__name__)
+
+NOT_DETECTED = Detection(0, 0, "", (), (0, 0))
+
+
+class Training:
+    """Collects samples and steps whenever a batch is full.
+
+    The optimizer keeps its state when the index is built anew and when more layers are unfrozen;
+    another encoder gets another optimizer.
+    """
+
+    def __init__(self, linker: Linker, live: LiveIndex, config: EmbedLinkLinking) -> None:
+        self.linker, self.live, self.config = linker, live, config
+        self.waiting: list[Sample] = []
+        self.steps = 0
+        self._objective: Objective | None = None
+        self._optimizer: AdamW | None = None
+        self._index: ConceptIndex | None = None
+
+    def add(self, samples: list[Sample]) -> None:
+        """Take samples in, and train on every batch that they fill."""
+        self.waiting.extend(samples)
+        while len(self.waiting) >= self.config.training_batch_size:
+            self._step_on_waiting()
+
+    def finish(self) -> None:
+        """Train on what is left, as a partial batch."""
+        if self.waiting:
+            self._step_on_waiting()
+
+    def _step_on_waiting(self) -> None:
+        size = self.config.training_batch_size
+        batch, self.waiting = self.waiting[:size], self.waiting[size:]
+        self._step(batch)
+        every = self.config.embed_per_n_batches
+        if every and self.steps % every == 0:
+            self.live.current()
+
+    def _step(self, samples: list[Sample]) -> None:
+        """One step; dropout and negatives depend on the seed and the step's number alone."""
+        if self.config.dtype != "float32":
+            raise EmbedLinkError(
+                f"config.components.linking.dtype={self.config.dtype}: training needs float32; "
+                "set it, train, and set it back before the pack is saved"
+            )
+        names, index = self.live.targets(s.gold for s in samples if s.gold is not None)
+        objective, optimizer = self._prepared(index)
+        batch = self._batch(samples, names).to(self.linker.encoder.device)
+        seed = step_seed(self.config.seed, self.steps)
+        objective.train()
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            losses = objective(batch, torch.Generator().manual_seed(seed))
+        objective.eval()
+        if not losses.total.requires_grad:
+            return
+        optimizer.zero_grad()
+        losses.total.backward()
+        if self.config.gradient_clip_val:
+            nn.utils.clip_grad_norm_(objective.parameters(), self.config.gradient_clip_val)
+        optimizer.step()
+        self.steps += 1
+        encoder = self.linker.encoder
+        self.live.outdated |= any(p.requires_grad for p in encoder.parameters())
+        log.debug("step %d: loss %.4f", self.steps, float(losses.total.detach()))
+
+    def _prepared(self, index: ConceptIndex) -> tuple[Objective, AdamW]:
+        """Objective and optimizer, made or brought to what the configuration says now."""
+        config, encoder = self.config, self.linker.encoder
+        if encoder.unfrozen != config.top_n_layers_to_unfreeze:
+            encoder.unfreeze(config.top_n_layers_to_unfreeze)
+        objective = self._objective
+        kept = objective is not None and objective.encoder is encoder
+        if objective is None or not kept:
+            objective, self._optimizer = Objective(self.linker, nn.Identity()), None
+        self._set_loss(objective)
+        objective.to(encoder.device)
+        targets: Targets = "names" if config.train_on_names else "cuis"
+        if not kept or index is not self._index or objective.targets != targets:
+            objective.targets = targets
+            objective.use_index(index)
+            self._index = index
+        self._objective, self._optimizer = objective, self._optimizer_for(objective)
+        return objective, self._optimizer
+
+    def _set_loss(self, objective: Objective) -> None:
+        """Bring the loss to the configuration; the learned scale stays."""
+        config, old = self.config, objective.loss
+        kind = MarginalSoftmax if config.loss == "marginal" else SampledSoftmax
+        if not isinstance(old, kind):
+            objective.loss = kind()
+            if isinstance(old, MarginalSoftmax | SampledSoftmax):
+                objective.loss.scale = old.scale
+        if isinstance(objective.loss, SampledSoftmax):
+            objective.loss.k = config.negative_sampling_k
+            objective.loss.pool_size = config.negative_sampling_candidate_pool_size
+            objective.loss.temperature = config.negative_sampling_temperature
+        objective.nil_weight = config.nil_weight
+
+    def _optimizer_for(self, objective: Objective) -> AdamW:
+        """The optimizer over what can change now, with the state of what could before."""
+        config, old = self.config, self._optimizer
+        groups = parameter_groups(objective, config.weight_decay)
+        wanted = {id(parameter) for group in groups for parameter in _parameters(group)}
+        have = {id(p) for group in old.param_groups for p in group["params"]} if old else set()
+        if old is None or wanted != have:
+            new = AdamW(groups, lr=config.learning_rate)
+            if old is not None:
+                new.state.update({p: s for p, s in old.state.items() if id(p) in wanted})
+            old = new
+        for group, fresh in zip(old.param_groups, groups, strict=True):
+            group["lr"] = fresh.get("lr", config.learning_rate)
+            group["weight_decay"] = fresh["weight_decay"]
+        return old
+
+    def _batch(self, samples: list[Sample], names: ConceptNames) -> TrainBatch:
+        """Pad the samples and look up their rows in the table of names."""
+        row = names.cui_row
+        windows = self.linker.cutter.sequences([sample.cut for sample in samples])
+        detections = [sample.detection or NOT_DETECTED for sample in samples]
+        return TrainBatch(
+            windows.batch(torch.arange(len(samples))),
+            torch.tensor([-1 if s.gold is None else row.get(s.gold, -1) for s in samples]),
+            torch.tensor([sample.detection is not None for sample in samples]),
+            torch.tensor([sample.linked for sample in samples]),
+            torch.stack([sample.counts for sample in samples]),
+            Candidates.of(detections, names),
+        )
+
+
+def step_seed(seed: int, step: int) -> int:
+    """A seed for one step. (PyTorch's generator for CPUs reads 32 bits of it.)"""
+    return (seed * 2_654_435_761 + step) % 2**32
+
+
+def _parameters(group: dict[str, object]) -> list[Tensor]:
+    parameters = group["params"]
+    assert isinstance(parameters, list)
+    return parameters

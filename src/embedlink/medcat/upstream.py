@@ -1,0 +1,127 @@
+"""Models in the format of `medcat-embedding-linker` 0.4.0, which this neither needs nor imports.
+
+Its folder holds `pytorch_model.bin` (`language_model.*`, `projection_layer.*`), `config.json` with
+the name of the encoder that is loaded first, and the tokenizer. It keeps neither window nor
+pooling: those are in a pack's configuration, else they are the reader's.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoModel, AutoTokenizer
+
+from embedlink.decision import LinkDecision
+from embedlink.encoder import ContextEncoder
+from embedlink.linker import Linker, LinkerSettings
+from embedlink.pretrained import load_encoder
+from embedlink.types import EmbedLinkError
+
+WEIGHTS, SETTINGS, ENCODER = "pytorch_model.bin", "config.json", "encoder"
+STATE = Path("trainable_embedding_model") / "model_state.pt"
+"""The weights inside the component's folder of a model pack."""
+MODEL, PROJECTION, POOLER = "language_model.", "projection_layer.", "language_model.pooler."
+
+
+def is_upstream_model(folder: Path) -> bool:
+    """Whether upstream's `save_pretrained` wrote this folder."""
+    return (folder / WEIGHTS).is_file() and "embedding_model_name" in _settings(folder)
+
+
+def read_upstream_model(folder: Path, settings: LinkerSettings) -> Linker:
+    """A linker from a folder; window, pooling and limits are those of `settings`."""
+    stored = _settings(folder)
+    wanted = replace(
+        settings,
+        encoder=str(stored["embedding_model_name"]),
+        projection=bool(stored.get("use_projection_layer", True)),
+    )
+    linker = read_upstream_weights(folder / WEIGHTS, wanted)
+    if (folder / "tokenizer_config.json").is_file():
+        linker.tokenizer = AutoTokenizer.from_pretrained(folder)
+    return linker
+
+
+def read_upstream_weights(path: Path, settings: LinkerSettings) -> Linker:
+    """A linker with the weights of a state dict; the encoder's shape is that of `settings`."""
+    encoder = Path(settings.encoder).expanduser()
+    if is_upstream_model(encoder):
+        settings = replace(settings, encoder=str(_settings(encoder)["embedding_model_name"]))
+    try:
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise EmbedLinkError(f"{path}: this part of the model is missing") from error
+    except Exception as error:  # A corrupt archive or pickle can raise anything.
+        raise EmbedLinkError(f"{path}: this part of the model is corrupt ({error})") from error
+    model, tokenizer = load_encoder(settings.encoder)
+    context = ContextEncoder(model, settings.pooling, settings.projection)
+    try:
+        model.load_state_dict(_under(MODEL, state, without=POOLER))
+        if context.projection is not None:
+            context.projection.load_state_dict(_under(PROJECTION, state))
+    except RuntimeError as error:
+        raise EmbedLinkError(f"{path}: not the weights of {settings.encoder}: {error}") from error
+    context.eval()
+    return Linker(settings, context, tokenizer, LinkDecision(context.dim))
+
+
+def upstream_state(linker: Linker) -> dict[str, Tensor]:
+    """The linker's weights under upstream's keys, in float32.
+
+    Upstream's encoder has a pooling layer that neither linker uses: it is filled with zeros.
+    """
+    own = linker.encoder.language_model
+    whole = AutoModel.from_config(own.config).state_dict()
+    state = {MODEL + key: torch.zeros_like(tensor) for key, tensor in whole.items()}
+    state |= {
+        MODEL + key: tensor.detach().float().cpu() for key, tensor in own.state_dict().items()
+    }
+    if linker.encoder.projection is not None:
+        layer = linker.encoder.projection.state_dict()
+        state |= {PROJECTION + key: tensor.detach().float().cpu() for key, tensor in layer.items()}
+    return state
+
+
+def write_encoder(linker: Linker, folder: Path) -> None:
+    """The bare encoder with its tokenizer, as `transformers` loads it."""
+    linker.encoder.language_model.save_pretrained(folder)
+    linker.tokenizer.save_pretrained(folder)
+
+
+def write_upstream_model(linker: Linker, folder: Path, encoder: str) -> None:
+    """Write the folder that `ModelForEmbeddingLinking.from_pretrained` loads.
+
+    `encoder` is what upstream loads before it puts these weights in: a hub id, or a folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(upstream_state(linker), folder / WEIGHTS)
+    described = {
+        "embedding_model_name": encoder,
+        "use_projection_layer": linker.settings.projection,
+        "top_n_layers_to_unfreeze": 0,
+    }
+    (folder / SETTINGS).write_text(json.dumps(described, indent=2), encoding="utf-8")
+    linker.tokenizer.save_pretrained(folder)
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """What `config.json` says; nothing where it is missing or no JSON object."""
+    try:
+        stored = json.loads((folder / SETTINGS).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return stored if isinstance(stored, dict) else {}
+
+
+def _under(
+    prefix: str, state: Mapping[str, Tensor], without: str | None = None
+) -> dict[str, Tensor]:
+    return {
+        key.removeprefix(prefix): tensor
+        for key, tensor in state.items()
+        if key.startswith(prefix) and not (without and key.startswith(without))
+    }

@@ -1,0 +1,132 @@
+"""CATs around the tiny encoder and concept table of the outer conftest."""
+
+import logging
+
+import pytest
+from medcat.cat import CAT
+from medcat.components.types import CoreComponentType
+from medcat.vocab import Vocab
+
+from embedlink.medcat.config import EmbedLinkLinking
+from embedlink.medcat.registration import STATIC, TRAINABLE
+
+TEXT = "Known MS with fever. Heart failure and a cold; pyrexia."
+
+
+def pytest_collection_modifyitems(items):
+    """MedCAT's and its libraries' own warnings are not ours to answer for."""
+    for item in items:
+        if "medcat" in item.path.parts:
+            for message in (
+                "ignore::DeprecationWarning:medcat",
+                "ignore:.*entity_from_tokens:DeprecationWarning",
+                "ignore:.*legacy TrainableComponent:DeprecationWarning",
+                "ignore:.*importing 'parser.split_arg_string':DeprecationWarning",
+                "ignore::DeprecationWarning:spacy",
+                "ignore::DeprecationWarning:weasel",
+                "ignore:.*GradScaler is enabled, but CUDA is not:UserWarning",
+            ):
+                item.add_marker(pytest.mark.filterwarnings(message))
+
+
+def linking_of(cat):
+    return cat.pipe.get_component(CoreComponentType.linking)
+
+
+def entities(cat, text=TEXT):
+    """(start, end, cui, rounded similarity) of each entity."""
+    found = cat.get_entities(text).get("entities", {}).values()  # MedCAT: {} for no tokens
+    return [(e["start"], e["end"], e["cui"], round(e["context_similarity"], 5)) for e in found]
+
+
+def export(*notes, project="p", cuis=""):
+    """A MedCATtrainer export of (text, [(surface, cui), ...])."""
+    documents = []
+    for number, (text, surfaces) in enumerate(notes):
+        annotations = []
+        for surface, cui in surfaces:
+            start = text.index(surface)
+            annotations.append({
+                "start": start, "end": start + len(surface), "cui": cui, "value": surface,
+                "validated": True, "correct": True, "deleted": False, "killed": False,
+                "alternative": False, "manually_created": False, "id": len(annotations),
+            })  # fmt: skip
+        documents.append(
+            {"id": number, "name": f"n{number}", "text": text, "annotations": annotations}
+        )
+    return {
+        "projects": [{"id": 1, "name": project, "cuis": cuis, "tuis": "", "documents": documents}]
+    }
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    logging.getLogger("medcat").setLevel(logging.ERROR)
+
+
+@pytest.fixture
+def make_cat(cdb, tiny_encoder):
+    """Makes a CAT with a linking component over the tiny encoder."""
+
+    def make(comp_name=STATIC, database=None, **fields):
+        used = database or cdb
+        used.config.components.linking = EmbedLinkLinking(
+            comp_name=comp_name,
+            **{"embedding_model_name": str(tiny_encoder), "max_token_length": 32} | fields,
+        )
+        return CAT(used, Vocab())
+
+    return make
+
+
+@pytest.fixture
+def cat(make_cat):
+    return make_cat()
+
+
+@pytest.fixture
+def trainable(make_cat):
+    return make_cat(
+        TRAINABLE, top_n_layers_to_unfreeze=1, training_batch_size=4, learning_rate=1e-2
+    )
+
+
+@pytest.fixture
+def data_export(tiny_encoder):
+    """Makes a CAT over the MeSH diseases, and 40 NCBI abstracts as an export."""
+    from embedlink.concepts import align_codes, load_cdb
+    from embedlink.corpora.pubtator import PubTator
+    from embedlink.medcat.detection import detection_config
+    from embedlink.types import Problems
+    from tests.written import published
+
+    files = {"train": str(published("ncbi_disease") / "NCBItrainset_corpus.txt")}
+    problems = Problems()
+    concepts = published("concepts") / "mesh_disease.csv"
+    cdb = load_cdb(concepts, problems, detection_config(min_name_len=2))
+    documents = align_codes(PubTator("ncbi", files).read(problems), cdb)[:40]
+
+    def make(comp_name):
+        cdb.config.components.linking = EmbedLinkLinking(
+            comp_name=comp_name, embedding_model_name=str(tiny_encoder), max_token_length=64
+        )
+        return CAT(cdb, Vocab())
+
+    notes = [
+        (d.text, [((m.start, m.end), m.cui) for m in d.mentions if m.cui in cdb.cui2info])
+        for d in documents
+    ]
+    return make, exported(notes)
+
+
+def exported(notes):
+    """As `export`, with spans for surfaces."""
+    data = export(*((text, []) for text, _ in notes))
+    for document, (text, mentions) in zip(data["projects"][0]["documents"], notes, strict=True):
+        for number, ((start, end), cui) in enumerate(mentions):
+            document["annotations"].append({
+                "start": start, "end": end, "cui": cui, "value": text[start:end], "id": number,
+                "validated": True, "correct": True, "deleted": False, "killed": False,
+                "alternative": False, "manually_created": False,
+            })  # fmt: skip
+    return data

@@ -1,0 +1,231 @@
+"""Detection beyond MedCAT's, alone and in the pipeline."""
+
+import pytest
+from medcat.cat import CAT
+from medcat.components.types import CoreComponentType
+from medcat.vocab import Vocab
+
+from embedlink.concepts import enrich_cdb, load_cdb
+from embedlink.corpora.pubtator import PubTator
+from embedlink.medcat.config import EmbedLinkLinking
+from embedlink.medcat.detection import (
+    ComponentDetector,
+    VocabularyDetector,
+    detection,
+    detection_config,
+)
+from embedlink.medcat.ner import VariantNer
+from embedlink.medcat.ner_config import EmbedLinkNer, detect_as_medcat
+from embedlink.medcat.registration import NER
+from embedlink.types import Document, EmbedLinkError, Problems
+from tests.conftest import document
+from tests.medcat.conftest import TEXT, entities
+
+SEEN = (
+    "Fevers and multiple scleroses (MScl). Failures of the heart, not heart, failure: MScl "
+    "again. Common-cold; sclerosis, disseminated."
+)
+
+
+@pytest.fixture
+def database(concept_table):
+    """Makes a concept database that detects with these settings."""
+
+    def make(**fields):
+        config = detection_config(comp_name=NER, min_name_len=2, **fields)
+        return load_cdb(concept_table, Problems(), config)
+
+    return make
+
+
+def detect(cdb, *texts):
+    documents = [Document(str(at), text) for at, text in enumerate(texts)]
+    return VocabularyDetector(cdb, progress=False)(documents)
+
+
+def shown(cdb, text):
+    (found,) = detect(cdb, text)
+    return [(text[each.start : each.end], each.name, list(each.candidates)) for each in found]
+
+
+def test_variants_and_abbreviations(database):
+    assert shown(database(), SEEN) == [
+        ("Fevers", "fever", ["C3"]),
+        ("multiple scleroses", "multiple~sclerosis", ["C1"]),
+        ("MScl", "multiple~sclerosis", ["C1"]),
+        ("Failures of the heart", "failure~of~the~heart", ["C4"]),
+        ("heart, failure", "heart~failure", ["C4"]),
+        ("MScl", "multiple~sclerosis", ["C1"]),
+        ("Common-cold", "common~cold", ["C5"]),
+        ("cold", "cold", ["C5"]),
+    ]  # A comma between words in another order is no variant; in the same order it is exact.
+
+
+def test_each_addition_can_be_switched_off(database, cdb):
+    def names(**fields):
+        return [name for _, name, _ in shown(database(**fields), SEEN)]
+
+    plain = [name for _, name, _ in shown(cdb, SEEN)]
+    assert names(variants=False, abbreviations=False) == plain
+    assert "multiple~sclerosis" not in names(variants=False)
+    assert names(abbreviations=False).count("multiple~sclerosis") == 1
+    assert "failure~of~the~heart" not in names(max_variant_words=1)
+
+
+def test_exact_detections_stay_as_medcat_has_them(database, cdb):
+    (plain,), (found,) = detect(cdb, TEXT), detect(database(), TEXT)
+    assert found == plain != []
+
+
+def test_a_document_says_what_its_abbreviation_means(database):
+    found = shown(database(), "MS first. Mitral stenosis (MS) with MS; two MSs.")
+    assert [(text, name, cuis) for text, name, cuis in found if text.startswith("MS")] == [
+        ("MS", "mitral~stenosis", ["C2"]),
+        ("MS", "mitral~stenosis", ["C2"]),
+        ("MS", "mitral~stenosis", ["C2"]),
+        ("MSs", "mitral~stenosis", ["C2"]),
+    ]
+
+
+def test_a_long_form_may_be_more_than_the_name_but_not_go_on_behind_it(database):
+    cdb = database()
+    assert ("CHF", "heart~failure", ["C4"]) in shown(cdb, "Chronic heart failure (CHF).")
+    assert "HFP" not in [text for text, *_ in shown(cdb, "The heart failure protein (HFP).")]
+    assert "SFWC" not in [text for text, *_ in shown(cdb, "Severe flare without cold (SFWC).")]
+
+
+def test_no_variant_reaches_across_a_sentence_or_turns_a_coordination(database):
+    cdb = database()
+    for text in (
+        "Heart. Failures",
+        "heart (failures)",
+        "sclerosis, multiple",
+        "sclerosis or multiple",
+    ):
+        assert shown(cdb, text) == []
+
+
+def test_short_forms_that_are_part_of_a_token_are_left_alone(database):
+    cdb = database()
+    text = "Multiple sclerosis (MScl). xMScl MScl_2 MScl"
+    assert [found[0] for found in shown(cdb, text)] == ["Multiple sclerosis", "MScl", "MScl"]
+
+
+def detecting(cdb):
+    """A CAT that only detects: MedCAT's own linker needs words that an empty Vocab lacks."""
+    cdb.config.components.comp_order = ["tagging", "token_normalizing", "ner"]
+    return CAT(cdb, Vocab())
+
+
+def test_token_ranges_are_medcats_own(database):
+    text = "Common-cold with Failures of the heart."
+    cat = detecting(database())
+    doc = cat.pipe.get_doc(text)
+    by_hand = [
+        cat.pipe.tokenizer.entity_from_tokens(doc.get_tokens(e.start, e.end - 1))
+        for e in map(detection, doc.ner_ents)
+    ]
+    found = [(e.start, e.end, e.tokens) for e in map(detection, doc.ner_ents)]
+    expected = [(e.start, e.end, e.tokens) for e in map(detection, by_hand)]
+    assert found == expected
+    assert [entity.id for entity in doc.ner_ents] == list(range(len(found)))
+
+
+def test_new_names_are_followed(database):
+    cdb = database()
+    cat = detecting(cdb)
+    component = cat.pipe.get_component(CoreComponentType.ner)
+    assert isinstance(component, VariantNer)
+    text = "Optic neuritides of the neuritis, optic type; inflamed optic nerves"
+    assert cat.pipe.get_doc(text).ner_ents == []
+    enrich_cdb(cdb, [document("a", "An inflamed optic nerve.", [("inflamed optic nerve", "C1")])])
+    found = [detection(entity) for entity in cat.pipe.get_doc(text).ner_ents]
+    assert [(each.name, each.candidates) for each in found] == [("inflamed~optic~nerve", ("C1",))]
+
+
+@pytest.fixture
+def packed(database, tiny_encoder):
+    cdb = database()
+    cdb.config.components.linking = EmbedLinkLinking(
+        embedding_model_name=str(tiny_encoder), max_token_length=32
+    )
+    return CAT(cdb, Vocab())
+
+
+def test_every_way_of_detecting_gives_the_same(packed, tmp_path):
+    (expected,) = detect(packed.cdb, SEEN)
+    saved = packed.save_model_pack(str(tmp_path), "pack", make_archive=False)
+    loaded = CAT.load_model_pack(saved)
+    assert loaded.config.components.ner == packed.config.components.ner
+    for cat in (packed, loaded):
+        made = ComponentDetector(cat.cdb, cat.pipe.tokenizer, cat.vocab)
+        assert made(SEEN) == expected
+        assert [detection(e) for e in cat.pipe.get_doc(SEEN).ner_ents] == expected
+    assert entities(loaded, SEEN) == entities(packed, SEEN) != []
+
+
+def test_a_pack_of_ones_own_can_be_switched(cdb, tmp_path):
+    cat = CAT(cdb, Vocab())
+    cat.config.components.ner = EmbedLinkNer(min_name_len=2)
+    loaded = CAT.load_model_pack(cat.save_model_pack(str(tmp_path), "own", make_archive=False))
+    found = [detection(entity).name for entity in loaded.pipe.get_doc("Common colds").ner_ents]
+    assert found == ["common~cold"]
+
+
+def test_other_processes_detect_the_same(packed):
+    texts = [SEEN, TEXT, "Mitral stenoses"] * 4
+    one = [packed.get_entities(text)["entities"] for text in texts]
+    several = dict(packed.get_entities_multi_texts(texts, n_process=2, batch_size_chars=100))
+    assert [several[key]["entities"] for key in sorted(several, key=int)] == one
+
+
+def test_misspelt_fields_are_named(packed, tmp_path):
+    with pytest.raises(EmbedLinkError, match=r"detection\.variant: no such field of EmbedLinkNer"):
+        detection_config(comp_name=NER, variant=False)
+    with pytest.raises(EmbedLinkError, match=r"detection\.variants: no such field of Ner;"):
+        detection_config(variants=False)
+    with pytest.raises(ValueError, match="abbreviation"):
+        EmbedLinkNer(abbreviation=True)
+    with pytest.raises(ValueError, match="max_variant_words"):
+        packed.config.components.ner.max_variant_words = 0
+    saved = packed.save_model_pack(str(tmp_path), "pack", make_archive=False)
+    with pytest.raises(ValueError, match="variant"):
+        CAT.load_model_pack(saved, config_dict={"components": {"ner": {"variant": False}}})
+
+
+def test_medcats_configuration_is_not_enough(cdb):
+    cdb.config.components.ner.comp_name = NER
+    with pytest.raises(EmbedLinkError, match=r"takes an .*EmbedLinkNer"):
+        CAT(cdb, Vocab())
+
+
+def test_switched_back_it_detects_as_medcat(database, cdb, caplog):
+    other = database(max_skip_tokens=1)
+    detect_as_medcat(other.config)
+    assert "finds fewer mentions" in caplog.text
+    assert type(other.config.components.ner) is type(cdb.config.components.ner)
+    assert (other.config.components.ner.min_name_len, other.config.components.ner.comp_name) == (
+        2, "default",
+    )  # fmt: skip
+    assert other.config.components.ner.max_skip_tokens == 1
+    assert detect(other, TEXT) == detect(cdb, TEXT)
+
+
+def test_it_finds_more_of_the_published_mentions():
+    from tests.written import published
+
+    path = str(published("ncbi_disease") / "NCBIdevelopset_corpus.txt")
+    documents = list(PubTator("ncbi", {"validation": path}).read(Problems()))
+    table = published("concepts") / "mesh_disease.csv"
+    config = detection_config(comp_name=NER, min_name_len=2)
+    cdb = load_cdb(table, Problems(), config)
+
+    def recall():
+        found = VocabularyDetector(cdb, progress=False)(documents)
+        starts = [{each.start for each in detections} for detections in found]
+        every = [m.start in s for d, s in zip(documents, starts, strict=True) for m in d.mentions]
+        return sum(every) / len(every)
+
+    both = recall()
+    cdb.config.components.ner.variants = cdb.config.components.ner.abbreviations = False
+    assert both > recall() + 0.1
