@@ -1,0 +1,84 @@
+"""Approximate search behind the interface of the exact one, for use bound by latency.
+
+Needs `faiss` (`pip install faiss-cpu`). The index looks into the `probes` nearest of its cells
+only, and scores what it finds exactly, so scores are right and some rows may be missed: report
+`recall` beside every figure that rests on it.
+"""
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from embedlink.search import Hits, paired_scores, search, table_of_hits
+from embedlink.types import EmbedLinkError
+
+TRAINED_ON = 64
+"""Vectors that place each cell, at most."""
+
+
+@dataclass(frozen=True)
+class ApproximateSearch:
+    """An inverted file over unit vectors. Shape: vectors (vectors, dim)."""
+
+    vectors: Tensor
+    cells: Any
+
+    @classmethod
+    def build(
+        cls, vectors: Tensor, cells: int | None = None, probes: int = 32
+    ) -> "ApproximateSearch":
+        """Sort the vectors into cells, by default four times the square root of their number.
+
+        Shape: vectors (vectors, dim).
+        """
+        faiss = _faiss()
+        count = cells or max(1, min(int(4 * len(vectors) ** 0.5), len(vectors) // 39))
+        quantiser = faiss.IndexFlatIP(vectors.shape[1])
+        index = faiss.IndexIVFScalarQuantizer(
+            quantiser, vectors.shape[1], count, faiss.ScalarQuantizer.QT_fp16,
+            faiss.METRIC_INNER_PRODUCT,
+        )  # fmt: skip
+        faiss.omp_set_num_threads(torch.get_num_threads())
+        generator = torch.Generator().manual_seed(0)
+        sample = torch.randperm(len(vectors), generator=generator)[: count * TRAINED_ON]
+        index.train(vectors[sample].float().numpy())
+        for part in vectors.split(65536):
+            index.add(part.float().numpy())
+        index.nprobe = min(probes, count)
+        return cls(vectors, index)
+
+    def search(self, queries: Tensor, k: int, allowed: Tensor | None = None) -> Hits:
+        """The k best found; arguments and result as in `search.search`.
+
+        Shape: queries (queries, dim), allowed (vectors,) bool.
+        """
+        k = min(k, len(self.vectors))
+        faiss, parameters = _faiss(), None
+        if allowed is not None:
+            ids = torch.nonzero(allowed).squeeze(1).numpy()
+            parameters = faiss.SearchParametersIVF(
+                sel=faiss.IDSelectorBatch(ids), nprobe=self.cells.nprobe
+            )
+        _, found = self.cells.search(queries.float().numpy(), max(1, k), params=parameters)
+        rows = torch.from_numpy(found).sort(dim=1).values[:, :k]
+        query, column = (rows >= 0).nonzero(as_tuple=True)
+        row = rows[query, column]
+        score = paired_scores(queries, query, self.vectors, row)
+        order = score.argsort(descending=True, stable=True)
+        order = order[query[order].argsort(stable=True)]
+        return table_of_hits(query[order], score[order], row[order], len(queries), k)
+
+    def recall(self, queries: Tensor, k: int) -> float:
+        """Share of the true k best that is found. Shape: queries (queries, dim)."""
+        found, true = self.search(queries, k).rows, search(queries, self.vectors, k).rows
+        return float((found[:, :, None] == true[:, None]).any(1).float().mean())
+
+
+def _faiss() -> Any:
+    try:
+        return importlib.import_module("faiss")
+    except ImportError as error:
+        raise EmbedLinkError("approximate search needs faiss: pip install faiss-cpu") from error

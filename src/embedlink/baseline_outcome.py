@@ -1,0 +1,107 @@
+"""Baselines through the same evaluation as a linker: gold ranks, and links of all detections."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from embedlink.baselines import BASELINES, Added, Baseline, Scores
+from embedlink.evaluation import predict
+from embedlink.figures import RANKS, Outcome
+from embedlink.linking import Links
+from embedlink.measuring import Measured, measure_outcome
+from embedlink.mentions import NOT_GOLD, MentionTable
+from embedlink.names import ConceptNames
+from embedlink.surfaces import TrainingMentions, gold_surfaces
+from embedlink.types import CodeRule
+
+_TIE = 1e-6  # Above what rounding makes of equal scores, below what differs in them.
+_CHUNK = 4_000_000  # Scores of names held at once.
+
+
+def measure_baseline(
+    name: str,
+    table: MentionTable,
+    names: ConceptNames,
+    training: TrainingMentions,
+    added: Added,
+    rule: CodeRule,
+) -> Measured:
+    """Figures of the baseline called `name`; `added` are names that came from training mentions."""
+    baseline = BASELINES[name](names, training, added)
+    outcome = baseline_outcome(baseline, table, names, training)
+    return measure_outcome(table, outcome, names, rule, training)
+
+
+def baseline_outcome(
+    baseline: Baseline, table: MentionTable, names: ConceptNames, training: TrainingMentions
+) -> Outcome:
+    """Rank concepts for gold mentions; choose among each detection's candidates, link them all.
+
+    Of concepts that fit equally well, the one most frequent in training counts, then the first
+    in the database's order.
+    """
+    prior = tie_break(names, training)
+    gold = table.gold[table.gold != NOT_GOLD]
+    ranks = torch.full((len(gold),), torch.inf)
+    inside = torch.nonzero(gold >= 0).squeeze(1).tolist()
+    surfaces = gold_surfaces(table)
+    rows = gold[inside].tolist()
+    scored = _scored(baseline, [surfaces[at] for at in inside], names)
+    for at, row, scores in zip(inside, rows, scored, strict=True):
+        ranks[at] = _rank(scores + _TIE * prior, row) if scores[row] > 0 else torch.inf
+    links = _links(baseline, table, names, prior)
+    return Outcome(predict(table, links, names, threshold=0.0), ranks)
+
+
+def tie_break(names: ConceptNames, training: TrainingMentions) -> Scores:
+    """A value of its own for every concept, larger the more frequent in training it is.
+
+    Shape: (concepts,) in [0, 1).
+    """
+    frequency = np.array([training.concepts.get(cui, 0) for cui in names.cuis], dtype=np.int64)
+    order = np.lexsort((-np.arange(len(frequency)), frequency))
+    value = np.empty(len(frequency))
+    value[order] = np.arange(len(frequency)) / max(len(frequency), 1)
+    return value
+
+
+def _rank(scores: Scores, row: int) -> float:
+    """Rank of a concept, from 1; infinite beyond `RANKS`. Shape: scores (concepts,)."""
+    rank = 1 + int((scores > scores[row]).sum())
+    return rank if rank <= RANKS else torch.inf
+
+
+def _scored(baseline: Baseline, surfaces: Sequence[str], names: ConceptNames) -> Iterator[Scores]:
+    """Scores of the concepts for each surface, made in chunks. Shape: (concepts,) each."""
+    step = max(1, _CHUNK // max(len(names.names), len(names.cuis), 1))
+    for start in range(0, len(surfaces), step):
+        yield from baseline.scores(surfaces[start : start + step])
+
+
+def _links(baseline: Baseline, table: MentionTable, names: ConceptNames, prior: Scores) -> Links:
+    """The best candidate of every detection; only where there are several, scores matter."""
+    cui = _first_candidates(table)
+    several = [
+        (row, document.text[detection.start : detection.end])
+        for at, document in enumerate(table.documents)
+        for row, detection in zip(
+            table.detection_rows[at].tolist(), table.detections[at], strict=True
+        )
+        if len(table.candidates.cuis[row]) > 1
+    ]
+    scored = _scored(baseline, [surface for _, surface in several], names)
+    for (row, _), scores in zip(several, scored, strict=True):
+        own = table.candidates.cuis[row]
+        cui[row] = own[int((scores + _TIE * prior)[own.numpy()].argmax())]
+    return Links(cui, torch.zeros(len(cui)), torch.ones(len(cui)))
+
+
+def _first_candidates(table: MentionTable) -> Tensor:
+    """The first candidate of each span, -1 where it has none. Shape: (spans,)."""
+    candidates = table.candidates.cuis
+    cui = torch.full((len(table),), -1, dtype=torch.int64)
+    some = candidates.sizes > 0
+    cui[some] = candidates.rows[candidates.starts[:-1][some]]
+    return cui

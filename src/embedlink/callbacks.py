@@ -1,0 +1,199 @@
+"""What happens around training: the index is rebuilt, the linker measured, the result saved."""
+
+import copy
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import MLFlowLogger
+from torch import Tensor
+
+from embedlink.datamodule import LinkingDataModule
+from embedlink.evaluation import Scorer
+from embedlink.frozen import StateCache
+from embedlink.measuring import measure_linker
+from embedlink.mentions import MentionTable
+from embedlink.module import LinkerModule
+from embedlink.operating_point import OperatingPoint
+from embedlink.surfaces import TrainingMentions
+from embedlink.tokens import TokenSequences
+from embedlink.types import CodeRule
+
+
+class FrozenStates(Callback):
+    """Computes what lies below the trainable layers once, for windows and names.
+
+    It stands before `IndexRefresh`, whose work it makes less. `budget` counts bytes; `folder`
+    takes what does not stay in memory (the system's temporary folder by default).
+    """
+
+    def __init__(self, budget: int, folder: str | None = None) -> None:
+        self.cache = StateCache(budget, Path(folder) if folder else None)
+        self.done = False
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """A run may begin with training."""
+        self._freeze(trainer, pl_module)
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Or with measuring the untrained linker."""
+        self._freeze(trainer, pl_module)
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Or with the test split."""
+        self._freeze(trainer, pl_module)
+
+    def _freeze(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if self.done:
+            return
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        assert isinstance(module, LinkerModule)
+        assert isinstance(data, LinkingDataModule)
+        encoder = module.linker.encoder
+        # Lightning evaluates in inference mode, whose tensors cannot take part in training.
+        with torch.inference_mode(False), torch.no_grad():
+            for split, table in data.tables.items():
+                data.sequences[split] = self.cache.freeze(
+                    encoder, table.windows, f"Windows: {split}"
+                )
+            names = module.name_sequences
+            assert isinstance(names, TokenSequences)
+            module.name_sequences = self.cache.freeze(
+                encoder, names, "Names", precision=encoder.precision
+            )
+        self.done = True
+
+
+class IndexRefresh(Callback):
+    """Rebuilds the concept index whenever weights may have changed since it was built."""
+
+    def __init__(self) -> None:
+        self.built_at = -1
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Training needs targets."""
+        self._refresh(trainer, pl_module)
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """The epoch that ended changed the weights; the index also serves the next epoch."""
+        self._refresh(trainer, pl_module)
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """The best epoch's weights were just loaded."""
+        self._refresh(trainer, pl_module)
+
+    def _refresh(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        assert isinstance(module, LinkerModule)
+        if module.index is None or self.built_at != trainer.global_step:
+            module.refresh_index()
+            self.built_at = trainer.global_step
+
+
+class Evaluation(Callback):
+    """Scores the encoded windows of a split and logs the figures by epoch.
+
+    The link decision is calibrated and its threshold chosen, by `operating_point`, on the
+    validation split after every epoch of training; both travel in the weights. Before training
+    everything is linked. `folder` takes what is written of the test split, by default nothing.
+    """
+
+    def __init__(
+        self,
+        code_rule: CodeRule = "first",
+        operating_point: object = "f1",
+        folder: str | None = None,
+    ) -> None:
+        self.code_rule: CodeRule = code_rule
+        self.operating_point = OperatingPoint.of(operating_point)
+        self.folder = Path(folder) if folder else None
+        self.vectors: dict[int, Tensor] = {}
+        self.figures: dict[str, dict[str, float]] = {}
+        self.training: TrainingMentions | None = None
+
+    def on_validation_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, *_: Any
+    ) -> None:
+        """Keep the vectors of a batch."""
+        self.vectors.update(zip(batch[0].tolist(), outputs.cpu(), strict=True))
+
+    def on_test_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, *_: Any
+    ) -> None:
+        """Keep the vectors of a batch."""
+        self.vectors.update(zip(batch[0].tolist(), outputs.cpu(), strict=True))
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Score the validation split; epoch 0 is the untrained linker."""
+        assert isinstance(pl_module, LinkerModule)
+        trained = trainer.global_step > 0
+        scorer, table, vectors = self._encoded(trainer, pl_module, "validation")
+        if trained:
+            scorer.fit(table, vectors, self.operating_point)
+            pl_module.linker.decision.load_state_dict(scorer.decision.state_dict())
+        figures = scorer.figures(table, vectors)
+        for name in ("precision", "recall", "f1"):
+            pl_module.log(f"val/{name}", figures[name], logger=False, prog_bar=name == "f1")
+        epoch = trainer.current_epoch + 1 if trained else 0
+        self._log(trainer, "val", figures, epoch)
+
+    def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Score the test split: `baseline` before any training step, `test` after."""
+        assert isinstance(pl_module, LinkerModule)
+        stage = "test" if trainer.global_step > 0 else "baseline"
+        measured = measure_linker(*self._encoded(trainer, pl_module, "test"))
+        self.figures[stage] = measured.figures
+        self._log(trainer, stage, measured.figures, trainer.current_epoch)
+        if stage == "test" and self.folder is not None:
+            log_files(trainer, measured.write(self.folder, "test"))
+
+    def _encoded(
+        self, trainer: L.Trainer, module: LinkerModule, split: str
+    ) -> tuple[Scorer, MentionTable, Tensor]:
+        """What scores a split, its table, and the vectors kept. Shape: (spans, dim)."""
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        assert isinstance(data, LinkingDataModule)
+        table = data.tables[split]
+        vectors = torch.stack([self.vectors[row] for row in range(len(table))])
+        self.vectors.clear()
+        return self._scorer(module, data), table, vectors
+
+    def _scorer(self, module: LinkerModule, data: LinkingDataModule) -> Scorer:
+        assert module.index is not None
+        if self.training is None:
+            self.training = TrainingMentions.of(data.splits.train)
+        return Scorer(
+            data.names,
+            module.index,
+            copy.deepcopy(module.linker.decision).cpu(),
+            data.counts,
+            self.code_rule,
+            self.training,
+        )
+
+    def _log(self, trainer: L.Trainer, stage: str, figures: dict[str, float], epoch: int) -> None:
+        for logger in trainer.loggers:
+            logger.log_metrics({f"{stage}/{k}": v for k, v in figures.items()}, step=epoch)
+
+
+def log_files(trainer: L.Trainer, files: Iterable[Path]) -> None:
+    """Keep files as artifacts where MLflow logs the run."""
+    for logger in trainer.loggers:
+        if isinstance(logger, MLFlowLogger) and logger.run_id:
+            for file in files:
+                logger.experiment.log_artifact(logger.run_id, str(file))
+
+
+def figures_of(trainer: L.Trainer) -> dict[str, dict[str, float]]:
+    """The figures on the test split: of the `baseline`, and of the `test` after training."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, Evaluation):
+            return callback.figures
+    raise LookupError("the trainer has no Evaluation callback")
+
+
+def best_checkpoint(trainer: L.Trainer) -> str | None:
+    """Path of the best epoch's checkpoint; None where no epoch was measured."""
+    return getattr(trainer.checkpoint_callback, "best_model_path", "") or None

@@ -1,0 +1,85 @@
+"""What `evaluate.py` measures: a finished linker, or a baseline, on a split of a corpus."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from embedlink import experiment
+from embedlink.baseline_outcome import measure_baseline
+from embedlink.baselines import check_baseline
+from embedlink.evaluation import Scorer
+from embedlink.experiment import Data
+from embedlink.linker import Linker
+from embedlink.measuring import Measured, measure_linker
+from embedlink.medcat.detection import VocabularyDetector
+from embedlink.mentions import MentionTable, mention_table
+from embedlink.surfaces import TrainingMentions
+from embedlink.tokens import TokenSequences
+from embedlink.types import CodeRule, Document, EmbedLinkError
+from embedlink.windows import WindowCutter
+
+SPLITS = ("train", "validation", "test")
+WAYS = ("checkpoint", "baseline", "compare")
+"""The keys that say what to evaluate; each run takes one of them."""
+
+
+def check_evaluation(cfg: DictConfig) -> None:
+    """Raise `EmbedLinkError` unless the configuration names one thing to do, and a split."""
+    given = [way for way in WAYS if OmegaConf.select(cfg, way) is not None]
+    if len(given) != 1:
+        said = ", ".join(f"{way}={cfg[way]}" for way in given) or "none was given"
+        raise EmbedLinkError(f"evaluate.py takes one of {', '.join(WAYS)}: {said}")
+    if cfg.baseline is not None:
+        check_baseline("baseline", cfg.baseline)
+    if cfg.split not in SPLITS:
+        raise EmbedLinkError(f"split={cfg.split!r} is not allowed; train, validation or test")
+
+
+def measure(cfg: DictConfig) -> tuple[Data, Measured]:
+    """Load what the configuration names, and measure it on the split `cfg.split`."""
+    if cfg.baseline is not None:
+        data = experiment.load_data(cfg, "preferred")
+        table = _table(cfg, data, NoWindows())
+        return data, data_baseline(cfg.baseline, data, table, cfg.data.code_rule)
+    linker = Linker.load(cfg.checkpoint)
+    data = experiment.load_data(cfg, linker.settings.representative)
+    return data, _measure_linker(cfg, data, linker)
+
+
+def data_baseline(name: str, data: Data, table: MentionTable, rule: CodeRule) -> Measured:
+    """A baseline on a split of a run's data."""
+    training = TrainingMentions.of(data.splits.train)
+    return measure_baseline(name, table, data.names, training, data.enriched, rule)
+
+
+class NoWindows(WindowCutter):
+    """Cuts nothing: a baseline reads surfaces only."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __call__(self, texts: Iterable[tuple[str, Sequence[tuple[int, int]]]]) -> TokenSequences:
+        """No windows, whatever the texts."""
+        return TokenSequences.of([], [], 0)
+
+
+def _measure_linker(cfg: DictConfig, data: Data, linker: Linker) -> Measured:
+    table = _table(cfg, data, linker.cutter)
+    index = linker.stored_index(Path(cfg.checkpoint), data.names)
+    scorer = Scorer(
+        data.names,
+        index or linker.build_index(data.names),
+        linker.decision,
+        linker.name_counts(data.names),
+        cfg.data.code_rule,
+        TrainingMentions.of(data.splits.train),
+    )
+    vectors = linker.encoder.encode(table.windows, progress="Encoding windows")
+    return measure_linker(scorer, table, vectors)
+
+
+def _table(cfg: DictConfig, data: Data, cutter: WindowCutter) -> MentionTable:
+    documents: list[Document] = getattr(data.splits, cfg.split)
+    detections = VocabularyDetector(data.cdb)(documents)
+    return mention_table(documents, detections, data.names, cutter)

@@ -1,0 +1,179 @@
+"""Scores a split from vectors alone: MedCAT's rule end to end, and ranks of gold mentions.
+
+Detection does not depend on the encoder. It runs once; every epoch only links again. The
+figures equal `medcat.stats.stats.get_stats` on a pack of the same linker (a test holds that).
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from embedlink.calibration import fit_platt
+from embedlink.decision import LinkDecision, NameCounts
+from embedlink.figures import RANKS, Outcome, count_all, gold_of, split_figures
+from embedlink.index import ConceptIndex
+from embedlink.linking import Links, link
+from embedlink.mentions import NOT_GOLD, MentionTable
+from embedlink.metrics import Counts, ranks_of_gold, total
+from embedlink.names import ConceptNames
+from embedlink.operating_point import OperatingPoint
+from embedlink.surfaces import TrainingMentions
+from embedlink.trade_off import TradeOff
+from embedlink.types import CodeRule, Detection, Prediction
+
+log = logging.getLogger(__name__)
+
+
+def keep_longest(detections: Sequence[Detection]) -> list[int]:
+    """Positions of the detections that survive MedCAT's overlap filter, in order of start.
+
+    The rule of `medcat.utils.postprocessing.filter_linked_annotations` without nested entities:
+    longest text first, and a token belongs to one detection only.
+    """
+    taken: set[int] = set()
+    kept = []
+    longest_first = sorted(
+        range(len(detections)), key=lambda at: detections[at].start - detections[at].end
+    )
+    for at in longest_first:
+        tokens = range(*detections[at].tokens)
+        if not any(token in taken for token in tokens):
+            taken.update(tokens)
+            kept.append(at)
+    return sorted(kept, key=lambda at: detections[at].start)
+
+
+def predict(
+    table: MentionTable, links: Links, names: ConceptNames, threshold: float, nested: bool = False
+) -> list[list[Prediction]]:
+    """Predictions of every document: detections whose link probability reaches the threshold."""
+    linked = ((links.cui >= 0) & (links.probability >= threshold)).tolist()
+    predictions = []
+    for at, detections in enumerate(table.detections):
+        rows = table.detection_rows[at].tolist()
+        kept = [(d, row) for d, row in zip(detections, rows, strict=True) if linked[row]]
+        if not nested:
+            kept = [kept[i] for i in keep_longest([d for d, _ in kept])]
+        predictions.append([_prediction(d, row, links, names) for d, row in kept])
+    return predictions
+
+
+def _prediction(detection: Detection, row: int, links: Links, names: ConceptNames) -> Prediction:
+    return Prediction(
+        detection.start,
+        detection.end,
+        names.cuis[int(links.cui[row])],
+        float(links.similarity[row]),
+        float(links.probability[row]),
+    )
+
+
+def thresholds(table: MentionTable, links: Links, steps: int = 100) -> list[float]:
+    """Thresholds worth a try, ascending: 0, which links everything, and quantiles."""
+    detected = links.probability[table.detected]
+    if not len(detected):
+        return [0.0]
+    quantiles = torch.quantile(detected, torch.linspace(0, 1, steps)).unique().tolist()
+    return [0.0, *quantiles]
+
+
+def sweep(
+    table: MentionTable, links: Links, names: ConceptNames, rule: CodeRule
+) -> Iterator[tuple[float, list[Counts]]]:
+    """Every threshold worth a try, with the counts of every document there."""
+    gold = gold_of(table, rule)
+    for threshold in thresholds(table, links):
+        yield threshold, count_all(predict(table, links, names, threshold), gold)
+
+
+def best_threshold(
+    table: MentionTable,
+    links: Links,
+    names: ConceptNames,
+    rule: CodeRule,
+    point: OperatingPoint | None = None,
+) -> float:
+    """The link probability that serves `point` best as a threshold on this split (default: F1).
+
+    Choose it on validation documents, never on test.
+    """
+    point = point or OperatingPoint()
+    tried = list(sweep(table, links, names, rule))
+    found = [total(counts) for _, counts in tried]
+    best = point.best(found)
+    if not point.reached(found[best]):
+        log.warning(
+            "operating_point: no threshold gives %s %s on this split; the nearest gives %.3f",
+            point.figure, point.least, getattr(found[best], point.figure),
+        )  # fmt: skip
+    return tried[best][0]
+
+
+def trade_offs(
+    table: MentionTable, links: Links, names: ConceptNames, rule: CodeRule
+) -> list[TradeOff]:
+    """Counts of every corpus at every threshold worth a try."""
+    rows = []
+    for threshold, counts in sweep(table, links, names, rule):
+        for corpus in sorted({document.corpus for document in table.documents}):
+            inside = (c for c, d in zip(counts, table.documents, strict=True) if d.corpus == corpus)
+            rows.append(TradeOff(corpus, threshold, total(inside)))
+    return rows
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores a split with one linker: its index, its link decision and its name counts.
+
+    `training` tells seen from unseen concepts and surfaces, where it is given.
+    """
+
+    names: ConceptNames
+    index: ConceptIndex
+    decision: LinkDecision
+    counts: NameCounts
+    code_rule: CodeRule = "first"
+    training: TrainingMentions | None = None
+
+    def links(self, table: MentionTable, vectors: Tensor) -> Links:
+        """Link every span of the table. Shape: vectors (spans, dim)."""
+        return link(vectors, table.candidates, self.index, self.decision, self.counts)
+
+    def fit(
+        self, table: MentionTable, vectors: Tensor, point: OperatingPoint | None = None
+    ) -> None:
+        """Calibrate the decision on this split and set its threshold. Shape: (spans, dim).
+
+        The calibration keeps the order of the probabilities: it moves the threshold, not what
+        the threshold lets through.
+        """
+        self.decision.calibrate(1.0, 0.0)
+        raw = self.links(table, vectors).probability[table.detected]
+        logits = torch.logit(raw, eps=1e-7)
+        self.decision.calibrate(*fit_platt(logits, table.linked[table.detected]))
+        links = self.links(table, vectors)
+        best = best_threshold(table, links, self.names, self.code_rule, point)
+        self.decision.threshold.fill_(best)
+
+    def outcome(self, table: MentionTable, vectors: Tensor) -> Outcome:
+        """What the linker makes of the split. Shape: vectors (spans, dim)."""
+        links = self.links(table, vectors)
+        predictions = predict(table, links, self.names, float(self.decision.threshold))
+        return Outcome(predictions, gold_ranks(table, vectors, self.index))
+
+    def figures(self, table: MentionTable, vectors: Tensor) -> dict[str, float]:
+        """All figures of the split. Shape: vectors (spans, dim)."""
+        outcome = self.outcome(table, vectors)
+        return split_figures(table, outcome, self.names, self.code_rule, self.training)
+
+
+def gold_ranks(table: MentionTable, vectors: Tensor, index: ConceptIndex) -> Tensor:
+    """Ranks for `Outcome`. Shape: vectors (spans, dim) -> (gold mentions,)."""
+    gold = table.gold[table.gold != NOT_GOLD]
+    ranked = index.search_cuis(vectors[table.gold >= 0], RANKS).rows
+    ranks = torch.full((len(gold),), torch.inf)
+    ranks[gold >= 0] = ranks_of_gold(ranked, gold[gold >= 0])
+    return ranks

@@ -1,0 +1,232 @@
+"""An experiment put together from its configuration, in the order the data flows."""
+
+import hashlib
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import lightning as L
+from hydra.utils import instantiate
+from medcat.cdb import CDB
+from omegaconf import DictConfig, OmegaConf
+
+from embedlink.callbacks import IndexRefresh
+from embedlink.concepts import align_codes, check_overlap, enrich_cdb, load_cdb
+from embedlink.corpora.reading import read_corpora
+from embedlink.datamodule import LinkingDataModule
+from embedlink.linker import Linker, LinkerSettings
+from embedlink.medcat.detection import VocabularyDetector, detection_config
+from embedlink.medcat.pack import linking_cat, save_pack
+from embedlink.module import LinkerModule
+from embedlink.names import ConceptNames, Representative, concept_names
+from embedlink.report import DataReport, build_report
+from embedlink.splits import Splits, split_documents
+from embedlink.storage import written_aside
+from embedlink.synonyms import SynonymDataModule
+from embedlink.types import Document, EmbedLinkError, Problems
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run trains and is measured on.
+
+    `report` counts what was read, before the (name, CUI) pairs of `enriched` were added from
+    training mentions.
+    """
+
+    splits: Splits
+    cdb: CDB
+    names: ConceptNames
+    report: DataReport
+    enriched: Sequence[tuple[str, str]]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all documents, their split, and the concept table."""
+        sha = hashlib.sha256(self.names.digest.encode())
+        for side in ("train", "validation", "test"):
+            for document in getattr(self.splits, side):
+                sha.update(json.dumps([side, asdict(document)], sort_keys=True).encode())
+        return sha.hexdigest()
+
+
+def load_data(cfg: DictConfig, representative: Representative) -> Data:
+    """Read the corpora and the concept database, split, and add the training names."""
+    corpora = {name: instantiate(c, _convert_="all") for name, c in cfg.data.corpora.items()}
+    documents, problems = read_corpora(corpora, strict=cfg.data.strict)
+    cdb = load_cdb(cfg.data.concepts, problems, detection_config(**cfg.detection))
+    if cfg.data.strict:
+        problems.raise_if_rejected()
+    documents = align_codes(documents, cdb)
+    check_overlap(documents, cdb)
+    splits = split_documents(
+        documents,
+        split=cfg.data.split,
+        seed=cfg.seed,
+        test_share=cfg.data.test_share,
+        validation_share=cfg.data.validation_share,
+        document_list=cfg.data.document_list,
+    )
+    splits = _limited(splits, cfg.limit_documents)
+    report = build_report(documents, problems, cdb)
+    new = cfg.data.new_concepts
+    enriched = enrich_cdb(cdb, splits.train, new_concepts=new) if cfg.data.enrich else []
+    names = concept_names(cdb, representative)
+    _describe(splits, names, problems, len(enriched))
+    return Data(splits, cdb, names, report, enriched)
+
+
+def _limited(splits: Splits, limit: int | None) -> Splits:
+    train, validation, test = splits.train, splits.validation, splits.test
+    return Splits(train[:limit], validation[:limit], test[:limit], splits.dropped)
+
+
+def _describe(splits: Splits, names: ConceptNames, problems: Problems, enriched: int) -> None:
+    def mentions(documents: list[Document]) -> int:
+        return sum(len(document.mentions) for document in documents)
+
+    for side in ("train", "validation", "test"):
+        documents = getattr(splits, side)
+        log.info("%-10s %5d documents %6d mentions", side, len(documents), mentions(documents))
+    log.info(
+        "concepts   %5d with %d names, %d of them added from training mentions",
+        len(names.cuis), len(names.names), enriched,
+    )  # fmt: skip
+    if problems.found:
+        log.warning(
+            "%d problems in the input, %d rows left out; the first: %s",
+            len(problems.found), len(problems.rejected), problems.found[0],
+        )  # fmt: skip
+
+
+def linker_settings(cfg: DictConfig) -> LinkerSettings:
+    """Settings of the linker to train."""
+    return LinkerSettings(
+        encoder=cfg.model.name,
+        context_window=cfg.context_window,
+        max_tokens=cfg.model.max_tokens,
+        max_name_tokens=cfg.model.max_name_tokens,
+        pooling=cfg.model.pooling,
+        projection=cfg.model.projection,
+        representative=cfg.model.representative,
+        surface_weight=cfg.model.surface_weight,
+    )
+
+
+def build_datamodule(cfg: DictConfig, data: Data, linker: Linker) -> LinkingDataModule:
+    """Detection and windows over the splits."""
+    return LinkingDataModule(
+        data.splits,
+        VocabularyDetector(data.cdb),
+        data.names,
+        linker.cutter,
+        batch_size=cfg.batch_size,
+        token_budget=cfg.token_budget,
+        seed=cfg.seed,
+    )
+
+
+def build_module(cfg: DictConfig, data: Data, linker: Linker) -> LinkerModule:
+    """The linker with its objective and optimizer."""
+    return LinkerModule(
+        linker,
+        data.names,
+        instantiate(cfg.loss),
+        instantiate(cfg.optimizer.factory),
+        targets=cfg.targets,
+        nil_weight=cfg.nil_weight,
+        hide_own_name=cfg.hide_own_name,
+        encoded_negatives=cfg.encoded_negatives,
+        weight_decay=cfg.optimizer.weight_decay,
+        warmup_share=cfg.optimizer.warmup_share,
+        seed=cfg.seed,
+    )
+
+
+def build_trainer(cfg: DictConfig) -> L.Trainer:
+    """Lightning's trainer with the callbacks and the logger of the configuration."""
+    # Meant: frozen layers run in eval mode, batches are made in memory. LeafSpec is Lightning's.
+    warnings.filterwarnings("ignore", "Found .* module\\(s\\) in eval mode")
+    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec")
+    warnings.filterwarnings("ignore", "The '.*_dataloader' does not have many workers")
+    callbacks = list(instantiate(cfg.callbacks).values())
+    logger = instantiate(cfg.logger) if cfg.logger else False
+    trainer: L.Trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=logger)
+    return trainer
+
+
+def ship(cfg: DictConfig, folder: Path, module: LinkerModule, data: Data) -> Path:
+    """Leave `linker/` and, unless switched off, `pack/` in the run's folder; the last one left."""
+    linker_folder = folder / "linker"
+    index = module.index or module.refresh_index()
+    with written_aside(linker_folder) as aside:
+        module.linker.save(aside, data.names, index)
+    if not cfg.pack:
+        return linker_folder
+    return save_pack(linking_cat(linker_folder, data.cdb), folder / "pack")
+
+
+def first_stage(cfg: DictConfig, data: Data, module: LinkerModule) -> None:
+    """Train on the concept database alone, where `stage` asks for it and nothing is resumed."""
+    stage = cfg.get("stage")  # A group that nothing was chosen of leaves no key.
+    if stage is None or cfg.resume:
+        return
+    synonyms = SynonymDataModule(data.names, module.name_sequences, stage.batch_size, cfg.seed)
+    trainer = instantiate(
+        cfg.trainer, max_epochs=stage.epochs, callbacks=[IndexRefresh()], logger=False,
+        enable_checkpointing=False,
+    )  # fmt: skip
+    module.objective.hide_own_name = True  # A name is not to learn from itself.
+    trainer.fit(module, synonyms)
+    module.objective.hide_own_name = cfg.hide_own_name
+    module.index = None
+
+
+@contextmanager
+def reported_errors() -> Iterator[None]:
+    """Turn an error that the user can act on into its message and exit code 1."""
+    try:
+        yield
+    except EmbedLinkError as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+def resolved(cfg: DictConfig) -> dict[str, object]:
+    """The configuration as plain values."""
+    return _plain(cfg, resolve=True)
+
+
+def parameters(cfg: DictConfig) -> dict[str, object]:
+    """All settings as `group.key`; what only names the run's own folder stays `${hydra:…}`.
+
+    Two runs with the same settings thus have the same parameters.
+    """
+    written = flat(_plain(cfg, resolve=False))
+    # What is written as a reference to a group of settings has other keys than its values.
+    own = {key: value for key, value in written.items() if "${hydra:" in str(value)}
+    values = flat(_plain(cfg, resolve=True))
+    return {key: own.get(key, value) for key, value in values.items()}
+
+
+def flat(config: dict[str, object], prefix: str = "") -> dict[str, object]:
+    """Nested values by dotted key."""
+    pairs: dict[str, object] = {}
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and value:
+            pairs |= flat(value, f"{name}.")
+        else:
+            pairs[name] = value
+    return pairs
+
+
+def _plain(cfg: DictConfig, resolve: bool) -> dict[str, object]:
+    container = OmegaConf.to_container(cfg, resolve=resolve)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}

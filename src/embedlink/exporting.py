@@ -1,0 +1,92 @@
+"""A trained linker in the forms that other programs load."""
+
+import logging
+from pathlib import Path
+from typing import Literal, get_args
+
+from medcat.components.types import CoreComponentType
+
+from embedlink.linker import SETTINGS, Linker
+from embedlink.medcat.component import LinkingComponent
+from embedlink.medcat.config import EmbedLinkLinking
+from embedlink.medcat.pack import is_pack, relink, save_pack
+from embedlink.medcat.sources import start_linker
+from embedlink.medcat.upstream import (
+    ENCODER,
+    is_upstream_model,
+    write_encoder,
+    write_upstream_model,
+)
+from embedlink.medcat.upstream_pack import load_upstream_pack, write_upstream_pack
+from embedlink.sentence_model import write_sentence_model
+from embedlink.storage import written_aside
+from embedlink.types import EmbedLinkError
+
+log = logging.getLogger(__name__)
+
+Target = Literal["embedlink", "upstream", "sentence-transformers"]
+
+
+def export_linker(
+    checkpoint: Path, target: Target, output: Path, pack: Path | None, encoder: str | None = None
+) -> str:
+    """Write `output` whole or not at all; returns what to tell the user."""
+    if target not in get_args(Target):
+        raise EmbedLinkError(f"target={target!r} is not allowed; {' | '.join(get_args(Target))}")
+    if target == "embedlink":
+        return _pack(checkpoint, output, pack)
+    linker = _read(checkpoint)
+    if target == "sentence-transformers":
+        with written_aside(output) as aside:
+            write_sentence_model(linker, aside)
+        return f"{output}: SentenceTransformer({str(output)!r}) gives this linker's name vectors"
+    if linker.settings.surface_weight:
+        log.warning(
+            "model.surface_weight=%g: upstream reads a mention's context alone, so it predicts "
+            "otherwise; train with model.surface_weight=0 for the same predictions",
+            linker.settings.surface_weight,
+        )
+    if pack is not None:
+        write_upstream_pack(linker, pack, output)
+        return (
+            f"{output}: loads where medcat-embedding-linker is installed. If it moves, set "
+            f"config.components.linking.embedding_model_name to its folder .encoder"
+        )
+    with written_aside(output) as aside:
+        first = encoder or str(output.resolve() / ENCODER)
+        write_upstream_model(linker, aside, first)
+        if encoder is None:
+            write_encoder(linker, aside / ENCODER)
+    return f"{output}: ModelForEmbeddingLinking.from_pretrained loads it, with {first} below"
+
+
+def _pack(checkpoint: Path, output: Path, pack: Path | None) -> str:
+    """A pack with our component: an existing pack with this linker, or upstream's pack as ours."""
+    if pack is not None:
+        save_pack(relink(pack, _model_folder(checkpoint)), output)
+    elif is_pack(checkpoint):
+        save_pack(load_upstream_pack(checkpoint), output)
+    else:
+        raise EmbedLinkError("target=embedlink: set pack= to the MedCAT pack to link with it")
+    return f"{output}: CAT.load_model_pack({str(output)!r})"
+
+
+def _model_folder(checkpoint: Path) -> Path:
+    """The folder that holds the model alone: a linker's, upstream's, or the one in our pack."""
+    for folder in (checkpoint, checkpoint / "saved_components" / "core_linking"):
+        if (folder / SETTINGS).is_file() or is_upstream_model(folder):
+            return folder
+    raise EmbedLinkError(
+        f"checkpoint={checkpoint}: no linker; give the folder `linker` of a run, a folder that "
+        "medcat-embedding-linker saved, or (without pack=) a model pack of it"
+    )
+
+
+def _read(checkpoint: Path) -> Linker:
+    own = checkpoint / "saved_components" / "core_linking" / SETTINGS
+    if is_pack(checkpoint) and not own.is_file():
+        component = load_upstream_pack(checkpoint).pipe.get_component(CoreComponentType.linking)
+        assert isinstance(component, LinkingComponent)
+        return component.linker
+    config = EmbedLinkLinking(embedding_model_name=str(_model_folder(checkpoint)))
+    return start_linker(config)[0]

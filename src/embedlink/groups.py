@@ -1,0 +1,62 @@
+"""Rows in groups: which names belong to which concept, which candidates to which mention."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Groups:
+    """A list of rows for each group, stored flat: group `g` holds `rows[starts[g]:starts[g+1]]`.
+
+    Shape: rows (members,) int64; starts (groups + 1,) int64.
+    """
+
+    rows: Tensor
+    starts: Tensor
+
+    @classmethod
+    def of(cls, lists: Iterable[list[int]]) -> "Groups":
+        """Flatten a list of lists of rows."""
+        kept = [torch.tensor(rows, dtype=torch.int64) for rows in lists]
+        sizes = torch.tensor([0, *(len(rows) for rows in kept)], dtype=torch.int64)
+        rows = torch.cat(kept) if kept else torch.empty(0, dtype=torch.int64)
+        return cls(rows, sizes.cumsum(0))
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def sizes(self) -> Tensor:
+        """Members of each group. Shape: (groups,)."""
+        return self.starts[1:] - self.starts[:-1]
+
+    def __getitem__(self, group: int) -> Tensor:
+        """Rows of one group. Shape: (members,)."""
+        return self.rows[self.starts[group] : self.starts[group + 1]]
+
+    def expand(self, groups: Tensor) -> tuple[Tensor, Tensor]:
+        """All members of the given groups, beside the position of their group in `groups`.
+
+        Shape: groups (n,) -> positions (members,), rows (members,).
+        """
+        sizes = self.sizes[groups]
+        positions = torch.repeat_interleave(torch.arange(len(groups)), sizes)
+        before = torch.cumsum(sizes, 0) - sizes
+        within = torch.arange(int(sizes.sum())) - before[positions]
+        return positions, self.rows[self.starts[groups][positions] + within]
+
+    def select(self, groups: Tensor) -> "Groups":
+        """The given groups only, in the given order. Shape: groups (n,)."""
+        starts = torch.cat([torch.zeros(1, dtype=torch.int64), self.sizes[groups].cumsum(0)])
+        return Groups(self.expand(groups)[1], starts)
+
+    def inverted(self, size: int) -> "Groups":
+        """The opposite relation over `size` members: for each row, the groups that hold it."""
+        owners = torch.repeat_interleave(torch.arange(len(self)), self.sizes)
+        order = torch.argsort(self.rows, stable=True)
+        counts = torch.bincount(self.rows, minlength=size)
+        starts = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
+        return Groups(owners[order], starts)

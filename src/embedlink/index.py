@@ -1,0 +1,122 @@
+"""The concept index: vectors of all names and concepts, and exact search over them.
+
+It knows tensors and rows only; what the rows mean is in `names.ConceptNames`.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from embedlink.approximate import ApproximateSearch
+from embedlink.groups import Groups
+from embedlink.precision import has_bfloat16
+from embedlink.search import Compact, Hits, paired_scores, place_in_group, search, table_of_hits
+
+__all__ = ["ConceptIndex", "Hits", "paired_scores"]
+
+
+@dataclass(frozen=True)
+class ConceptIndex:
+    """Unit vectors of every text, and which texts are names of which concept.
+
+    `distinct_names_of_cui` leaves out names shared by several concepts: where a shared name
+    scores best, they decide between its concepts. Shape: vectors (texts, dim), the first
+    `len(cuis_of_name)` of them names; representative (concepts,) rows of `vectors`. Search is
+    exact unless `approximate` holds an index of the names.
+    """
+
+    vectors: Tensor
+    representative: Tensor
+    cuis_of_name: Groups
+    distinct_names_of_cui: Groups
+    approximate: ApproximateSearch | None = None
+
+    @property
+    def name_vectors(self) -> Tensor:
+        """Shape: (names, dim)."""
+        return self.vectors[: len(self.cuis_of_name)]
+
+    @cached_property
+    def searched(self) -> Tensor:
+        """The names' vectors where search runs: on the GPU where there is one. (names, dim)."""
+        return self.name_vectors.to("cuda" if torch.cuda.is_available() else "cpu")
+
+    @cached_property
+    def compact(self) -> Compact:
+        """What the first pass of a search reads of the names; made when first needed."""
+        names = self.searched
+        return Compact.of(names, "bfloat16" if has_bfloat16(names.device) else "float32")
+
+    @property
+    def cui_vectors(self) -> Tensor:
+        """Vectors of the representative names. Shape: (concepts, dim)."""
+        return self.vectors[self.representative]
+
+    def search_names(self, queries: Tensor, k: int, allowed: Tensor | None = None) -> Hits:
+        """The k best names of each query; see `search`. Shape: queries (queries, dim)."""
+        if self.approximate is not None:
+            return self.approximate.search(queries, k, allowed)
+        return search(queries, self.searched, k, allowed, self.compact)
+
+    def search_cuis(self, queries: Tensor, k: int, allowed: Tensor | None = None) -> Hits:
+        """The k best concepts, each by its best name. Shape: queries (queries, dim).
+
+        Concepts that share that name rank by their best distinct name. Exact: names are
+        searched deeper until every query has k concepts, or the names run out.
+        """
+        k = min(k, len(self.representative))
+        scores = torch.full((len(queries), k), -torch.inf)
+        rows = torch.full((len(queries), k), -1, dtype=torch.int64)
+        waiting, depth = torch.arange(len(queries)), 4 * k
+        while len(waiting):
+            hits = self.search_names(queries[waiting], depth, allowed)
+            ranked = self._rank_cuis(queries[waiting], hits, k)
+            scores[waiting], rows[waiting] = ranked
+            exhausted = (hits.rows < 0).any(1) | (depth >= len(self.cuis_of_name))
+            waiting = waiting[(ranked.rows < 0).any(1) & ~exhausted]
+            depth *= 4
+        return Hits(scores, rows)
+
+    def _rank_cuis(self, queries: Tensor, hits: Hits, k: int) -> Hits:
+        """Turn ranked names into the first k distinct concepts."""
+        query, column = torch.nonzero(hits.rows >= 0, as_tuple=True)
+        entry, cuis = self.cuis_of_name.expand(hits.rows[query, column])
+        query, score = query[entry], hits.scores[query, column][entry]
+        tie = score.clone()
+        shared = self.cuis_of_name.sizes[hits.rows[hits.rows >= 0]][entry] > 1
+        tie[shared] = self._distinct_scores(queries, query[shared], cuis[shared])
+        order = tie.argsort(descending=True, stable=True)
+        order = order[score[order].argsort(descending=True, stable=True)]
+        order = order[query[order].argsort(stable=True)]
+        # Of the entries of one query and one concept, the first in this order counts.
+        by_pair = (query * len(self.representative) + cuis)[order].argsort(stable=True)
+        pair = (query * len(self.representative) + cuis)[order][by_pair]
+        order = order[by_pair[place_in_group(pair) == 0].sort().values]
+        return table_of_hits(query[order], score[order], cuis[order], len(queries), k)
+
+    def candidate_scores(self, queries: Tensor, candidates: Groups) -> Tensor:
+        """Score of every candidate concept of every query.
+
+        A query's only candidate is scored by the concept's own row (its representative name);
+        one of several by the best of its distinct names. Only the rows needed are read.
+        Shape: queries (queries, dim), candidates concept rows by query -> (members,).
+        """
+        query = torch.repeat_interleave(torch.arange(len(candidates)), candidates.sizes)
+        scores = torch.empty(len(candidates.rows))
+        alone = candidates.sizes[query] == 1
+        own = self.representative[candidates.rows[alone]]
+        scores[alone] = paired_scores(queries, query[alone], self.vectors, own).cpu()
+        several = candidates.rows[~alone]
+        scores[~alone] = self._distinct_scores(queries, query[~alone], several)
+        return scores
+
+    def _distinct_scores(self, queries: Tensor, query: Tensor, cuis: Tensor) -> Tensor:
+        """Best distinct name of each concept. Shape: query (pairs,), cuis (pairs,) -> (pairs,)."""
+        position, names = self.distinct_names_of_cui.expand(cuis)
+        scores = paired_scores(queries, query[position], self.vectors, names).cpu()
+        own = paired_scores(queries, query, self.vectors, self.representative[cuis]).cpu()
+        has_names = self.distinct_names_of_cui.sizes[cuis] > 0
+        best = torch.where(has_names, -torch.inf, own)  # A concept without names has only that.
+        return best.scatter_reduce(0, position, scores, "amax")

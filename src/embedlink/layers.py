@@ -1,0 +1,83 @@
+"""A transformer's stack of layers, and the model cut in two at one of them.
+
+Both parts share the weights of the whole: the lower one ends with the states below the cut, the
+upper one starts from them. So they follow every change of weights, device and mode.
+"""
+
+import copy
+from typing import TypeVar
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from embedlink.types import EmbedLinkError
+
+Part = TypeVar("Part", bound=nn.Module)
+
+STACKS = ("encoder.layer", "transformer.layer")
+"""Where the layers are: in BERT, RoBERTa, MPNet and ELECTRA, and in DistilBERT."""
+
+
+def encoder_layers(model: PreTrainedModel) -> nn.ModuleList:
+    """The stack of transformer layers, bottom first."""
+    stack = model.get_submodule(_stack_path(model))
+    assert isinstance(stack, nn.ModuleList)
+    return stack
+
+
+def lower_part(model: PreTrainedModel, top: int) -> PreTrainedModel:
+    """The model without its `top` uppermost layers."""
+    layers = encoder_layers(model)
+    return _with_stack(model, layers[: len(layers) - top])
+
+
+def upper_part(model: PreTrainedModel, top: int, without: int = 0) -> PreTrainedModel:
+    """The `top` uppermost layers but the last `without`, fed with states as `inputs_embeds`.
+
+    What all layers share (MPNet's position bias) stays in place.
+    """
+    layers = encoder_layers(model)
+    part = _with_stack(model, layers[len(layers) - top : len(layers) - without])
+    part._modules["embeddings"] = _StatesAsEmbeddings()
+    part._modules.pop("embeddings_project", None)  # ELECTRA's, already applied below.
+    return part
+
+
+class _StatesAsEmbeddings(nn.Module):
+    """Stands where a model looks up, adds and normalises embeddings: takes states as they are."""
+
+    def forward(self, *args: Tensor, inputs_embeds: Tensor | None = None, **_: object) -> Tensor:
+        """Return the states. Shape: (batch, tokens, dim) -> (batch, tokens, dim)."""
+        states = args[-1] if inputs_embeds is None else inputs_embeds
+        return states
+
+
+def _stack_path(model: nn.Module) -> str:
+    for path in STACKS:
+        try:
+            if isinstance(model.get_submodule(path), nn.ModuleList):
+                return path
+        except AttributeError:
+            continue
+    raise EmbedLinkError(
+        f"model.name: the architecture {type(model).__name__} has no stack of layers that can be "
+        "unfrozen; use a BERT-, DistilBERT-, RoBERTa- or MPNet-like encoder"
+    )
+
+
+def _with_stack(model: PreTrainedModel, stack: nn.ModuleList) -> PreTrainedModel:
+    """A copy of the model's shell around other layers; nothing of the model itself changes."""
+    holder_name, stack_name = _stack_path(model).split(".")
+    shell = _shell(model)
+    holder = _shell(model.get_submodule(holder_name))
+    stack.training = model.training
+    holder._modules[stack_name] = stack
+    shell._modules[holder_name] = holder
+    return shell
+
+
+def _shell(module: Part) -> Part:
+    """The same module with a table of submodules of its own; weights are shared."""
+    shell = copy.copy(module)
+    shell._modules = dict(module._modules)
+    return shell

@@ -1,0 +1,240 @@
+"""A trained linker: what training produces, checkpoints hold and MedCAT packs ship.
+
+The folder it is saved to needs nothing else to load: no hub, no Lightning, no Hydra.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from embedlink.decision import LinkDecision, NameCounts
+from embedlink.encoder import ContextEncoder, Pooling
+from embedlink.index import ConceptIndex
+from embedlink.names import ConceptNames, Representative
+from embedlink.pretrained import load_encoder
+from embedlink.tokens import Sequences, TokenSequences, tokenise_names
+from embedlink.types import EmbedLinkError
+from embedlink.windows import WindowCutter
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+SETTINGS, WEIGHTS, ENCODER = "linker.json", "linker.safetensors", "encoder"
+INDEX, INDEX_OF = "index.safetensors", "index.json"
+_MISSING, _CORRUPT = "this part of the linker is missing", "this part of the linker is corrupt"
+"""Files of a linker's folder. `INDEX_OF` holds the digests of what the index was built from."""
+
+
+@dataclass(frozen=True)
+class LinkerSettings:
+    """What must be the same in training and use. Windows count words, limits count tokens."""
+
+    encoder: str
+    context_window: int = 14
+    max_tokens: int = 64
+    max_name_tokens: int = 64
+    pooling: Pooling = "mention"
+    projection: bool = False
+    representative: Representative = "preferred"
+    surface_weight: float = 0.0  # of the mention's own text beside its context
+    dtype: Literal["float32", "bfloat16"] = "float32"  # of encoder and index, here and on disk
+
+
+@dataclass
+class Linker:
+    """The context model with its tokenizer, link decision and settings.
+
+    `counts` says of the names seen in training how often each was (detected, linked).
+    """
+
+    settings: LinkerSettings
+    encoder: ContextEncoder
+    tokenizer: PreTrainedTokenizerBase
+    decision: LinkDecision
+    counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.encoder.to(DTYPES[self.settings.dtype])
+
+    @classmethod
+    def untrained(cls, settings: LinkerSettings, unfreeze: int = 0) -> "Linker":
+        """Start from an encoder's published weights."""
+        model, tokenizer = load_encoder(settings.encoder)
+        encoder = ContextEncoder(
+            model, settings.pooling, settings.projection, unfreeze, settings.surface_weight
+        )
+        return cls(settings, encoder, tokenizer, LinkDecision(encoder.dim))
+
+    @property
+    def cutter(self) -> WindowCutter:
+        """Cuts context windows as this linker was trained on them."""
+        wanted = self.settings
+        surfaces = wanted.surface_weight > 0
+        return WindowCutter(self.tokenizer, wanted.context_window, wanted.max_tokens, surfaces)
+
+    def tokenise(self, names: ConceptNames) -> TokenSequences:
+        """Token ids of all texts of the table."""
+        return tokenise_names(self.tokenizer, names.texts, self.settings.max_name_tokens)
+
+    def build_index(
+        self,
+        names: ConceptNames,
+        tokens: Sequences | None = None,
+        progress: str | None = "Building the concept index",
+        token_budget: int | None = None,
+        together: bool = False,
+    ) -> ConceptIndex:
+        """Encode all names and representative names; arguments as in `ContextEncoder.encode`."""
+        sequences = self.tokenise(names) if tokens is None else tokens
+        vectors = self.encoder.encode(sequences, token_budget, progress, together=together)
+        return index_of(vectors.to(DTYPES[self.settings.dtype]), names)
+
+    def name_counts(self, names: ConceptNames) -> NameCounts:
+        """`counts` in rows of the table; names it does not hold are left out."""
+        table = NameCounts.empty(len(names.names))
+        for name, (detected, linked) in self.counts.items():
+            row = names.name_row.get(name)
+            if row is not None:
+                table.detected[row], table.linked[row] = detected, linked
+        return table
+
+    def set_counts(self, counts: NameCounts, names: ConceptNames) -> None:
+        """Keep the counts of the names that training documents held."""
+        rows = torch.nonzero(counts.detected).squeeze(1).tolist()
+        self.counts = {
+            names.names[row]: (int(counts.detected[row]), int(counts.linked[row])) for row in rows
+        }
+
+    def save(self, folder: Path, names: ConceptNames, index: ConceptIndex) -> None:
+        """Write the linker and its index to an empty or new folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.encoder.language_model.save_pretrained(folder / ENCODER)
+        self.tokenizer.save_pretrained(folder / ENCODER)
+        weights = {f"decision.{key}": t for key, t in self.decision.state_dict().items()}
+        if self.encoder.projection is not None:
+            state = self.encoder.projection.state_dict()
+            weights |= {f"projection.{key}": tensor for key, tensor in state.items()}
+        plain = {key: tensor.detach().cpu().contiguous() for key, tensor in weights.items()}
+        save_file(plain, folder / WEIGHTS)
+        described = {"format": FORMAT, "settings": asdict(self.settings), "counts": self.counts}
+        (folder / SETTINGS).write_text(json.dumps(described, indent=1), encoding="utf-8")
+        save_file({"vectors": index.vectors.contiguous()}, folder / INDEX)
+        (folder / INDEX_OF).write_text(json.dumps(self._index_of(names)), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "Linker":
+        """Read a linker back; an `EmbedLinkError` names a part that is missing or corrupt."""
+        folder = Path(folder)
+        described = _read_settings(folder)
+        model, tokenizer = _read_encoder(folder / ENCODER)
+        try:
+            settings = LinkerSettings(**described["settings"])
+            counts = {name: (int(d), int(k)) for name, (d, k) in described["counts"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise EmbedLinkError(f"{folder / SETTINGS}: {_CORRUPT} ({error})") from error
+        encoder = ContextEncoder(
+            model, settings.pooling, settings.projection, surface_weight=settings.surface_weight
+        )
+        linker = cls(settings, encoder, tokenizer, LinkDecision(encoder.dim))
+        weights = read_tensors(folder / WEIGHTS)
+        try:
+            linker.decision.load_state_dict(_under("decision.", weights))
+            if encoder.projection is not None:
+                encoder.projection.load_state_dict(_under("projection.", weights))
+        except RuntimeError as error:
+            raise EmbedLinkError(f"{folder / WEIGHTS}: the weights do not fit: {error}") from error
+        linker.counts = counts
+        linker.encoder.eval()
+        return linker
+
+    def stored_index(self, folder: Path, names: ConceptNames) -> ConceptIndex | None:
+        """The index saved with the linker; None if names or weights have changed since."""
+        if _read_json(folder / INDEX_OF) != self._index_of(names):
+            return None
+        vectors = read_tensors(folder / INDEX).get("vectors")
+        if vectors is None or vectors.shape != (len(names.texts), self.encoder.dim):
+            raise EmbedLinkError(f"{folder / INDEX}: {_CORRUPT}")
+        return index_of(vectors, names)
+
+    def _index_of(self, names: ConceptNames) -> dict[str, str]:
+        return {"names": names.digest, "weights": self.digest()}
+
+    def digest(self) -> str:
+        """Changes whenever a weight that the index depends on, or a setting, does."""
+        sha = hashlib.sha256(json.dumps(asdict(self.settings), sort_keys=True).encode())
+        for name, tensor in sorted(self.encoder.state_dict().items()):
+            sha.update(name.encode())
+            sha.update(
+                tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+            )
+        return sha.hexdigest()
+
+
+def index_of(vectors: Tensor, names: ConceptNames) -> ConceptIndex:
+    """An index over encoded texts. Shape: vectors (texts, dim)."""
+    return ConceptIndex(
+        vectors, names.representative, names.cuis_of_name, names.distinct_names_of_cui
+    )
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file, with an error that names it where that fails."""
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise EmbedLinkError(f"{path}: {_MISSING}") from error
+    except Exception as error:  # safetensors raises its own error type for corrupt files.
+        raise EmbedLinkError(f"{path}: {_CORRUPT} ({error})") from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        described = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise EmbedLinkError(f"{path}: {_MISSING}") from error
+    except ValueError as error:
+        raise EmbedLinkError(f"{path}: {_CORRUPT} ({error})") from error
+    if not isinstance(described, dict):
+        raise EmbedLinkError(f"{path}: {_CORRUPT}")
+    return described
+
+
+def _read_settings(folder: Path) -> dict[str, Any]:
+    if not (folder / SETTINGS).is_file():
+        raise EmbedLinkError(
+            f"{folder / SETTINGS}: {_MISSING}; a linker is the folder `linker` that a run leaves"
+        )
+    described = _read_json(folder / SETTINGS)
+    if described.get("format") != FORMAT:
+        raise EmbedLinkError(
+            f"{folder / SETTINGS}: format {described.get('format')} is not {FORMAT}"
+        )
+    return described
+
+
+def _read_encoder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The encoder, with an error that names the file at fault and never asks the hub."""
+    for part in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+        if not (folder / part).is_file():
+            raise EmbedLinkError(f"{folder / part}: {_MISSING}")
+        if part.endswith(".json"):
+            _read_json(folder / part)
+    read_tensors(folder / "model.safetensors")
+    try:
+        return load_encoder(str(folder))
+    except Exception as error:  # Corrupt files make transformers raise errors of any type.
+        raise EmbedLinkError(f"{folder}: {_CORRUPT} ({error})") from error
+
+
+def _under(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): t for k, t in weights.items() if k.startswith(prefix)}

@@ -1,0 +1,108 @@
+"""From vectors to links: the one place where a mention's concept is chosen."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from embedlink.decision import LinkDecision, NameCounts
+from embedlink.groups import Groups
+from embedlink.index import ConceptIndex
+from embedlink.names import ConceptNames
+from embedlink.types import Detection
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What detection proposes, in rows of the concept index, one entry for each mention.
+
+    Shape: cuis one group of concept rows for each mention; name (mentions,) row of the name
+    that matched, -1 where none did.
+    """
+
+    cuis: Groups
+    name: Tensor
+
+    @classmethod
+    def of(cls, detections: list[Detection], names: ConceptNames) -> "Candidates":
+        """Look up the rows; candidates that the table does not know are left out."""
+        row = names.cui_row
+        cuis = Groups.of([row[cui] for cui in d.candidates if cui in row] for d in detections)
+        name = [names.name_row.get(d.name, -1) for d in detections]
+        return cls(cuis, torch.tensor(name, dtype=torch.int64))
+
+
+class Links(NamedTuple):
+    """The choice for each mention; `cui` is -1 where it has no candidate.
+
+    Shape: cui (mentions,) concept rows; similarity (mentions,) cosine in [-1, 1] of the chosen
+    concept; probability (mentions,) of linking, in [0, 1].
+    """
+
+    cui: Tensor
+    similarity: Tensor
+    probability: Tensor
+
+
+class Choice(NamedTuple):
+    """The best candidate of each mention and by how much it leads. Shape: (mentions,) each."""
+
+    cui: Tensor
+    similarity: Tensor
+    margin: Tensor
+
+
+def choose(
+    vectors: Tensor, candidates: Groups, index: ConceptIndex, scores: Tensor | None = None
+) -> Choice:
+    """Take each mention's best candidate; equal scores go to the first of the candidates.
+
+    `scores` (members,) of the candidates are looked up in the index unless given.
+    """
+    if scores is None:
+        scores = index.candidate_scores(vectors, candidates)
+    count, width = len(candidates), int(candidates.sizes.max()) if len(candidates) else 0
+    if not width:
+        none = torch.full((count,), -1, dtype=torch.int64)
+        return Choice(none, torch.zeros(count), torch.zeros(count))
+    column = torch.arange(width)
+    filled = column < candidates.sizes[:, None]  # (mentions, width)
+    table = torch.full((count, width), -torch.inf)
+    table[filled] = scores
+    best, at = table.max(1)
+    rest = table.scatter(1, at[:, None], -torch.inf).amax(1)
+    cui = torch.full((count, width), -1, dtype=torch.int64)
+    cui[filled] = candidates.rows
+    some = candidates.sizes > 0
+    margin = torch.where(candidates.sizes > 1, best - rest, 0.0)
+    return Choice(cui.gather(1, at[:, None]).squeeze(1), torch.where(some, best, 0.0), margin)
+
+
+def decision_features(choice: Choice, sizes: Tensor, counts: Tensor) -> Tensor:
+    """Inputs of `LinkDecision` beside the vector; see `decision.FEATURES`.
+
+    Shape: sizes (mentions,) candidates of each, counts (mentions, 2) from `NameCounts.features`
+    -> (mentions, features).
+    """
+    several = (sizes > 1).float()
+    return torch.cat([torch.stack([choice.similarity, choice.margin, several], 1), counts], 1)
+
+
+@torch.no_grad()
+def link(
+    vectors: Tensor,
+    candidates: Candidates,
+    index: ConceptIndex,
+    decision: LinkDecision,
+    counts: NameCounts,
+    scores: Tensor | None = None,
+) -> Links:
+    """Choose a concept for every mention and say how probable a link is.
+
+    Shape: vectors (mentions, dim), unit length; scores (members,) as in `choose`.
+    """
+    choice = choose(vectors, candidates.cuis, index, scores)
+    features = decision_features(choice, candidates.cuis.sizes, counts.features(candidates.name))
+    probability = decision.probability(vectors, features)
+    return Links(choice.cui, choice.similarity, probability)

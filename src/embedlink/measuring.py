@@ -1,0 +1,76 @@
+"""A finished linker, or a baseline, measured on a split: figures, their intervals, and files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from embedlink.calibration import calibration_error
+from embedlink.comparison import counts_file
+from embedlink.document_counts import DocumentCounts
+from embedlink.evaluation import Scorer, trade_offs
+from embedlink.figures import Outcome, split_figures
+from embedlink.mentions import MentionTable
+from embedlink.names import ConceptNames
+from embedlink.resampling import intervals
+from embedlink.surfaces import TrainingMentions
+from embedlink.trade_off import TradeOff, draw, write_table
+from embedlink.types import CodeRule, EmbedLinkError
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is reported of a split; nothing of it holds text."""
+
+    figures: dict[str, float]
+    documents: DocumentCounts
+    trade_offs: Sequence[TradeOff] = ()
+    threshold: float = 0.0
+
+    def write(self, folder: Path, split: str) -> list[Path]:
+        """Leave the files of the split in a run's folder, and say which."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return self._write(folder, split)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise EmbedLinkError(
+                f"{folder}: cannot be written ({reason}); free some space or choose another folder"
+            ) from error
+
+    def _write(self, folder: Path, split: str) -> list[Path]:
+        counts = folder / counts_file(split)
+        self.documents.write(counts)
+        if not self.trade_offs:
+            return [counts]
+        table, picture = folder / f"{split}_curve.csv", folder / f"{split}_curve.png"
+        write_table(table, self.trade_offs)
+        draw(picture, self.trade_offs, self.threshold)
+        return [counts, table, picture]
+
+
+def measure_outcome(
+    table: MentionTable,
+    outcome: Outcome,
+    names: ConceptNames,
+    rule: CodeRule,
+    training: TrainingMentions | None,
+) -> Measured:
+    """Figures of a split with their intervals by document."""
+    documents = DocumentCounts.of(table, outcome, rule)
+    figures = split_figures(table, outcome, names, rule, training)
+    return Measured(figures | intervals(documents.counts), documents)
+
+
+def measure_linker(scorer: Scorer, table: MentionTable, vectors: Tensor) -> Measured:
+    """The same of a linker, and how its link decision does. Shape: vectors (spans, dim)."""
+    outcome = scorer.outcome(table, vectors)
+    measured = measure_outcome(table, outcome, scorer.names, scorer.code_rule, scorer.training)
+    links = scorer.links(table, vectors)
+    threshold = float(scorer.decision.threshold)
+    detected = table.detected
+    error = calibration_error(links.probability[detected], table.linked[detected])
+    own = {"calibration_error": error, "threshold": threshold}
+    curve = trade_offs(table, links, scorer.names, scorer.code_rule)
+    return Measured(measured.figures | own, measured.documents, curve, threshold)

@@ -1,0 +1,116 @@
+"""Every span that a split trains or evaluates on, each once: detections and gold mentions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from embedlink.decision import NameCounts
+from embedlink.groups import Groups
+from embedlink.linking import Candidates
+from embedlink.names import ConceptNames
+from embedlink.tokens import MentionSequences, TokenSequences
+from embedlink.types import Detection, Document
+from embedlink.windows import WindowCutter
+
+NOT_GOLD, OUT_OF_TABLE = -1, -2
+"""Values of `MentionTable.gold` beside concept rows."""
+
+
+@dataclass(frozen=True)
+class MentionTable:
+    """The spans of a split with their windows, candidates and gold concepts.
+
+    Shape: document (spans,) int64 row in `documents`; gold (spans,) int64 concept row,
+    `NOT_GOLD`, or `OUT_OF_TABLE` where the gold concept is not in the concept database;
+    detected (spans,) bool; linked (spans,) bool, detected and one of the candidates is gold
+    there; detection_rows, for each document, the rows of its detections in their order.
+    """
+
+    documents: Sequence[Document]
+    detections: Sequence[Sequence[Detection]]
+    windows: TokenSequences | MentionSequences
+    document: Tensor
+    gold: Tensor
+    detected: Tensor
+    linked: Tensor
+    candidates: Candidates
+    detection_rows: Groups
+
+    def __len__(self) -> int:
+        return len(self.document)
+
+    @cached_property
+    def trainable(self) -> Tensor:
+        """Rows that training uses: known gold mentions, and detections (linked or NIL)."""
+        return torch.nonzero((self.gold >= 0) | self.detected).squeeze(1)
+
+    def name_counts(self, names: int) -> NameCounts:
+        """How often each name was detected and linked in these documents."""
+        return NameCounts.of(self.candidates.name[self.detected], self.linked[self.detected], names)
+
+    @cached_property
+    def own_counts(self) -> tuple[Tensor, Tensor]:
+        """Detections of a span's name in its own document, and how many of them were linked.
+
+        Shape: (spans,) and (spans,) float32.
+        """
+        name = torch.where(self.detected, self.candidates.name, -1)
+        key = self.document * (int(name.max() if len(name) else 0) + 2) + name + 1
+        _, group = torch.unique(key, return_inverse=True)
+        groups = int(group.max()) + 1 if len(group) else 0
+        detected = torch.bincount(group, weights=self.detected.double(), minlength=groups)
+        linked = torch.bincount(group, weights=self.linked.double(), minlength=groups)
+        return detected[group].float(), linked[group].float()
+
+
+def mention_table(
+    documents: Sequence[Document],
+    detections: Sequence[Sequence[Detection]],
+    names: ConceptNames,
+    cutter: WindowCutter,
+) -> MentionTable:
+    """Lay out the spans of the documents and cut their windows."""
+    spans: list[list[tuple[int, int]]] = []
+    rows: list[tuple[int, int, Detection | None, bool]] = []  # document, gold, detection, linked
+    detection_rows: list[list[int]] = []
+    for at, (document, found) in enumerate(zip(documents, detections, strict=True)):
+        detection_of = {(d.start, d.end): d for d in found}
+        gold_of = _gold_rows(document, names)
+        right = {(m.start, cui) for m in document.mentions for cui in m.cuis}
+        order = sorted(detection_of.keys() | gold_of.keys())
+        spans.append(order)
+        row_of = {span: len(rows) + i for i, span in enumerate(order)}
+        detection_rows.append([row_of[d.start, d.end] for d in found])
+        for span in order:
+            detection = detection_of.get(span)
+            linked = detection is not None and any(
+                (detection.start, cui) in right for cui in detection.candidates
+            )
+            rows.append((at, gold_of.get(span, NOT_GOLD), detection, linked))
+    windows = cutter((d.text, s) for d, s in zip(documents, spans, strict=True))
+    nothing = Detection(0, 0, "", (), (0, 0))
+    candidates = Candidates.of([row[2] or nothing for row in rows], names)
+    return MentionTable(
+        documents,
+        detections,
+        windows,
+        torch.tensor([row[0] for row in rows], dtype=torch.int64),
+        torch.tensor([row[1] for row in rows], dtype=torch.int64),
+        torch.tensor([row[2] is not None for row in rows], dtype=torch.bool),
+        torch.tensor([row[3] for row in rows], dtype=torch.bool),
+        candidates,
+        Groups.of(detection_rows),
+    )
+
+
+def _gold_rows(document: Document, names: ConceptNames) -> dict[tuple[int, int], int]:
+    """Concept row of every gold mention of one known concept; the first where two share a span."""
+    rows: dict[tuple[int, int], int] = {}
+    for mention in document.mentions:
+        if mention.cui is not None:
+            row = names.cui_row.get(mention.cui, OUT_OF_TABLE)
+            rows.setdefault((mention.start, mention.end), row)
+    return rows

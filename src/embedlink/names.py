@@ -1,0 +1,127 @@
+"""The names and concepts of a MedCAT concept database, in an order that never changes.
+
+MedCAT keeps names in Python sets, whose order differs between processes. Everything that
+learns or searches works on rows of this table instead, so a seed gives one result.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import torch
+from medcat.cdb import CDB
+from torch import Tensor
+
+from embedlink.groups import Groups
+
+Representative = Literal["preferred", "longest"]
+"""Which string stands for a concept: its preferred name (else the longest), or the longest."""
+
+
+@dataclass(frozen=True)
+class ConceptNames:
+    """Sorted names and CUIs, which belongs to which, and the strings to encode.
+
+    `texts` holds the string of every name in the order of `names`, then the representative
+    names that are no name's string; `representative` is each concept's row in `texts`.
+    """
+
+    names: tuple[str, ...]
+    cuis: tuple[str, ...]
+    texts: tuple[str, ...]
+    representative: Tensor  # (cuis,) int64
+    cuis_of_name: Groups
+
+    @cached_property
+    def names_of_cui(self) -> Groups:
+        """Rows of the names of each concept."""
+        return self.cuis_of_name.inverted(len(self.cuis))
+
+    @cached_property
+    def distinct_names_of_cui(self) -> Groups:
+        """Names that a concept shares with no other; all of its names where it shares every one.
+
+        A shared name cannot tell its concepts apart, so it neither trains nor decides.
+        """
+        shared = self.cuis_of_name.sizes > 1
+        owner, names = self.names_of_cui.expand(torch.arange(len(self.cuis)))
+        own = torch.zeros(len(self.cuis), dtype=torch.int64)
+        own.index_add_(0, owner, (~shared[names]).long())
+        keep = ~shared[names] | (own[owner] == 0)
+        counts = torch.bincount(owner[keep], minlength=len(self.cuis))
+        return Groups(names[keep], torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)]))
+
+    @cached_property
+    def cui_row(self) -> dict[str, int]:
+        """Row of each CUI."""
+        return {cui: row for row, cui in enumerate(self.cuis)}
+
+    @cached_property
+    def name_row(self) -> dict[str, int]:
+        """Row of each name."""
+        return {name: row for row, name in enumerate(self.names)}
+
+    @cached_property
+    def names_by_form(self) -> dict[str, list[int]]:
+        """Rows of the names by their `normal_form`."""
+        rows: dict[str, list[int]] = {}
+        for row in range(len(self.names)):
+            rows.setdefault(normal_form(self.texts[row]), []).append(row)
+        return rows
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over names, CUIs, texts and their relation: equal tables, equal digest."""
+        sha = hashlib.sha256()
+        for strings in (self.names, self.cuis, self.texts):
+            for string in strings:
+                sha.update(string.encode("utf-8", "surrogatepass") + b"\0")
+            sha.update(b"\1")
+        for tensor in (self.representative, self.cuis_of_name.rows, self.cuis_of_name.starts):
+            sha.update(tensor.numpy().tobytes())
+        return sha.hexdigest()
+
+
+def normal_form(text: str) -> str:
+    """A surface or a name as they are compared: its words in lower case, one blank between.
+
+    MedCAT's names have no punctuation, so `X-linked ataxia` equals the name `x linked ataxia`.
+    What has no word is compared as it is, in lower case.
+    """
+    return " ".join(re.findall(r"\w+", text.lower())) or text.strip().lower()
+
+
+def concept_names(cdb: CDB, representative: Representative = "preferred") -> ConceptNames:
+    """Read the table out of a concept database."""
+    separator = cdb.config.general.separator
+    cuis = tuple(sorted(cdb.cui2info))
+    names = tuple(sorted(cdb.name2info))
+    cui_row = {cui: row for row, cui in enumerate(cuis)}
+    links = [
+        sorted(cui_row[cui] for cui in cdb.name2info[name]["per_cui_status"] if cui in cui_row)
+        for name in names
+    ]
+    texts = [name.replace(separator, " ") for name in names]
+    text_row = {text: row for row, text in reversed(list(enumerate(texts)))}
+    rows = []
+    for cui in cuis:
+        text = _representative(cdb, cui, representative, separator)
+        if text not in text_row:
+            text_row[text] = len(texts)
+            texts.append(text)
+        rows.append(text_row[text])
+    return ConceptNames(
+        names, cuis, tuple(texts), torch.tensor(rows, dtype=torch.int64), Groups.of(links)
+    )
+
+
+def _representative(cdb: CDB, cui: str, rule: Representative, separator: str) -> str:
+    info = cdb.cui2info[cui]
+    if rule == "preferred" and info["preferred_name"]:
+        return str(info["preferred_name"]).lower()
+    if not info["names"]:
+        return str(info["preferred_name"] or cui)
+    # The longest name; among equals the first in the alphabet, never the set's order.
+    return str(min(info["names"], key=lambda name: (-len(name), name))).replace(separator, " ")

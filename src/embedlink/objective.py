@@ -1,0 +1,191 @@
+"""One training step, the same under Lightning and inside MedCAT."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from embedlink.encoder import trainable
+from embedlink.index import ConceptIndex
+from embedlink.linker import Linker
+from embedlink.linking import Candidates, choose, decision_features
+from embedlink.losses import Targets
+from embedlink.negatives import HIDDEN, POSITIVE, choose_targets
+from embedlink.tokens import EncoderBatch, Sequences
+
+DECISION_LR = 1e-2
+"""One linear layer that starts from nothing needs larger steps than a pretrained encoder."""
+
+
+class TrainBatch(NamedTuple):
+    """Windows to train on.
+
+    Shape: gold (batch,) int64 concept rows, negative where none is known; detected (batch,)
+    bool; linked (batch,) bool; counts (batch, 2) from `NameCounts.features`.
+    """
+
+    windows: EncoderBatch
+    gold: Tensor
+    detected: Tensor
+    linked: Tensor
+    counts: Tensor
+    candidates: Candidates
+
+    def to(self, device: torch.device | str) -> "TrainBatch":
+        """The batch on another device; candidates stay, they are looked up on the CPU."""
+        return TrainBatch(
+            self.windows.to(device),
+            self.gold.to(device),
+            self.detected.to(device),
+            self.linked.to(device),
+            self.counts.to(device),
+            self.candidates,
+        )
+
+
+class Losses(NamedTuple):
+    """Losses of one batch: the sum that is minimised, and its two parts, each ()."""
+
+    total: Tensor
+    linking: Tensor
+    nil: Tensor
+
+
+class TargetTable(NamedTuple):
+    """What mentions are compared with in training.
+
+    Shape: vectors (targets, dim); row (targets,) int64 maps targets to rows of the index, and
+    column (texts,) int64 the other way. `sequences` are the index' texts, to encode them anew.
+    """
+
+    vectors: Tensor
+    row: Tensor
+    column: Tensor
+    sequences: Sequences | None
+
+
+class Objective(nn.Module):
+    """The linker's losses: come close to the gold concept, and know what to leave alone."""
+
+    def __init__(
+        self,
+        linker: Linker,
+        loss: nn.Module,
+        targets: Targets = "names",
+        nil_weight: float = 1.0,
+        hide_own_name: bool = False,
+        encoded_negatives: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.encoder, self.decision, self.loss = linker.encoder, linker.decision, loss
+        self.targets, self.nil_weight = targets, nil_weight
+        self.hide_own_name, self.encoded_negatives = hide_own_name, encoded_negatives
+        self._index: ConceptIndex | None = None
+
+    def use_index(self, index: ConceptIndex, sequences: Sequences | None = None) -> None:
+        """Take the targets from a fresh index (kept on the device, out of checkpoints).
+
+        `sequences`, the index' texts in its rows, are needed to encode targets with gradient.
+        """
+        self._index = index
+        rows = index.representative
+        if self.targets == "names":
+            rows = torch.cat([index.distinct_names_of_cui.rows, rows])
+        rows = rows.unique()
+        column = torch.full((len(index.vectors),), -1, dtype=torch.int64)
+        column[rows] = torch.arange(len(rows))
+        vectors = index.vectors[rows].to(self.encoder.device)
+        self._table = TargetTable(vectors, rows, column, sequences)
+
+    @property
+    def index(self) -> ConceptIndex:
+        """The index in use."""
+        if self._index is None:
+            raise RuntimeError("use_index must be called before training")
+        return self._index
+
+    def forward(self, batch: TrainBatch, generator: torch.Generator) -> Losses:
+        """Losses of one batch; a part without examples is 0."""
+        vectors = self.encoder(batch.windows)  # (batch, dim)
+        linking = nil = vectors.new_zeros(())
+        known = batch.gold >= 0
+        if known.any():
+            labels = self._labels(batch.gold[known].cpu(), batch.candidates.name[known.cpu()])
+            linking = self._linking_loss(vectors[known], labels.to(vectors.device), generator)
+        if self.nil_weight and batch.detected.any():
+            nil = self._nil_loss(vectors, batch)
+        return Losses(linking + self.nil_weight * nil, linking.detach(), nil.detach())
+
+    def _linking_loss(self, vectors: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Shape: vectors (mentions, dim), labels (mentions, targets) int8 -> ()."""
+        targets, sequences = self._table.vectors, self._table.sequences
+        if self.encoded_negatives is not None and sequences is not None:
+            scores = vectors.detach() @ targets.T
+            chosen = choose_targets(scores, labels, self.encoded_negatives, generator)
+            rows = self._table.row[chosen.cpu()]
+            targets = self.encoder(sequences.batch(rows).to(vectors.device))
+            labels = labels[:, chosen]
+        loss: Tensor = self.loss(vectors, targets, labels, generator)
+        return loss
+
+    def _nil_loss(self, vectors: Tensor, batch: TrainBatch) -> Tensor:
+        """Cross-entropy of the link decision on detections. Shape: vectors (batch, dim) -> ()."""
+        choice = choose(vectors.detach().float().cpu(), batch.candidates.cuis, self.index)
+        sizes = batch.candidates.cuis.sizes
+        features = decision_features(choice, sizes, batch.counts.cpu()).to(vectors.device)
+        logits = self.decision(vectors, features)[batch.detected]
+        labels = batch.linked[batch.detected].to(logits.dtype)
+        return F.binary_cross_entropy_with_logits(logits, labels)
+
+    def _labels(self, gold: Tensor, name: Tensor) -> Tensor:
+        """What each target is to each mention; see `losses.Label`.
+
+        Shape: gold (mentions,) concept rows, name (mentions,) rows of the names they equal, -1
+        where none -> (mentions, targets) int8.
+        """
+        labels = torch.zeros(len(gold), len(self._table.vectors), dtype=torch.int8)
+        own = self._table.column[self.index.representative[gold]]
+        labels[torch.arange(len(gold)), own] = POSITIVE
+        if self.targets == "names":
+            mention, names = self.index.distinct_names_of_cui.expand(gold)
+            labels[mention, self._table.column[names]] = POSITIVE
+        if self.hide_own_name:
+            column = torch.where(name >= 0, self._table.column[name.clamp(min=0)], -1)
+            others = (labels == POSITIVE).sum(1) > 1
+            row = torch.nonzero((column >= 0) & others).squeeze(1)
+            labels[row, column[row]] = HIDDEN
+        return labels
+
+
+def parameter_groups(
+    module: nn.Module, weight_decay: float, decision_lr: float = DECISION_LR
+) -> list[dict[str, object]]:
+    """Parameters that can change, without weight decay on biases, norms and scalars.
+
+    The link decision learns at a rate of its own: `decision_lr`.
+    """
+    named = list(trainable(module))
+    decision = [p for name, p in named if "decision." in name]
+    others = [p for name, p in named if "decision." not in name]
+    return [
+        {"params": [p for p in others if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in others if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": decision, "weight_decay": 0.0, "lr": decision_lr},
+    ]
+
+
+def shuffled_batches(lengths: Tensor, batch_size: int, seed: int) -> Iterator[Tensor]:
+    """Every row once, in random batches of like length, the last partial one included.
+
+    Rows are shuffled, sorted by length within stretches of 32 batches, cut, and the batches
+    shuffled again. The order depends on the seed alone. Shape: lengths (rows,) -> (batch,) each.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(lengths), generator=generator)
+    batches: list[Tensor] = []
+    for stretch in order.split(32 * batch_size):
+        batches.extend(stretch[lengths[stretch].argsort(stable=True)].split(batch_size))
+    for at in torch.randperm(len(batches), generator=generator).tolist():
+        yield batches[at]

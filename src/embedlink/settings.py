@@ -1,0 +1,101 @@
+"""Checks of the configuration before any work, each error naming key, value and what is allowed."""
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from embedlink.baselines import BASELINES
+from embedlink.encoder import check_unfreeze
+from embedlink.operating_point import TAKES, OperatingPoint
+from embedlink.pretrained import layer_count
+from embedlink.types import EmbedLinkError
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+Check = tuple[str, Callable[[object], bool], str]
+
+
+def _whole(low: int) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= low
+
+
+def _number(low: float, high: float, *, open_ends: bool = False) -> Callable[[object], bool]:
+    def inside(value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return low < value < high if open_ends else low <= value <= high
+
+    return inside
+
+
+def _choice(*allowed: str) -> Callable[[object], bool]:
+    return lambda value: value in allowed
+
+
+def _names_of(allowed: Collection[str]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, Sequence) and all(name in allowed for name in value)
+
+
+def _operating_point(value: object) -> bool:
+    try:
+        return bool(OperatingPoint.of(value))
+    except EmbedLinkError:
+        return False
+
+
+CHECKS: tuple[Check, ...] = (
+    ("context_window", _whole(0), "a whole number of words, 0 or more"),
+    ("unfreeze", _whole(-1), "-1 (everything), 0 (none), or a number of top layers"),
+    ("seed", _whole(0), "a whole number, 0 or more"),
+    ("batch_size", _whole(1), "a whole number, 1 or more"),
+    ("token_budget", _whole(1), "a whole number, 1 or more"),
+    ("limit_documents", lambda v: v is None or _whole(1)(v), "null, or a number of documents"),
+    ("targets", _choice("names", "cuis"), "names or cuis"),
+    ("nil_weight", _number(0, 1000), "a number from 0 to 1000"),
+    ("hide_own_name", lambda v: isinstance(v, bool), "true or false"),
+    ("encoded_negatives", lambda v: v is None or _whole(0)(v), "null, or a number of negatives"),
+    ("baselines", _names_of(BASELINES), f"a list of {', '.join(BASELINES)}"),
+    ("operating_point", _operating_point, TAKES),
+    ("model.pooling", _choice("mention", "window"), "mention or window"),
+    ("model.max_tokens", _whole(8), "a whole number of tokens, 8 or more"),
+    ("model.max_name_tokens", _whole(8), "a whole number of tokens, 8 or more"),
+    ("model.surface_weight", _number(0, 1000), "a number from 0 to 1000"),
+    ("model.representative", _choice("preferred", "longest"), "preferred or longest"),
+    ("optimizer.weight_decay", _number(0, 1000), "a number, 0 or more"),
+    ("optimizer.warmup_share", _number(0, 1), "a share from 0 to 1"),
+    ("trainer.max_epochs", _whole(1), "a whole number, 1 or more"),
+    ("data.enrich", lambda v: isinstance(v, bool), "true or false"),
+    ("data.new_concepts", lambda v: isinstance(v, bool), "true or false"),
+    ("data.split", _choice("random", "official"), "random or official"),
+    ("data.test_share", _number(0, 1, open_ends=True), "a share between 0 and 1"),
+    ("data.validation_share", _number(0, 1, open_ends=True), "a share between 0 and 1"),
+    ("data.code_rule", _choice("first", "any", "skip"), "first, any or skip"),
+)
+
+
+def check_settings(cfg: DictConfig) -> None:
+    """Raise `EmbedLinkError` with every value out of range, and for a layer count too high."""
+    wrong = []
+    for key, allowed, meaning in CHECKS:
+        value = OmegaConf.select(cfg, key, throw_on_missing=True)
+        if not allowed(value):
+            wrong.append(f"{key}={value!r} is not allowed; it takes {meaning}")
+    if wrong:
+        raise EmbedLinkError("\n".join(wrong))
+    check_unfreeze(cfg.unfreeze, layer_count(cfg.model.name))
+
+
+def register_resolvers() -> None:
+    """What configurations may write beside OmegaConf's and Hydra's own.
+
+    `${project_root:}` is the folder of the entry scripts; `${run_name:…}` turns a list of
+    overrides into a name for the run, in place of a random one that the seed would repeat.
+    """
+    OmegaConf.register_new_resolver("project_root", lambda: str(PROJECT_ROOT), replace=True)
+    OmegaConf.register_new_resolver("run_name", run_name, replace=True)
+
+
+def run_name(overrides: Sequence[str]) -> str:
+    """The settings given on the command line, paths left out; `default` where there are none."""
+    return " ".join(override for override in overrides if "/" not in override) or "default"

@@ -1,0 +1,212 @@
+"""Token sequences kept flat, and the padded batches that an encoder reads.
+
+Names and context windows are the same thing to the encoder: token ids, and the range of them
+that pooling averages. They are tokenised once and batched by length.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+
+class EncoderBatch(NamedTuple):
+    """A padded batch.
+
+    Where `states` is given, it was computed below the top `layers` layers, and only those are
+    still to run. `surface` holds the mentions' own text beside their windows. Shape: input_ids
+    (batch, tokens) int64; attention_mask (batch, tokens) int64, 1 on tokens; mention_mask
+    (batch, tokens) float32, 1 on the mention's tokens; states (batch, tokens, dim) float.
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    mention_mask: Tensor
+    states: Tensor | None = None
+    layers: int = 0
+    surface: "EncoderBatch | None" = None
+
+    def to(self, device: torch.device | str) -> "EncoderBatch":
+        """The same batch on another device."""
+        return self.each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "EncoderBatch":
+        """The batch with every tensor changed."""
+        states = None if self.states is None else change(self.states)
+        ids, attention, mention = map(change, self[:3])
+        surface = None if self.surface is None else self.surface.each(change)
+        return EncoderBatch(ids, attention, mention, states, self.layers, surface)
+
+
+class Sequences(Protocol):
+    """What an encoder can encode: sequences of known length that come as padded batches."""
+
+    def __len__(self) -> int:
+        """Number of sequences."""
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens in each sequence. Shape: (sequences,) int64."""
+
+    def batch(self, rows: Tensor) -> EncoderBatch:
+        """The given sequences, padded to the longest. Shape: rows (batch,)."""
+
+    def batches(self, token_budget: int) -> Iterator[Tensor]:
+        """Rows of all sequences in batches. Shape: (batch,) each."""
+
+
+@dataclass(frozen=True)
+class TokenSequences:
+    """Token ids of many sequences, end to end.
+
+    Shape: ids (total,) int32; starts (sequences + 1,) int64; mention (sequences, 2) int64, the
+    half-open token range that mention attention pools; pad_id fills the batches.
+    """
+
+    ids: Tensor
+    starts: Tensor
+    mention: Tensor
+    pad_id: int
+
+    @classmethod
+    def of(
+        cls, ids: Sequence[Sequence[int]], mention: Sequence[tuple[int, int]], pad_id: int
+    ) -> "TokenSequences":
+        """Flatten lists of token ids with their mention ranges."""
+        lengths = torch.tensor([0, *(len(row) for row in ids)], dtype=torch.int64)
+        flat = torch.tensor([token for row in ids for token in row], dtype=torch.int32)
+        ranges = torch.tensor(mention, dtype=torch.int64).reshape(-1, 2)
+        return cls(flat, lengths.cumsum(0), ranges, pad_id)
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens in each sequence. Shape: (sequences,)."""
+        return self.starts[1:] - self.starts[:-1]
+
+    def positions(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Where in `ids` each cell of a padded batch comes from, and which cells are filled.
+
+        Shape: rows (batch,) -> source (batch, tokens) int64, filled (batch, tokens) bool.
+        """
+        lengths = self.lengths[rows]
+        position = torch.arange(int(lengths.max()) if len(rows) else 0)  # (tokens,)
+        source = (self.starts[rows][:, None] + position).clamp(max=max(len(self.ids) - 1, 0))
+        return source, position < lengths[:, None]
+
+    def batch(self, rows: Tensor) -> EncoderBatch:
+        """Pad the given sequences to the longest of them. Shape: rows (batch,)."""
+        source, filled = self.positions(rows)
+        ids = torch.where(filled, self.ids[source].long(), self.pad_id)
+        first, last = self.mention[rows].unbind(1)  # (batch,) each
+        position = torch.arange(ids.shape[1])
+        mention = (position >= first[:, None]) & (position < last[:, None])
+        return EncoderBatch(ids, filled.long(), mention.float())
+
+    def batches(self, token_budget: int) -> Iterator[Tensor]:
+        """Rows in batches of at most `token_budget` tokens, of one length where that fills one.
+
+        Sequences of a length too rare to fill an eighth of the budget go with shorter ones.
+        The longest come first, so that running out of memory shows at once.
+        """
+        order = torch.argsort(self.lengths, descending=True, stable=True)
+        distinct, counts = torch.unique_consecutive(self.lengths[order], return_counts=True)
+        at = end = 0
+        for length, count in zip(distinct.tolist(), counts.tolist(), strict=True):
+            end += count
+            widest = max(1, int(self.lengths[order[at]])) if at < end else 1
+            if (end - at) * widest < token_budget // 8 and length != distinct[-1]:
+                continue
+            yield from order[at:end].split(max(1, token_budget // widest))
+            at = end
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one of several processes encodes: every `count`-th batch of the same sequences."""
+
+    sequences: Sequences
+    number: int
+    count: int
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens in each sequence, of all processes. Shape: (sequences,) int64."""
+        return self.sequences.lengths
+
+    def batch(self, rows: Tensor) -> EncoderBatch:
+        """The given sequences, padded to the longest of them. Shape: rows (batch,)."""
+        return self.sequences.batch(rows)
+
+    def batches(self, token_budget: int) -> Iterator[Tensor]:
+        """Rows of this process' batches. Shape: (batch,) each."""
+        return islice(self.sequences.batches(token_budget), self.number, None, self.count)
+
+
+@dataclass(frozen=True)
+class MentionSequences:
+    """Context windows, each with its mention's own text (its surface) as a name is encoded.
+
+    Shape: surface (windows,) int64 row of each mention's text in `surfaces`, which are distinct.
+    """
+
+    windows: Sequences
+    surfaces: Sequences
+    surface: Tensor
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens in each window. Shape: (windows,) int64."""
+        return self.windows.lengths
+
+    def batch(self, rows: Tensor) -> EncoderBatch:
+        """The given windows, and surfaces, padded to the longest of each. Shape: rows (batch,)."""
+        surface = self.surfaces.batch(self.surface[rows])
+        return self.windows.batch(rows)._replace(surface=surface)
+
+    def batches(self, token_budget: int) -> Iterator[Tensor]:
+        """Rows of all windows in batches of like length. Shape: (batch,) each."""
+        return self.windows.batches(token_budget)
+
+
+class SpecialTokens(NamedTuple):
+    """What a tokenizer puts before and after one sequence."""
+
+    before: list[int]
+    after: list[int]
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase) -> "SpecialTokens":
+        """Read them off the tokenizer (`[CLS] … [SEP]` for BERT, `<s> … </s>` for RoBERTa)."""
+        bare: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
+        built: list[int] = tokenizer("a")["input_ids"]
+        at = next(i for i in range(len(built)) if built[i : i + len(bare)] == bare)
+        return cls(built[:at], built[at + len(bare) :])
+
+
+def tokenise_names(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_tokens: int, chunk: int = 65536
+) -> TokenSequences:
+    """Tokenise names, cut to `max_tokens` with their special tokens; all of a name is pooled."""
+    special = SpecialTokens.of(tokenizer)
+    room = max_tokens - len(special.before) - len(special.after)
+    rows: list[list[int]] = []
+    for at in range(0, len(texts), chunk):
+        # Longer texts than the model reads are cut just below: no warning about them is due.
+        encoded = tokenizer(list(texts[at : at + chunk]), add_special_tokens=False, verbose=False)
+        rows.extend([*special.before, *ids[:room], *special.after] for ids in encoded["input_ids"])
+    first = len(special.before)
+    mention = [(first, max(first, len(row) - len(special.after))) for row in rows]
+    return TokenSequences.of(rows, mention, tokenizer.pad_token_id or 0)

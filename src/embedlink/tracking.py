@@ -1,0 +1,87 @@
+"""What MLflow is told about a run beside its figures. Never any text of a document."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import lightning as L
+import mlflow
+import yaml
+from hydra.utils import instantiate
+from lightning.pytorch.loggers import MLFlowLogger
+from omegaconf import DictConfig
+
+from embedlink.datamodule import LinkingDataModule
+from embedlink.evaluating import data_baseline
+from embedlink.experiment import Data, parameters, resolved
+from embedlink.report import log_report
+
+
+def describe_run(trainer: L.Trainer, cfg: DictConfig, data: Data, folder: Path) -> None:
+    """Log the configuration as flat parameters and a file, and what identifies code and data."""
+    for logger in trainer.loggers:
+        logger.log_hyperparams(parameters(cfg))
+        if isinstance(logger, MLFlowLogger) and logger.run_id:
+            client = logger.experiment
+            described = yaml.safe_dump(resolved(cfg), sort_keys=False)
+            client.log_text(logger.run_id, described, "config.yaml")
+            for key, value in _identity(data, folder).items():
+                client.set_tag(logger.run_id, key, value)
+            log_data(logger, data)
+        logger.log_metrics({"data/names_added": float(len(data.enriched))}, step=0)
+
+
+def log_data(logger: MLFlowLogger, data: Data) -> None:
+    """Log the corpora as datasets with digests, and the figures of the data report."""
+    mlflow.set_tracking_uri(logger._tracking_uri)
+    with mlflow.start_run(run_id=logger.run_id):
+        log_report(data.report)
+
+
+def log_baselines(
+    trainer: L.Trainer, cfg: DictConfig, data: Data, datamodule: LinkingDataModule
+) -> None:
+    """Log what each of `cfg.baselines` reaches on the test split, as `baseline/<name>/…`."""
+    for name in cfg.baselines:
+        table, rule = datamodule.tables["test"], cfg.data.code_rule
+        figures = data_baseline(name, data, table, rule).figures
+        for logger in trainer.loggers:
+            found = {f"baseline/{name}/{key}": value for key, value in figures.items()}
+            logger.log_metrics(found, step=0)
+
+
+def log_evaluation(
+    cfg: DictConfig, data: Data, figures: dict[str, float], files: Sequence[Path]
+) -> None:
+    """Log the figures and files of `evaluate.py` as a run of its own."""
+    if not cfg.logger:
+        return
+    logger = instantiate(cfg.logger)
+    logger.log_hyperparams(parameters(cfg))
+    logger.log_metrics({f"{cfg.split}/{name}": value for name, value in figures.items()}, step=0)
+    for key, value in _identity(data, files[0].parent).items():
+        logger.experiment.set_tag(logger.run_id, key, value)
+    for file in files:
+        logger.experiment.log_artifact(logger.run_id, str(file))
+    logger.finalize("success")
+
+
+def note_results(trainer: L.Trainer, checkpoint: str, shipped: Path) -> None:
+    """Tag the run with the paths of what it leaves behind."""
+    for logger in trainer.loggers:
+        if isinstance(logger, MLFlowLogger) and logger.run_id:
+            logger.experiment.set_tag(logger.run_id, "checkpoint", checkpoint)
+            logger.experiment.set_tag(logger.run_id, "pack", str(shipped))
+
+
+def _identity(data: Data, folder: Path) -> dict[str, str]:
+    return {"git_commit": git_commit(), "data_digest": data.digest, "folder": str(folder)}
+
+
+def git_commit() -> str:
+    """The checked-out commit, with `-dirty` where files differ from it; "" outside git."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+        cwd=Path(__file__).parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return described.stdout.strip()

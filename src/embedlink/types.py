@@ -1,0 +1,155 @@
+"""What flows through EmbedLink: documents with their mentions, and the problems of bad input.
+
+Offsets count characters, start inclusive and end exclusive, everywhere.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+CodeRule = Literal["first", "any", "skip"]
+"""How a composite code is evaluated: its first concept, any of its concepts, or not at all."""
+
+NO_CONCEPT = frozenset({"", "-1", "NOMAP", "NO_CODE"})
+"""Codes by which the published corpora say that a mention has no concept."""
+
+
+class Span(NamedTuple):
+    """A half-open range of characters in one document."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A span and the code that an annotator gave it, as published (`A`, `A|B`, `A+B`, `NOMAP`)."""
+
+    start: int
+    end: int
+    code: str
+
+    @property
+    def cuis(self) -> tuple[str, ...]:
+        """The concepts that the code names: none, one, or the several of a composite."""
+        if self.code in NO_CONCEPT:
+            return ()
+        return tuple(part.strip() for part in re.split(r"[+|]", self.code) if part.strip())
+
+    @property
+    def cui(self) -> str | None:
+        """The gold concept where exactly one is known (what training needs), else None."""
+        return self.cuis[0] if len(self.cuis) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text with its gold mentions.
+
+    `corpus` is the name under which its figures are reported; `split` is the official split
+    that the corpus publishes it in (`train`, `validation`, `test`), or "" where there is none.
+    `rejected` are mentions that annotators looked at and ruled out: explicit negatives.
+    """
+
+    id: str
+    text: str
+    mentions: tuple[Mention, ...] = ()
+    corpus: str = ""
+    split: str = ""
+    rejected: tuple[Mention, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A span that MedCAT's detection proposes, with the concepts its name may stand for.
+
+    `name` is the key in the concept database that matched (or "" where no name did);
+    `candidates` are CUIs in the database's order; `tokens` is the range of MedCAT tokens that
+    overlap filtering looks at (MedCAT's own iteration over the entity, half-open).
+    """
+
+    start: int
+    end: int
+    name: str
+    candidates: tuple[str, ...]
+    tokens: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A linked span: its concept, the similarity in [-1, 1] and the link probability in [0, 1]."""
+
+    start: int
+    end: int
+    cui: str
+    similarity: float
+    probability: float = 1.0
+
+
+class EmbedLinkError(Exception):
+    """An error that the user can act on: its message says what is wrong and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One piece of bad input. `value` never holds note text: ids, offsets and codes only.
+
+    `repaired` input was used after a correction; `counted` input was left out, but is a known
+    property of the published corpus, so that it is reported without stopping a strict run.
+    """
+
+    file: str
+    line: int | None
+    value: str
+    reason: str
+    remedy: str
+    repaired: bool = False
+    counted: bool = False
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        kind = " (repaired)" if self.repaired else " (counted)" if self.counted else ""
+        return f"{place}: {self.reason}{kind}: {self.value!r}; {self.remedy}"
+
+
+class BadInputError(EmbedLinkError):
+    """All rejected input of one reading, reported together."""
+
+    def __init__(self, problems: list[Problem], shown: int = 20) -> None:
+        self.problems = problems
+        lines = [str(problem) for problem in problems[:shown]]
+        if len(problems) > shown:
+            lines.append(f"… and {len(problems) - shown} more")
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the input"
+        first = f"{count} (data.strict=false skips and counts them):"
+        super().__init__("\n  ".join([first, *lines]))
+
+
+@dataclass(slots=True)
+class Problems:
+    """Collects what readers find, so that everything is reported at once."""
+
+    found: list[Problem] = field(default_factory=list)
+
+    def add(
+        self,
+        file: str,
+        line: int | None,
+        value: object,
+        reason: str,
+        remedy: str,
+        repaired: bool = False,
+        counted: bool = False,
+    ) -> None:
+        """Note one problem; see `Problem` for the fields."""
+        self.found.append(Problem(str(file), line, str(value), reason, remedy, repaired, counted))
+
+    @property
+    def rejected(self) -> list[Problem]:
+        """Problems whose row had to be left out, and should not have been in the input."""
+        return [each for each in self.found if not (each.repaired or each.counted)]
+
+    def raise_if_rejected(self) -> None:
+        """Raise `BadInputError` when anything had to be left out (strict reading)."""
+        if self.rejected:
+            raise BadInputError(self.rejected)

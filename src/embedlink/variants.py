@@ -1,0 +1,65 @@
+"""One key for the ways to write a name: "Cancers of the Breast" and "breast cancer".
+
+Two spellings agree when their content words do, whatever their order: without function words,
+case, accents, possessive "'s" and punctuation; singular or plural (an S-stemmer after D. Harman,
+"How effective is suffixing?", JASIS 42 (1991), that also joins "-is" and "-es"); British or
+American; numbers to ten Roman or not. The words are English and Spanish.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+FUNCTION_WORDS = frozenset({
+    "an", "and", "by", "due", "for", "from", "in", "of", "on", "or", "the", "to", "with",
+    "al", "con", "de", "del", "el", "en", "la", "las", "los", "por",
+})  # fmt: skip
+"""Words that a key leaves out; no single letters, for hepatitis A and E are two diseases."""
+
+COORDINATIONS = frozenset({"and", "or", "y", "o", "e", "u", "ni"})
+"""Words between which order tells: "cancer or ovarian" is no ovarian cancer."""
+
+WORD = re.compile(r"[^\W_]+")
+_ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9"}
+_ENDING = re.compile(r"(?<=[^\W\d_]{4})(?:es|is|e|(?<![su])s)$")
+_LEAST_LETTERS = 5  # In shorter words, and most are abbreviations, an ending tells too much.
+_LETTERED = frozenset({"factor", "group", "hemoglobin", "haemoglobin", "protein", "type"})
+
+
+@lru_cache(maxsize=200_000)
+def stem(word: str) -> str:
+    """What a lower-case word has in common with its other number and spelling."""
+    if word.isdigit() or len(word) < 4:
+        return _ROMAN.get(word, word)
+    if not word.isascii():
+        parts = unicodedata.normalize("NFKD", word)
+        word = "".join(part for part in parts if not unicodedata.combining(part))
+    word = word.replace("ae", "e").replace("oe", "e").replace("our", "or").replace("sulph", "sulf")
+    if word.endswith("ies"):
+        return word[:-3] + "y"
+    if word.endswith("omata"):
+        return word[:-2]
+    return _ENDING.sub("", word)
+
+
+def stems(words: Iterable[str]) -> list[str]:
+    """Stems of a name's content words, in its order.
+
+    A lone "s" goes, too: it is what MedCAT's names leave of a possessive (not of protein S).
+    """
+    found: list[str] = []
+    before = "s"
+    for word in words:
+        possessive = word == "s" and before not in _LETTERED
+        if word not in FUNCTION_WORDS and not (found and possessive):
+            found.append(stem(word))
+        before = word
+    return found
+
+
+def key(content: Iterable[str]) -> str | None:
+    """The key of these stems, whatever their order; None where too little would be compared."""
+    ordered = sorted(content)
+    letters = sum(len(word) for word in ordered if not word.isdigit())
+    return " ".join(ordered) if letters >= _LEAST_LETTERS else None
