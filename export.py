@@ -1,0 +1,28 @@
+"""Put a trained linker into a MedCAT model pack, or into a folder that other tools load.
+
+python export.py checkpoint=runs/<day>/<time>/linker pack=model_pack.zip output=linked_pack
+"""
+
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from embedlink.experiment import reported_errors
+from embedlink.exporting import export_linker
+from embedlink.settings import register_resolvers
+
+register_resolvers()
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="export")
+def main(cfg: DictConfig) -> None:
+    """The command line."""
+    with reported_errors():
+        pack = Path(cfg.pack).expanduser() if cfg.pack else None
+        checkpoint, output = Path(cfg.checkpoint).expanduser(), Path(cfg.output).expanduser()
+        print(export_linker(checkpoint, cfg.target, output, pack, cfg.encoder))
+
+
+if __name__ == "__main__":
+    main()
