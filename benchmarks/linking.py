@@ -1,0 +1,92 @@
+"""Linking mentions against many names: many at a time, and one document of six."""
+
+import importlib.util
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks import upstream
+from benchmarks.inputs import queries_near, read_names, spread
+from benchmarks.measure import Figure, race
+from benchmarks.options import Options
+from embedlink.encoder import ContextEncoder
+from embedlink.groups import Groups
+from embedlink.index import ConceptIndex
+from embedlink.pretrained import load_encoder
+from embedlink.tokens import tokenise_names
+
+DOCUMENT, NAMES_PER_CUI, K = 6, 5, 10
+
+
+def real_vectors(options: Options) -> Tensor:
+    """Vectors of real names. Shape: (names, dim)."""
+    model, tokenizer = load_encoder(options.encoder)
+    names = read_names(options.table, min(options.build, min(options.sizes)))
+    tokens = tokenise_names(tokenizer, names, 64)
+    return ContextEncoder(model).encode(tokens, precision="auto")
+
+
+def index_over(vectors: Tensor) -> ConceptIndex:
+    """An index in which every five names are a concept. Shape: vectors (names, dim)."""
+    rows = torch.arange(len(vectors))
+    owners = rows // NAMES_PER_CUI
+    starts = torch.arange(len(vectors) + 1)
+    cuis_of_name = Groups(owners, starts)
+    names_of_cui = cuis_of_name.inverted(int(owners.max()) + 1)
+    return ConceptIndex(vectors, rows[::NAMES_PER_CUI], cuis_of_name, names_of_cui)
+
+
+def run(options: Options) -> list[Figure]:
+    """Every size, with many mentions and with six."""
+    base = real_vectors(options)
+    figures = []
+    for size in options.sizes:
+        vectors = spread(base, size)
+        index, queries = index_over(vectors), queries_near(vectors, options.mentions)
+        _ = index.compact  # Part of building the index.
+        flat = _flat(vectors)
+        other = upstream.bare_linker(vectors, NAMES_PER_CUI) if upstream.AVAILABLE else None
+        for count in (options.mentions, DOCUMENT):
+            label = f"linking {count} mentions, {size} names"
+            figures += _race(label, index, queries[:count], flat, other, options)
+    return figures
+
+
+def _flat(vectors: Tensor) -> Any:
+    if importlib.util.find_spec("faiss") is None:
+        return None
+    import faiss
+
+    faiss.omp_set_num_threads(torch.get_num_threads())
+    flat = faiss.IndexFlatIP(vectors.shape[1])
+    flat.add(vectors.numpy())
+    return flat
+
+
+def _race(
+    label: str, index: ConceptIndex, queries: Tensor, flat: Any, other: Any, options: Options
+) -> list[Figure]:
+    found: dict[str, Tensor] = {}
+
+    def names() -> None:
+        found["embedlink"] = index.search_names(queries, K).rows
+
+    work: dict[str, Any] = {
+        "embedlink best concept": (len(queries), lambda: index.search_cuis(queries, 1)),
+        f"embedlink {K} names": (len(queries), names),
+    }
+    if flat is not None:
+
+        def search_flat() -> None:
+            found["flat"] = torch.from_numpy(flat.search(queries.numpy(), K)[1])
+
+        work[f"faiss flat {K} names"] = (len(queries), search_flat)
+    if other is not None:
+        few = queries[: options.slow_mentions]
+        work["upstream candidates and inference"] = (len(few), lambda: upstream.link(other, few))
+    figures = race(label, work, options.repeats, options.clock)
+    if flat is not None:
+        same = (found["flat"] == found["embedlink"]).float().mean()
+        figures[1].notes["same_rows_as_faiss"] = float(same)
+    return figures
