@@ -1,0 +1,106 @@
+"""Write a study's table and plot from its runs in MLflow: `python experiments/tables.py recipe`.
+
+A study is a folder here, and the MLflow experiment of its name, which its file in
+`conf/experiment/` sets. Runs that differ in their seed alone make one row. The table goes
+between the two marks in the study's README, the plot beside it; no number is typed by hand.
+"""
+
+import argparse
+import os
+import re
+from pathlib import Path
+
+import matplotlib as mpl
+import mlflow
+import pandas as pd
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+HERE = Path(__file__).resolve().parent
+BEGIN, END = "<!-- table: written by experiments/tables.py -->", "<!-- end of table -->"
+COLUMNS = {
+    "baseline/f1": "untrained F1",
+    "test/precision": "P",
+    "test/recall": "R",
+    "test/f1": "F1",
+    "test/accuracy_at_1": "accuracy@1",
+    "test/recall_at_64": "recall@64",
+}
+
+
+def runs_of(study: str) -> pd.DataFrame:
+    """The study's finished runs by setting and seed; the newest of those that repeat."""
+    found = mlflow.search_runs(experiment_names=[study], order_by=["start_time ASC"])
+    if "metrics.test/f1" not in found:
+        raise SystemExit(f"error: no finished run of the MLflow experiment {study!r}")
+    found = found[found["metrics.test/f1"].notna()].copy()
+    found["setting"] = [_setting(name) for name in found["tags.mlflow.runName"]]
+    return found.drop_duplicates(["setting", "params.seed"], keep="last")
+
+
+def _setting(run_name: str) -> str:
+    """A run's overrides without its seed and without what all runs of a study share."""
+    kept = [o for o in run_name.split() if not re.match(r"(seed|experiment|pack|resume)=", o)]
+    return " ".join(kept) or "default"
+
+
+def table(runs: pd.DataFrame) -> str:
+    """Markdown: means over seeds, and the 95 % interval by document of single runs."""
+    head = ["setting", "seeds", *COLUMNS.values()]
+    rows = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
+    for setting, group in runs.groupby("setting", sort=False):
+        cells = [_cell(group, key) for key in COLUMNS]
+        rows.append(f"| `{setting}` | {len(group)} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def _cell(group: pd.DataFrame, key: str) -> str:
+    if f"metrics.{key}" not in group:
+        return ""
+    values = group[f"metrics.{key}"]
+    low, high = (f"metrics.{key}_{end}" for end in ("low", "high"))
+    if len(values) > 1:
+        return f"{values.mean():.3f} ({values.min():.3f}–{values.max():.3f})"
+    if low in group and group[low].notna().all():
+        return f"{values.iloc[0]:.3f} [{group[low].iloc[0]:.3f}, {group[high].iloc[0]:.3f}]"
+    return f"{values.iloc[0]:.3f}"
+
+
+def plot(runs: pd.DataFrame, path: Path) -> None:
+    """F1 on test documents by setting, a dot for each seed; untrained in grey."""
+    settings = list(dict.fromkeys(runs["setting"]))
+    row = [settings.index(setting) for setting in runs["setting"]]
+    figure, axes = plt.subplots(figsize=(7, 0.6 + 0.4 * len(settings)))
+    axes.scatter(runs["metrics.baseline/f1"], row, color="grey", label="untrained")
+    axes.scatter(runs["metrics.test/f1"], row, label="trained")
+    axes.set_yticks(range(len(settings)), settings)
+    axes.invert_yaxis()
+    axes.set_xlabel("F1 on test documents")
+    axes.legend()
+    figure.savefig(path, bbox_inches="tight", dpi=100)
+    plt.close(figure)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("study", help="a folder beside this file")
+    parser.add_argument("--folder", type=Path, default=HERE, help="where the studies' folders are")
+    given = parser.parse_args(arguments)
+    store = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{HERE.parent}/mlflow.db")
+    mlflow.set_tracking_uri(store)
+    readme = given.folder / given.study / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    if BEGIN not in text or END not in text:
+        raise SystemExit(f"error: {readme}: lacks the lines {BEGIN!r} and {END!r}")
+    runs = runs_of(given.study)
+    before, rest = text.split(BEGIN, 1)
+    after = rest.split(END, 1)[1]
+    readme.write_text(f"{before}{BEGIN}\n\n{table(runs)}\n\n{END}{after}", encoding="utf-8")
+    plot(runs, readme.parent / "f1.png")
+    print(f"{readme}: {len(runs)} runs")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Upstream's linker on the data, detection and evaluation of a training run here.
+
+python -m experiments.upstream experiment=recipe data_dir=/path/to/data seed=0
+
+It needs `pip install medcat-embedding-linker==0.4.0`. Three figures are logged to MLflow beside
+the study's runs: `baseline/…` untrained, `names/…` with the training documents' names added and
+no step trained, and `test/…` after as many epochs. Its epochs are MedCAT's own training
+(`train_supervised_raw`), which adds the names itself, and an embedding of all names.
+"""
+
+import io
+import logging
+from contextlib import redirect_stdout
+from typing import Any
+
+import hydra
+import torch
+from benchmarks import upstream
+from hydra.utils import instantiate
+from medcat.cat import CAT
+from omegaconf import DictConfig
+
+from embedlink import experiment
+from embedlink.concepts import enrich_cdb
+from embedlink.metrics import count, gold_mentions, skipped_starts, total
+from embedlink.pretrained import encoder_source
+from embedlink.settings import PROJECT_ROOT, register_resolvers
+from embedlink.types import CodeRule, Document, Prediction
+
+register_resolvers()
+log = logging.getLogger(__name__)
+
+
+def linker_of(cat: CAT) -> Any:
+    """Upstream's component."""
+    return next(c for c in cat._pipeline._components if c.is_core() and hasattr(c, "cnf_l"))
+
+
+def embed(cat: CAT) -> None:
+    """Embed all names as they are now."""
+    linker_of(cat).refresh_structure()
+    linker_of(cat).create_embeddings()
+
+
+def figures(cat: CAT, documents: list[Document], rule: CodeRule) -> dict[str, float]:
+    """Precision, recall and F1 by the rule of `medcat.stats`."""
+    counts = []
+    for document in documents:
+        found = cat.get_entities(document.text)["entities"].values()
+        predictions = [Prediction(e["start"], e["end"], e["cui"], 0.0) for e in found]
+        gold = gold_mentions(document, rule)
+        counts.append(count(predictions, gold, skipped_starts(document, rule)))
+    summed = total(counts)
+    return {"precision": summed.precision, "recall": summed.recall, "f1": summed.f1}
+
+
+def run(cfg: DictConfig) -> dict[str, dict[str, float]]:
+    """Figures on the test documents by stage."""
+    torch.manual_seed(cfg.seed)
+    cfg.data.enrich = False
+    data = experiment.load_data(cfg, cfg.model.representative)
+    cat = upstream.training_cat(
+        data.cdb, encoder_source(cfg.model.name), context_window_size=cfg.context_window,
+        top_n_layers_to_unfreeze=cfg.unfreeze, training_batch_size=cfg.batch_size,
+        use_projection_layer=cfg.model.projection,
+    )  # fmt: skip
+    test, rule = data.splits.test, cfg.data.code_rule
+    embed(cat)
+    found = {"baseline": figures(cat, test, rule)}
+    enrich_cdb(cat.cdb, data.splits.train)
+    embed(cat)
+    found["names"] = figures(cat, test, rule)
+    train = upstream.export_of(data.splits.train)
+    for epoch in range(cfg.trainer.max_epochs):
+        with redirect_stdout(io.StringIO()):
+            cat.trainer.train_supervised_raw(train, nepochs=1, disable_progress=True)
+        embed(cat)
+        log.info("epoch %d of %d is trained", epoch + 1, cfg.trainer.max_epochs)
+    return found | {"test": figures(cat, test, rule)}
+
+
+@hydra.main(version_base="1.3", config_path=str(PROJECT_ROOT / "conf"), config_name="train")
+def main(cfg: DictConfig) -> None:
+    """The command line."""
+    logger = instantiate(cfg.logger)
+    logger.log_hyperparams(experiment.parameters(cfg) | {"linker": "medcat-embedding-linker"})
+    with experiment.reported_errors():
+        found = run(cfg)
+    for stage, values in found.items():
+        logger.log_metrics({f"{stage}/{name}": value for name, value in values.items()}, step=0)
+        print(stage, *(f"{name} {value:.3f}" for name, value in values.items()))
+    logger.experiment.set_tag(logger.run_id, "mlflow.runName", f"upstream seed={cfg.seed}")
+    logger.finalize("success")
+
+
+if __name__ == "__main__":
+    main()
