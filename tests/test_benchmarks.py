@@ -1,0 +1,60 @@
+"""The benchmarks run at small sizes; how long anything takes is not tested."""
+
+import json
+import math
+
+import pytest
+import torch
+from benchmarks.__main__ import BENCHMARKS, main, parse
+from benchmarks.growth import exponent
+from benchmarks.inputs import DEMO, queries_near, read_names, spread
+from benchmarks.measure import Figure
+from benchmarks.tables import table
+
+SMALL = ["--names", "12", "--repeats", "1", "--batches", "4", "--mentions", "7", "--sizes", "40",
+         "90", "--slow-mentions", "3", "--build", "30", "--deep-layers", "4",
+         "--documents", "3"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_a_benchmark_runs(name, tiny_encoder, tmp_path, capsys):
+    main(["--only", name, "--encoder", str(tiny_encoder), "--folder", str(tmp_path), *SMALL])
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["machine"]["float32_gflops"] > 0
+    assert len(results["figures"]) >= 2
+    for figure in results["figures"]:
+        assert figure["seconds"] > 0
+    assert results["figures"][0]["benchmark"] in capsys.readouterr().out
+
+
+def test_options_read_every_kind_of_value():
+    options = parse(["--sizes", "10", "20", "--encoder", "x", "--only", "epoch", "--full"])
+    assert options.sizes == (10, 20)
+    assert options.only == ("epoch",)
+    assert (options.encoder, options.names, options.documents) == ("x", 20_000, 0)
+
+
+def test_names_beyond_the_table_are_different():
+    names = read_names(DEMO, 5000)
+    assert len(names) == len(set(names)) == 5000
+    assert read_names(DEMO, 10) == names[:10]
+
+
+def test_vectors_have_unit_length():
+    made = queries_near(spread(torch.eye(16), 30), 5)
+    assert made.norm(dim=1).tolist() == pytest.approx([1.0] * 5)
+
+
+def test_the_exponent_of_linear_growth_is_one():
+    assert exponent([(10, 0.1), (100, 1.0), (1000, 10.0)]) == pytest.approx(1.0)
+    assert math.isnan(exponent([(10, 0.1)]))
+
+
+def test_the_table_shows_ratios():
+    figures = [
+        Figure("b", "ours", 100, 1.0, 2.0, 5.0, {"share": 0.5}),
+        Figure("b", "theirs", 100, 4.0, 2.0, 5.0),
+    ]
+    text = table({"threads": 2}, figures)
+    assert "| theirs | 100 | 4 | 25.0 | 4.00 | 5 |  |" in text
+    assert "share 0.5" in text

@@ -1,0 +1,58 @@
+import math
+
+import torch
+
+from embedlink.decision import FEATURES, LinkDecision, NameCounts
+
+
+def test_counts_and_log_odds():
+    name = torch.tensor([0, 0, 0, 1, -1])
+    linked = torch.tensor([True, True, False, False, True])
+    counts = NameCounts.of(name, linked, names=3)
+    assert counts.detected.tolist() == [3, 1, 0]
+    assert counts.linked.tolist() == [2, 0, 0]
+    features = counts.features(torch.tensor([0, 2, -1]))
+    assert features[:, 0].tolist() == [1, 0, 0]
+    assert torch.allclose(features[:, 1], torch.tensor([math.log(2.5 / 1.5), 0, 0]))
+
+
+def test_own_document_is_left_out():
+    counts = NameCounts(torch.tensor([2.0]), torch.tensor([2.0]))
+    own = (torch.tensor([2.0]), torch.tensor([2.0]))
+    assert counts.features(torch.tensor([0]), without=own).tolist() == [[0, 0]]
+
+
+def test_untrained_decision_links_everything_and_learns_to_separate():
+    decision = LinkDecision(4)
+    generator = torch.Generator().manual_seed(0)
+    vectors = torch.nn.functional.normalize(torch.randn(64, 4, generator=generator), dim=1)
+    features = torch.zeros(64, len(FEATURES))
+    assert (torch.sigmoid(decision(vectors, features)) >= decision.threshold).all()
+    labels = (vectors[:, 0] > 0).float()
+    optimizer = torch.optim.Adam(decision.parameters(), lr=0.1)
+    for _ in range(100):
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(
+            decision(vectors, features), labels
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert ((decision(vectors, features) > 0) == labels.bool()).float().mean() > 0.95
+
+
+def test_a_calibration_scales_the_logits_and_older_weights_have_none():
+    decision = LinkDecision(4)
+    torch.nn.init.normal_(decision.head.weight)
+    vectors, features = torch.randn(3, 4), torch.randn(3, len(FEATURES))
+    logits = decision(vectors, features)
+    decision.calibrate(0.5, -1.0)
+    calibrated = torch.sigmoid(0.5 * logits - 1)
+    assert torch.allclose(decision.probability(vectors, features), calibrated)
+    again = LinkDecision(4)
+    again.load_state_dict(decision.state_dict())
+    assert torch.allclose(again.probability(vectors, features), calibrated)
+    older = {k: v for k, v in decision.state_dict().items() if k not in ("scale", "shift")}
+    again.load_state_dict(older)
+    assert torch.allclose(again.probability(vectors, features), torch.sigmoid(logits))
+    holder = torch.nn.ModuleDict({"decision": again})
+    holder.load_state_dict({f"decision.{key}": tensor for key, tensor in older.items()})

@@ -1,0 +1,35 @@
+import pytest
+from hydra import compose, initialize
+
+from embedlink.evaluating import NoWindows, check_evaluation
+from embedlink.settings import register_resolvers
+from embedlink.types import EmbedLinkError
+
+
+@pytest.fixture
+def configured():
+    register_resolvers()
+
+    def make(*overrides):
+        with initialize(version_base="1.3", config_path="../conf"):
+            return compose("evaluate", overrides=list(overrides))
+
+    return make
+
+
+@pytest.mark.parametrize("override", ["checkpoint=a", "baseline=tfidf", "compare=[a,b]"])
+def test_one_thing_to_do_is_enough(configured, override):
+    check_evaluation(configured(override))
+    with pytest.raises(EmbedLinkError, match="split='dev'"):
+        check_evaluation(configured(override, "split=dev"))
+
+
+@pytest.mark.parametrize("overrides", [(), ("checkpoint=a", "baseline=tfidf")])
+def test_nothing_and_two_things_are_errors_that_name_the_keys(configured, overrides):
+    with pytest.raises(EmbedLinkError, match="one of checkpoint, baseline, compare") as caught:
+        check_evaluation(configured(*overrides))
+    assert all(override in str(caught.value) for override in overrides)
+
+
+def test_no_windows_are_cut():
+    assert len(NoWindows()([("some text", [(0, 4)])])) == 0

@@ -1,0 +1,113 @@
+"""`export.py` on a small linker: what it writes, loads."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from medcat.cat import CAT
+from medcat.vocab import Vocab
+
+from embedlink.exporting import export_linker
+from embedlink.names import concept_names
+from embedlink.types import EmbedLinkError
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def folder(linker, cdb, tmp_path):
+    names = concept_names(cdb)
+    linker.save(tmp_path / "linker", names, linker.build_index(names, progress=None))
+    return tmp_path / "linker"
+
+
+@pytest.fixture
+def pack(cdb, tmp_path):
+    """A pack as MedCAT makes it, with its own linker."""
+    return Path(CAT(cdb, Vocab()).save_model_pack(str(tmp_path), "plain", make_archive=True))
+
+
+def test_the_command_line_puts_the_linker_into_a_pack(folder, pack, tmp_path):
+    run = subprocess.run(
+        [
+            sys.executable, "-W", "ignore", "export.py", f"checkpoint={folder}",
+            f"pack={pack}.zip", f"output={tmp_path / 'out'}",
+        ],
+        cwd=ROOT, capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith(str(tmp_path / "out"))
+    cat = CAT.load_model_pack(str(tmp_path / "out"))
+    assert cat.config.components.linking.comp_name == "embedlink_trainable_linker"
+    assert [e["cui"] for e in cat.get_entities("High fever")["entities"].values()] == ["C3"]
+
+
+def test_the_command_line_reports_errors_in_one_line(folder):
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "export.py", f"checkpoint={folder}", "output=/tmp/none"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert (
+        run.stderr.strip()
+        == "error: target=embedlink: set pack= to the MedCAT pack to link with it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "target", "message"),
+    [
+        ("linker", "onnx", "target='onnx' is not allowed"),
+        ("nowhere", "sentence-transformers", "no linker"),
+        ("nowhere", "upstream", "no linker"),
+    ],
+)
+def test_wrong_arguments(folder, checkpoint, target, message):
+    with pytest.raises(EmbedLinkError, match=message):
+        export_linker(folder.parent / checkpoint, target, folder.parent / "out", None)
+    assert not (folder.parent / "out").exists()
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_what_upstream_cannot_do_is_said(linker, cdb, tmp_path, caplog, weight):
+    linker.settings = dataclasses.replace(linker.settings, surface_weight=weight)
+    names = concept_names(cdb)
+    linker.save(tmp_path / "linker", names, linker.build_index(names, progress=None))
+    export_linker(tmp_path / "linker", "upstream", tmp_path / "out", None)
+    assert ("surface_weight=1" in caplog.text) == bool(weight)
+
+
+def test_a_missing_pack(folder):
+    with pytest.raises(EmbedLinkError, match="no such model pack"):
+        export_linker(folder, "embedlink", folder.parent / "out", folder.parent / "no.zip")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("projection", [False, True])
+@pytest.mark.parametrize("pooling", ["mention", "window"])
+def test_sentence_transformers_gives_the_vectors_of_names(
+    tiny_encoder, cdb, tmp_path, pooling, projection
+):
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    from embedlink.linker import Linker, LinkerSettings
+
+    settings = LinkerSettings(
+        str(tiny_encoder), max_tokens=32, max_name_tokens=8, pooling=pooling, projection=projection
+    )
+    linker = Linker.untrained(settings)
+    if linker.encoder.projection is not None:
+        torch.nn.init.normal_(linker.encoder.projection.weight)
+        torch.nn.init.normal_(linker.encoder.projection.bias)
+    linker.encoder.eval()
+    names = concept_names(cdb)
+    index = linker.build_index(names, progress=None)
+    linker.save(tmp_path / "linker", names, index)
+    export_linker(tmp_path / "linker", "sentence-transformers", tmp_path / "out", None)
+    model = sentence_transformers.SentenceTransformer(str(tmp_path / "out"), device="cpu")
+    vectors = torch.as_tensor(model.encode(list(names.texts)))
+    torch.testing.assert_close(vectors, index.vectors, atol=1e-5, rtol=0)

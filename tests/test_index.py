@@ -1,0 +1,78 @@
+"""Concepts ranked by their names."""
+
+import random
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from embedlink.groups import Groups
+from embedlink.index import ConceptIndex
+
+
+def random_index(seed, names=120, cuis=40, extra=5, dim=8):
+    generator = random.Random(seed)
+    torch.manual_seed(seed)
+    owners = [sorted({generator.randrange(cuis) for _ in range(generator.choice([1, 1, 2, 3]))})
+              for _ in range(names)]  # fmt: skip
+    vectors = F.normalize(torch.randn(names + extra, dim), dim=1)
+    vectors[10:20] = vectors[:10]  # Names whose vectors are equal.
+    members = [[n for n in range(names) if c in owners[n]] for c in range(cuis)]
+    distinct = [[n for n in rows if len(owners[n]) == 1] or rows for rows in members]
+    representative = torch.tensor([generator.randrange(names + extra) for _ in range(cuis)])
+    return ConceptIndex(vectors, representative, Groups.of(owners), Groups.of(distinct)), owners
+
+
+def rank_slowly(index, owners, query, k, allowed):
+    scores = (index.vectors * query).sum(1)
+    best = {}
+    for name, cuis in enumerate(owners):
+        if allowed is not None and not allowed[name]:
+            continue
+        for cui in cuis:
+            tie = float(scores[name])
+            if len(cuis) > 1:
+                tie = float(scores[index.distinct_names_of_cui[cui]].max())
+            key = (-float(scores[name]), -tie, name, cui)
+            best[cui] = min(best.get(cui, key), key)
+    ranked = sorted(best.items(), key=lambda item: item[1])[:k]
+    return [cui for cui, _ in ranked], [-key[0] for _, key in ranked]
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("k", [1, 5, 64])
+@pytest.mark.parametrize("share", [None, 0.2])
+def test_concepts_rank_by_their_best_name(seed, k, share):
+    index, owners = random_index(seed)
+    queries = F.normalize(torch.randn(20, 8), dim=1)
+    queries[:5] = index.vectors[:5]
+    allowed = None if share is None else torch.rand(len(owners)) < share
+    hits = index.search_cuis(queries, k, allowed)
+    for row, query in enumerate(queries):
+        cuis, scores = rank_slowly(index, owners, query, k, allowed)
+        found = hits.rows[row]
+        assert found[found >= 0].tolist() == cuis
+        torch.testing.assert_close(hits.scores[row, : len(cuis)], torch.tensor(scores))
+
+
+def test_one_candidate_is_scored_by_its_own_row():
+    index, _ = random_index(0)
+    query = F.normalize(torch.randn(1, 8), dim=1)
+    score = index.candidate_scores(query, Groups.of([[7]]))
+    expected = (query * index.vectors[index.representative[7]]).sum(1)
+    torch.testing.assert_close(score, expected)
+
+
+def test_several_candidates_are_scored_by_their_distinct_names():
+    index, _ = random_index(0)
+    query = F.normalize(torch.randn(1, 8), dim=1)
+    scores = index.candidate_scores(query, Groups.of([[7, 9]]))
+    for score, cui in zip(scores, (7, 9), strict=True):
+        rows = index.distinct_names_of_cui[cui]
+        own = index.vectors[rows] if len(rows) else index.vectors[index.representative[cui]][None]
+        torch.testing.assert_close(score, (own @ query[0]).max())
+
+
+def test_no_queries():
+    index, _ = random_index(0)
+    assert index.search_cuis(torch.empty(0, 8), 5).rows.shape == (0, 5)

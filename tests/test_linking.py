@@ -1,0 +1,52 @@
+import torch
+from torch.nn import functional as F
+
+from embedlink.decision import LinkDecision, NameCounts
+from embedlink.linker import index_of
+from embedlink.linking import Candidates, choose, link
+from embedlink.names import concept_names
+from embedlink.types import Detection
+
+
+def detection(name, *candidates):
+    return Detection(0, 2, name, candidates, (0, 1))
+
+
+def table_and_index(cdb):
+    names = concept_names(cdb)
+    generator = torch.Generator().manual_seed(0)
+    vectors = F.normalize(torch.randn(len(names.texts), 16, generator=generator), dim=1)
+    return names, index_of(vectors, names)
+
+
+def test_a_single_candidate_is_scored_by_its_own_representative(cdb):
+    names, index = table_and_index(cdb)
+    query = F.normalize(torch.ones(1, 16), dim=1)
+    choice = choose(query, Candidates.of([detection("fever", "C3")], names).cuis, index)
+    own = index.vectors[names.representative[2]]
+    assert choice.cui.tolist() == [2]
+    assert torch.isclose(choice.similarity[0], query[0] @ own)
+    assert choice.margin[0] == 0
+
+
+def test_shared_names_leave_the_choice_to_distinct_ones(cdb):
+    names, index = table_and_index(cdb)
+    query = index.vectors[names.name_row["mitral~stenosis"]][None]
+    candidates = Candidates.of([detection("ms", "C1", "C2")], names)
+    choice = choose(query, candidates.cuis, index)
+    assert names.cuis[choice.cui[0]] == "C2"
+    assert torch.isclose(choice.similarity[0], torch.tensor(1.0))
+    assert choice.margin[0] > 0
+
+
+def test_mentions_without_known_candidates_are_not_linked(cdb):
+    names, index = table_and_index(cdb)
+    candidates = Candidates.of([detection("", "C99"), detection("cold", "C5")], names)
+    queries = F.normalize(torch.ones(2, 16), dim=1)
+    links = link(queries, candidates, index, LinkDecision(16), NameCounts.empty(len(names.names)))
+    assert links.cui.tolist() == [-1, 4]
+    assert candidates.name.tolist()[0] == -1
+    empty = link(
+        queries[:0], Candidates.of([], names), index, LinkDecision(16), NameCounts.empty(0)
+    )
+    assert len(empty.cui) == 0

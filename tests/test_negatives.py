@@ -1,0 +1,66 @@
+import torch
+
+from embedlink.negatives import HIDDEN, POSITIVE, choose_targets, sample_negatives
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_negatives_are_distinct_and_never_positive():
+    scores = torch.randn(8, 50, generator=generator())
+    positives = torch.rand(8, 50, generator=generator(1)) < 0.3
+    rows = sample_negatives(scores, positives, 10, 50, 0.1, generator())
+    assert rows.shape == (8, 10)
+    assert not positives.gather(1, rows).any()
+    assert all(len(set(row)) == 10 for row in rows.tolist())
+
+
+def test_only_the_pool_is_drawn_from():
+    scores = torch.arange(20.0).repeat(4, 1)
+    positives = torch.zeros(4, 20, dtype=torch.bool)
+    rows = sample_negatives(scores, positives, 5, 5, 1.0, generator())
+    assert rows.min() >= 15
+
+
+def test_low_temperature_prefers_the_hardest_and_high_does_not():
+    scores = torch.linspace(0, 1, 100).repeat(200, 1)
+    positives = torch.zeros(200, 100, dtype=torch.bool)
+    sharp = sample_negatives(scores, positives, 1, 100, 0.02, generator()).float().mean()
+    flat = sample_negatives(scores, positives, 1, 100, 100.0, generator()).float().mean()
+    assert sharp > 90
+    assert 40 < flat < 60
+
+
+def test_the_row_with_the_fewest_negatives_decides_how_many():
+    positives = torch.tensor([[True, True, False], [True, False, False]])
+    rows = sample_negatives(torch.zeros(2, 3), positives, 10, 3, 0.1, generator())
+    assert rows.shape == (2, 1)
+    none = sample_negatives(torch.zeros(1, 2), torch.ones(1, 2, dtype=torch.bool), 3, 2, 0.1)
+    assert none.shape == (1, 0)
+
+
+def test_the_seed_decides():
+    scores = torch.randn(4, 30, generator=generator())
+    positives = torch.zeros(4, 30, dtype=torch.bool)
+    draws = [sample_negatives(scores, positives, 5, 30, 0.5, generator(s)) for s in (1, 1, 2)]
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+def test_chosen_targets_are_a_positive_and_the_hardest_negatives_of_each():
+    labels = torch.zeros(2, 8, dtype=torch.int8)
+    labels[0, :2] = POSITIVE
+    labels[1, 2] = POSITIVE
+    labels[1, 7] = HIDDEN
+    scores = torch.tensor([[0.0, 0.1, 0.2, 0.9, 0.3, 0.4, 0.0, 0.1],
+                           [0.0, 0.1, 0.9, 0.2, 0.3, 0.8, 0.4, 0.95]])  # fmt: skip
+    seen = set()
+    for seed in range(20):
+        chosen = choose_targets(scores, labels, 1, torch.Generator().manual_seed(seed)).tolist()
+        assert chosen == sorted(chosen)
+        assert {2, 3, 5} <= set(chosen)
+        seen |= set(chosen)
+    assert seen == {0, 1, 2, 3, 5}
+    none = choose_targets(scores, labels, 0, torch.Generator().manual_seed(0)).tolist()
+    assert len(none) == 2

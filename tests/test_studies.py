@@ -1,0 +1,75 @@
+"""Every experiment's configuration runs, and a study's table comes from its runs in MLflow."""
+
+import mlflow
+import pytest
+from experiments.tables import BEGIN, END, main
+
+from tests.command import ROOT, run_entry
+
+FAST = (
+    "data=demo", "debug=fast", "limit_documents=4", "trainer.enable_progress_bar=false",
+    "pack=false",
+)  # fmt: skip
+CHOICES = [
+    ("stage=synonyms", "encoded_negatives=2"),
+    ("loss=multi_similarity", "hide_own_name=true"),
+    ("trainer=bf16", "data.new_concepts=true"),
+    ("loss=sampled", "targets=cuis", "model.surface_weight=0"),
+    *((f"experiment={path.stem}",) for path in sorted(ROOT.glob("conf/experiment/*.yaml"))),
+]
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=" ".join)
+def test_a_choice_runs_the_whole_job(choice, tiny_encoder, tmp_path):
+    single = ("hydra.mode=RUN", "unfreeze=1") if choice[0].startswith("experiment") else ()
+    done = run_entry(
+        "train.py", *choice, *FAST, *single, f"model.name={tiny_encoder}",
+        f"hydra.run.dir={tmp_path / 'run'}", folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "run" / "linker" / "linker.json").is_file()
+
+
+def test_an_experiment_is_a_delta_that_opens_with_its_command():
+    for path in ROOT.glob("conf/experiment/*.yaml"):
+        lines = path.read_text().splitlines()
+        assert len(lines) <= 25, path
+        assert lines[1].startswith("# python train.py"), path
+
+
+def logged(setting, seed, f1, low=None):
+    with mlflow.start_run(run_name=f"experiment=recipe {setting} seed={seed}"):
+        mlflow.log_param("seed", seed)
+        mlflow.log_metrics({"baseline/f1": 0.5, "test/f1": f1})
+        if low is not None:
+            mlflow.log_metrics({"test/f1_low": low, "test/f1_high": f1 + f1 - low})
+
+
+def test_a_table_holds_means_over_seeds_and_intervals(tmp_path, monkeypatch):
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    mlflow.set_tracking_uri(store)
+    mlflow.set_experiment("recipe")
+    logged("nil_weight=0", 0, 0.40)
+    logged("nil_weight=0", 1, 0.50)
+    logged("", 0, 0.10)  # Repeated below: the newer one counts.
+    logged("", 0, 0.70, low=0.65)
+    (tmp_path / "recipe").mkdir()
+    readme = tmp_path / "recipe" / "README.md"
+    readme.write_text(f"# Why?\n\n{BEGIN}\nold\n{END}\n\nBecause.\n")
+    main(["recipe", "--folder", str(tmp_path)])
+    text = readme.read_text()
+    assert "| `nil_weight=0` | 2 | 0.500 (0.500–0.500) |  |  | 0.450 (0.400–0.500) |" in text
+    assert "| `default` | 1 | 0.500 |  |  | 0.700 [0.650, 0.750] |" in text
+    assert text.startswith("# Why?")
+    assert text.endswith("Because.\n")
+    assert "old" not in text
+    assert (tmp_path / "recipe" / "f1.png").stat().st_size > 1000
+
+
+def test_a_study_without_runs_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    (tmp_path / "recipe").mkdir()
+    (tmp_path / "recipe" / "README.md").write_text(f"{BEGIN}\n{END}\n")
+    with pytest.raises(SystemExit, match="recipe"):
+        main(["recipe", "--folder", str(tmp_path)])
