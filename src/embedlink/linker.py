@@ -20,6 +20,7 @@ from embedlink.decision import LinkDecision, NameCounts
 from embedlink.encoder import ContextEncoder, Pooling
 from embedlink.index import ConceptIndex
 from embedlink.names import ConceptNames, Representative
+from embedlink.pickling import PickledByValue
 from embedlink.pretrained import load_encoder
 from embedlink.tokens import Sequences, TokenSequences, tokenise_names
 from embedlink.types import EmbedLinkError
@@ -51,7 +52,7 @@ class LinkerSettings:
 
 
 @dataclass
-class Linker:
+class Linker(PickledByValue):
     """The context model with its tokenizer, link decision and settings.
 
     `counts` says of the names seen in training how often each was (detected, linked).

@@ -2,9 +2,11 @@
 
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
+from multiprocessing.reduction import ForkingPickler
 
 import pytest
 import torch
@@ -212,6 +214,18 @@ def test_several_processes(make_cat, comp_name, monkeypatch):
         return [(e["start"], e["cui"]) for e in result["entities"].values()]
 
     assert {key: found(r) for key, r in many.items()} == {key: found(r) for key, r in alone.items()}
+
+
+def test_pickling_leaves_tensors_where_they_are(make_cat):
+    component = linking_of(make_cat(STATIC))
+    index, names = component.index, component.names
+    sent = pickle.loads(ForkingPickler.dumps(component))
+    weights = list(component.linker.encoder.parameters())
+    tensors = [*weights, index.vectors, index.representative, names.cuis_of_name.rows]
+    assert not any(tensor.is_shared() for tensor in tensors)  # As predicting threads need it.
+    assert sent.index.vectors.equal(index.vectors)
+    assert sent.live.linker is sent.linker
+    assert sent.live.cdb is sent.cdb
 
 
 def test_a_linkers_folder_serves_as_an_encoder(trained, make_cat, tmp_path):

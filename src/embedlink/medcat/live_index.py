@@ -9,19 +9,22 @@ from medcat.cdb import CDB
 from embedlink.index import ConceptIndex
 from embedlink.linker import DTYPES, Linker, index_of
 from embedlink.names import ConceptNames, concept_names
+from embedlink.pickling import PickledByValue
 from embedlink.tokens import tokenise_names
 from embedlink.types import Detection
 
 log = logging.getLogger(__name__)
 
 
-class LiveIndex:
+class LiveIndex(PickledByValue):
     """Names and index of a concept database, brought up to date when they are asked for.
 
     New names are encoded alone; all names only after the weights changed (`outdated`). That the
     database changed shows in its sizes, in its mark of being dirty, and in detections that the
     table of names does not know (`check`): nothing is read through for it.
     """
+
+    shared = frozenset({"linker", "cdb"})
 
     def __init__(self, linker: Linker, cdb: CDB) -> None:
         self.linker, self.cdb = linker, cdb
