@@ -25,6 +25,7 @@ def train(cfg: DictConfig) -> float:
     L.seed_everything(cfg.seed, verbose=False)
     folder = Path(HydraConfig.get().runtime.output_dir)
     data = experiment.load_data(cfg, cfg.model.representative)
+    experiment.learn_detection(cfg, data, folder / "tagger")
     linker = Linker.untrained(experiment.linker_settings(cfg), cfg.unfreeze)
     datamodule = experiment.build_datamodule(cfg, data, linker)
     module = experiment.build_module(cfg, data, linker)

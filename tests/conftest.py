@@ -6,6 +6,7 @@ os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARAL
 
 from pathlib import Path
 
+import lightning as L
 import pytest
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -14,6 +15,8 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from embedlink.concepts import load_cdb
 from embedlink.linker import Linker, LinkerSettings
 from embedlink.medcat.detection import detection_config
+from embedlink.tagger import MentionTagger, TaggerSettings
+from embedlink.tagging import learn_tags
 from embedlink.types import Document, Mention, Problems
 
 CONCEPTS = """cui,name,ontologies,name_status,type_ids,description
@@ -100,3 +103,21 @@ def linker(tiny_encoder) -> Linker:
     made = Linker.untrained(settings, unfreeze=1)
     made.encoder.eval()
     return made
+
+
+@pytest.fixture(scope="session")
+def tagger_folder(tiny_encoder, documents, tmp_path_factory) -> Path:
+    """A tagger that has learned the notes by heart."""
+    torch.manual_seed(0)
+    tagger = MentionTagger.untrained(TaggerSettings(str(tiny_encoder), max_tokens=64))
+    trainer = L.Trainer(
+        max_epochs=60, logger=False, enable_checkpointing=False, accelerator="cpu",
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    learn_tags(
+        tagger, documents, trainer, lr=1e-3, batch_size=4, weight_decay=0.01, warmup_share=0.1,
+        seed=0,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("tagger") / "tagger"
+    tagger.save(folder)
+    return folder

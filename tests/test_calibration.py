@@ -34,7 +34,8 @@ def test_a_logit_thrice_too_sure_is_scaled_back():
     true = torch.randn(20_000, generator=generator) * 1.5 - 0.5
     linked = torch.rand(20_000, generator=generator) < torch.sigmoid(true)
     logits = 3 * true + 2
-    scale, shift = fit_platt(logits, linked)
+    scale, tagged, shift = fit_platt(logits, torch.zeros_like(logits), linked)
+    assert tagged == 0
     assert scale == pytest.approx(1 / 3, abs=0.02)
     assert shift == pytest.approx(-2 / 3, abs=0.06)
     raw = calibration_error(torch.sigmoid(logits), linked)
@@ -49,11 +50,21 @@ def test_a_logit_thrice_too_sure_is_scaled_back():
      ([2.0, 1.0, -1.0, -2.0], [False, False, True, True])],
 )  # fmt: skip
 def test_nothing_changes_where_there_is_nothing_to_fit(logits, linked):
-    assert fit_platt(torch.tensor(logits), torch.tensor(linked, dtype=torch.bool)) == (1, 0)
+    given = torch.tensor(logits)
+    fitted = fit_platt(given, given, torch.tensor(linked, dtype=torch.bool))
+    assert fitted == (1, 0, 0)
 
 
 def test_classes_that_one_line_parts_give_a_finite_fit():
     with torch.inference_mode():  # As Lightning evaluates.
-        scale, shift = fit_platt(torch.tensor([-1.0, 1.0]), torch.tensor([False, True]))
-    probability = torch.sigmoid(scale * torch.tensor([-1.0, 1.0]) + shift)
+        logits = torch.tensor([-1.0, 1.0])
+        scale, _, shift = fit_platt(logits, torch.zeros(2), torch.tensor([False, True]))
+    probability = torch.sigmoid(scale * logits + shift)
     assert probability.tolist() == pytest.approx([1 / 3, 2 / 3], abs=1e-3)  # Platt's targets.
+
+
+def test_two_independent_signs_are_weighed_as_they_were_made():
+    generator = torch.Generator().manual_seed(0)
+    logits, tagged = torch.randn(2, 20_000, generator=generator) * 2
+    linked = torch.rand(20_000, generator=generator) < torch.sigmoid(logits + 0.5 * tagged - 1)
+    assert fit_platt(logits, tagged, linked) == pytest.approx((1, 0.5, -1), abs=0.06)

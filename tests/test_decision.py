@@ -20,6 +20,8 @@ def test_own_document_is_left_out():
     counts = NameCounts(torch.tensor([2.0]), torch.tensor([2.0]))
     own = (torch.tensor([2.0]), torch.tensor([2.0]))
     assert counts.features(torch.tensor([0]), without=own).tolist() == [[0, 0]]
+    nameless = (torch.tensor([3.0]), torch.tensor([1.0]))
+    assert counts.features(torch.tensor([-1]), without=nameless).tolist() == [[0, 0]]
 
 
 def test_untrained_decision_links_everything_and_learns_to_separate():
@@ -45,14 +47,19 @@ def test_a_calibration_scales_the_logits_and_older_weights_have_none():
     torch.nn.init.normal_(decision.head.weight)
     vectors, features = torch.randn(3, 4), torch.randn(3, len(FEATURES))
     logits = decision(vectors, features)
-    decision.calibrate(0.5, -1.0)
-    calibrated = torch.sigmoid(0.5 * logits - 1)
-    assert torch.allclose(decision.probability(vectors, features), calibrated)
+    decision.calibrate(0.5, 0.25, -1.0)
+    tagged = torch.tensor([2.0, 0.0, -4.0])
+    calibrated = torch.sigmoid(0.5 * logits + 0.25 * tagged - 1)
+    assert torch.allclose(decision.probability(vectors, features, tagged), calibrated)
     again = LinkDecision(4)
     again.load_state_dict(decision.state_dict())
-    assert torch.allclose(again.probability(vectors, features), calibrated)
-    older = {k: v for k, v in decision.state_dict().items() if k not in ("scale", "shift")}
+    assert torch.allclose(again.probability(vectors, features, tagged), calibrated)
+    older = {
+        k: v
+        for k, v in decision.state_dict().items()
+        if k in ("head.weight", "head.bias", "threshold")
+    }
     again.load_state_dict(older)
-    assert torch.allclose(again.probability(vectors, features), torch.sigmoid(logits))
+    assert torch.allclose(again.probability(vectors, features, tagged), torch.sigmoid(logits))
     holder = torch.nn.ModuleDict({"decision": again})
     holder.load_state_dict({f"decision.{key}": tensor for key, tensor in older.items()})

@@ -7,14 +7,13 @@ from medcat.cat import CAT
 from medcat.stats.stats import get_stats
 
 from embedlink.decision import NameCounts
-from embedlink.evaluation import Scorer, best_threshold, keep_longest, trade_offs
+from embedlink.evaluation import Scorer, best_threshold, trade_offs
 from embedlink.linking import Links
 from embedlink.medcat.detection import VocabularyDetector
 from embedlink.medcat.pack import linking_cat, save_pack
 from embedlink.mentions import mention_table
 from embedlink.names import concept_names
 from embedlink.operating_point import OperatingPoint
-from embedlink.types import Detection
 
 
 def export(documents):
@@ -85,16 +84,6 @@ def test_counts_equal_medcat_stats_on_a_saved_pack(
     assert [sum(c.values()) for c in (tps, fps, fns)] == [
         figures["tp"], figures["fp"], figures["fn"],
     ]  # fmt: skip
-
-
-def test_keep_longest_takes_the_longer_of_two_and_ranks_by_start():
-    detections = [
-        Detection(10, 14, "cold", (), (3, 4)),
-        Detection(3, 14, "common cold", (), (2, 4)),
-        Detection(0, 2, "ms", (), (0, 1)),
-    ]
-    assert keep_longest(detections) == [2, 1]
-    assert keep_longest([]) == []
 
 
 def test_the_threshold_that_separates_best_is_found(scored):

@@ -3,13 +3,13 @@ from torch.nn import functional as F
 
 from embedlink.decision import LinkDecision, NameCounts
 from embedlink.linker import index_of
-from embedlink.linking import Candidates, choose, link
+from embedlink.linking import Candidates, choose, completed, link
 from embedlink.names import concept_names
 from embedlink.types import Detection
 
 
 def detection(name, *candidates):
-    return Detection(0, 2, name, candidates, (0, 1))
+    return Detection(0, 2, name, candidates)
 
 
 def table_and_index(cdb):
@@ -50,3 +50,19 @@ def test_mentions_without_known_candidates_are_not_linked(cdb):
         queries[:0], Candidates.of([], names), index, LinkDecision(16), NameCounts.empty(0)
     )
     assert len(empty.cui) == 0
+
+
+def test_mentions_without_candidates_get_the_concept_of_the_nearest_name(cdb):
+    names, index = table_and_index(cdb)
+    rows = [names.name_row[name] for name in ("pyrexia", "fever", "common~cold")]
+    given = Candidates.of(
+        [detection(""), detection("fever", "C3", "C5"), detection("", "C99")], names
+    ).cuis
+    groups, scores = completed(index.vectors[rows], given, index)
+    assert [[names.cuis[row] for row in groups[at]] for at in range(3)] == [
+        ["C3"], ["C3", "C5"], ["C5"],
+    ]  # fmt: skip
+    assert torch.allclose(scores[[0, 3]], torch.ones(2))
+    inner = index.candidate_scores(index.vectors[rows], given)
+    assert torch.equal(scores[1:3], inner)
+    assert len(completed(index.vectors[:0], given.select(torch.arange(0)), index)[1]) == 0

@@ -27,27 +27,27 @@ def calibration_error(probability: Tensor, linked: Tensor, bins: int = BINS) -> 
     return float(distance.abs().sum() / len(probability))
 
 
-def fit_platt(logits: Tensor, linked: Tensor) -> tuple[float, float]:
-    """Scale and shift that make `sigmoid(scale * logit + shift)` a calibrated probability.
+def fit_platt(logits: Tensor, tagged: Tensor, linked: Tensor) -> tuple[float, float, float]:
+    """Weights of the logits and of the tagger's log odds, and a shift, that calibrate their sum.
 
-    Platt 1999, with his targets, which keep the fit finite where one line parts the classes.
-    (1, 0), which changes nothing, where there is nothing to fit: one class only, equal logits,
-    or logits that would have to be turned round. Shape: logits (detections,), linked
-    (detections,) bool.
+    Platt 1999, with his targets, which keep the fit finite where one line parts the classes, for
+    two inputs. (1, 0, 0), which changes nothing, where there is nothing to fit: one class only,
+    equal logits, or logits that would have to be turned round. Shape: logits, tagged, linked
+    (detections,); linked bool.
     """
     right = int(linked.sum())
     wrong = len(linked) - right
+    nothing = (1.0, 0.0, 0.0)
     if not right or not wrong or float(logits.max() - logits.min()) < 1e-6:
-        return 1.0, 0.0
-    given = logits.double().numpy()
+        return nothing
+    inputs = torch.stack([logits, tagged, torch.ones_like(logits)], 1).double().numpy()
     targets = np.where(linked.numpy(), (right + 1) / (right + 2), 1 / (wrong + 2))
 
-    def loss(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        """Cross-entropy at (scale, shift), and its gradient."""
-        scaled = point[0] * given + point[1]
-        excess = expit(scaled) - targets
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Cross-entropy at (scale, tagged, shift), and its gradient."""
+        scaled = inputs @ weights
         value = np.mean(np.logaddexp(0, scaled) - targets * scaled)
-        return float(value), np.array([np.mean(excess * given), np.mean(excess)])
+        return float(value), inputs.T @ (expit(scaled) - targets) / len(targets)
 
-    scale, shift = minimize(loss, [1.0, 0.0], jac=True, method="BFGS").x.tolist()
-    return (scale, shift) if scale > 0 else (1.0, 0.0)
+    scale, weight, shift = minimize(loss, nothing, jac=True, method="BFGS").x.tolist()
+    return (scale, weight, shift) if scale > 0 else nothing

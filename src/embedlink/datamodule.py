@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from embedlink.decision import NameCounts
-from embedlink.linking import Candidates
 from embedlink.mentions import MentionTable, mention_table
 from embedlink.names import ConceptNames
 from embedlink.objective import TrainBatch, shuffled_batches
@@ -111,14 +110,14 @@ class LinkingDataModule(L.LightningDataModule):
     def _train_batch(self, chosen: list[int]) -> TrainBatch:
         train, rows = self.tables["train"], torch.tensor(chosen)
         own = tuple(counts[rows] for counts in train.own_counts)
-        name = train.candidates.name[rows]
+        candidates = train.candidates.select(rows)
         return TrainBatch(
             self.sequences["train"].batch(rows),
             train.gold[rows],
             train.detected[rows],
             train.linked[rows],
-            self.counts.features(name, without=(own[0], own[1])),
-            Candidates(train.candidates.cuis.select(rows), name),
+            self.counts.features(candidates.name, without=(own[0], own[1])),
+            candidates,
         )
 
     def transfer_batch_to_device(

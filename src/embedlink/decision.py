@@ -55,7 +55,8 @@ class NameCounts:
         detected = torch.where(known, self.detected[row], 0.0)
         linked = torch.where(known, self.linked[row], 0.0)
         if without is not None:
-            detected, linked = detected - without[0], linked - without[1]
+            detected = torch.where(known, detected - without[0], 0.0)
+            linked = torch.where(known, linked - without[1], 0.0)
         odds = torch.log((linked + 0.5) / (detected - linked + 0.5))
         return torch.stack([(detected > 0).float(), odds], 1)
 
@@ -64,13 +65,15 @@ class LinkDecision(nn.Module):
     """Logistic model of whether a detection is to be linked, and the operating point.
 
     `threshold` is the least probability that links; 0, as before training, links everything.
-    `scale` and `shift` of the logits are the calibration, fitted on validation documents beside
-    the threshold; training does not see them.
+    `scale` and `shift` of the logits, and the weight `tagged` of the tagger's log odds, are the
+    calibration, fitted on validation documents beside the threshold. Training does not see them:
+    the tagger knows the training documents by heart.
     """
 
     threshold: Tensor
     scale: Tensor
     shift: Tensor
+    tagged: Tensor
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -80,6 +83,7 @@ class LinkDecision(nn.Module):
         self.register_buffer("threshold", torch.tensor(0.0))
         self.register_buffer("scale", torch.tensor(1.0))
         self.register_buffer("shift", torch.tensor(0.0))
+        self.register_buffer("tagged", torch.tensor(0.0))
 
     def forward(self, vectors: Tensor, features: Tensor) -> Tensor:
         """Logits of linking. Shape: vectors (n, dim), features (n, features) -> (n,)."""
@@ -88,14 +92,18 @@ class LinkDecision(nn.Module):
         logits: Tensor = self.head(inputs)
         return logits.squeeze(1)
 
-    def probability(self, vectors: Tensor, features: Tensor) -> Tensor:
-        """Calibrated probability of linking, in [0, 1]. Shape: as `forward` -> (n,)."""
-        return torch.sigmoid(self.scale * self(vectors, features) + self.shift)
+    def probability(self, vectors: Tensor, features: Tensor, tagged: Tensor) -> Tensor:
+        """Calibrated probability of linking, in [0, 1].
 
-    def calibrate(self, scale: float, shift: float) -> None:
-        """Set what the logits are scaled and shifted by."""
-        self.scale.fill_(scale)
-        self.shift.fill_(shift)
+        Shape: as `forward`, tagged (n,) log odds of the tagger -> (n,).
+        """
+        logits = self.scale * self(vectors, features) + self.tagged * tagged.to(vectors.device)
+        return torch.sigmoid(logits + self.shift)
+
+    def calibrate(self, scale: float, tagged: float, shift: float) -> None:
+        """Set what the logits and the tagger's log odds are multiplied by, and the shift."""
+        for own, value in ((self.scale, scale), (self.tagged, tagged), (self.shift, shift)):
+            own.fill_(value)
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, *arguments: Any
@@ -103,4 +111,5 @@ class LinkDecision(nn.Module):
         """Weights saved before there was a calibration load as they were: without one."""
         state_dict.setdefault(f"{prefix}scale", torch.tensor(1.0))
         state_dict.setdefault(f"{prefix}shift", torch.tensor(0.0))
+        state_dict.setdefault(f"{prefix}tagged", torch.tensor(0.0))
         super()._load_from_state_dict(state_dict, prefix, *arguments)

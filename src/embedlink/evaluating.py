@@ -44,7 +44,17 @@ def measure(cfg: DictConfig) -> tuple[Data, Measured]:
         return data, data_baseline(cfg.baseline, data, table, cfg.data.code_rule)
     linker = Linker.load(cfg.checkpoint)
     data = experiment.load_data(cfg, linker.settings.representative)
+    _use_own_tagger(cfg, data)
     return data, _measure_linker(cfg, data, linker)
+
+
+def _use_own_tagger(cfg: DictConfig, data: Data) -> None:
+    """Detect with the tagger of the configuration, or else with that of the linker's run."""
+    wanted = cfg.detection.get("tagger")
+    if wanted is not None:
+        folder = Path(wanted.folder or Path(cfg.checkpoint).parent / "tagger")
+        if wanted.folder or folder.is_dir():
+            experiment.use_tagger(data.cdb, folder, wanted.least_probability)
 
 
 def data_baseline(name: str, data: Data, table: MentionTable, rule: CodeRule) -> Measured:

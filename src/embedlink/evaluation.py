@@ -5,8 +5,8 @@ figures equal `medcat.stats.stats.get_stats` on a pack of the same linker (a tes
 """
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,35 +15,17 @@ from embedlink.calibration import fit_platt
 from embedlink.decision import LinkDecision, NameCounts
 from embedlink.figures import RANKS, Outcome, count_all, gold_of, split_figures
 from embedlink.index import ConceptIndex
-from embedlink.linking import Links, link
+from embedlink.linking import Links, completed, link
 from embedlink.mentions import NOT_GOLD, MentionTable
 from embedlink.metrics import Counts, ranks_of_gold, total
 from embedlink.names import ConceptNames
 from embedlink.operating_point import OperatingPoint
+from embedlink.overlaps import keep_best
 from embedlink.surfaces import TrainingMentions
 from embedlink.trade_off import TradeOff
 from embedlink.types import CodeRule, Detection, Prediction
 
 log = logging.getLogger(__name__)
-
-
-def keep_longest(detections: Sequence[Detection]) -> list[int]:
-    """Positions of the detections that survive MedCAT's overlap filter, in order of start.
-
-    The rule of `medcat.utils.postprocessing.filter_linked_annotations` without nested entities:
-    longest text first, and a token belongs to one detection only.
-    """
-    taken: set[int] = set()
-    kept = []
-    longest_first = sorted(
-        range(len(detections)), key=lambda at: detections[at].start - detections[at].end
-    )
-    for at in longest_first:
-        tokens = range(*detections[at].tokens)
-        if not any(token in taken for token in tokens):
-            taken.update(tokens)
-            kept.append(at)
-    return sorted(kept, key=lambda at: detections[at].start)
 
 
 def predict(
@@ -56,7 +38,8 @@ def predict(
         rows = table.detection_rows[at].tolist()
         kept = [(d, row) for d, row in zip(detections, rows, strict=True) if linked[row]]
         if not nested:
-            kept = [kept[i] for i in keep_longest([d for d, _ in kept])]
+            probabilities = [float(links.probability[row]) for _, row in kept]
+            kept = [kept[i] for i in keep_best([d for d, _ in kept], probabilities)]
         predictions.append([_prediction(d, row, links, names) for d, row in kept])
     return predictions
 
@@ -140,20 +123,24 @@ class Scorer:
 
     def links(self, table: MentionTable, vectors: Tensor) -> Links:
         """Link every span of the table. Shape: vectors (spans, dim)."""
-        return link(vectors, table.candidates, self.index, self.decision, self.counts)
+        groups, scores = completed(vectors, table.candidates.cuis, self.index)
+        candidates = replace(table.candidates, cuis=groups)
+        return link(vectors, candidates, self.index, self.decision, self.counts, scores)
 
     def fit(
         self, table: MentionTable, vectors: Tensor, point: OperatingPoint | None = None
     ) -> None:
         """Calibrate the decision on this split and set its threshold. Shape: (spans, dim).
 
-        The calibration keeps the order of the probabilities: it moves the threshold, not what
-        the threshold lets through.
+        Without a tagger the calibration keeps the order of the probabilities: it moves the
+        threshold, not what the threshold lets through.
         """
-        self.decision.calibrate(1.0, 0.0)
-        raw = self.links(table, vectors).probability[table.detected]
+        self.decision.calibrate(1.0, 0.0, 0.0)
+        detected = table.detected
+        raw = self.links(table, vectors).probability[detected]
         logits = torch.logit(raw, eps=1e-7)
-        self.decision.calibrate(*fit_platt(logits, table.linked[table.detected]))
+        tagged = table.candidates.tagged[detected]
+        self.decision.calibrate(*fit_platt(logits, tagged, table.linked[detected]))
         links = self.links(table, vectors)
         best = best_threshold(table, links, self.names, self.code_rule, point)
         self.decision.threshold.fill_(best)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import lightning as L
 from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Callback
 from medcat.cdb import CDB
 from omegaconf import DictConfig, OmegaConf
 
@@ -27,6 +28,8 @@ from embedlink.report import DataReport, build_report
 from embedlink.splits import Splits, split_documents
 from embedlink.storage import written_aside
 from embedlink.synonyms import SynonymDataModule
+from embedlink.tagger import MentionTagger, TaggerSettings
+from embedlink.tagging import learn_tags
 from embedlink.types import Document, EmbedLinkError, Problems
 
 log = logging.getLogger(__name__)
@@ -60,7 +63,8 @@ def load_data(cfg: DictConfig, representative: Representative) -> Data:
     """Read the corpora and the concept database, split, and add the training names."""
     corpora = {name: instantiate(c, _convert_="all") for name, c in cfg.data.corpora.items()}
     documents, problems = read_corpora(corpora, strict=cfg.data.strict)
-    cdb = load_cdb(cfg.data.concepts, problems, detection_config(**cfg.detection))
+    ner = {key: value for key, value in cfg.detection.items() if key != "tagger"}
+    cdb = load_cdb(cfg.data.concepts, problems, detection_config(**ner))
     if cfg.data.strict:
         problems.raise_if_rejected()
     documents = align_codes(documents, cdb)
@@ -119,6 +123,31 @@ def linker_settings(cfg: DictConfig) -> LinkerSettings:
     )
 
 
+def learn_detection(cfg: DictConfig, data: Data, folder: Path) -> None:
+    """Train a tagger on the training documents, where `detection.tagger` asks for one."""
+    wanted = cfg.detection.get("tagger")
+    if wanted is None:
+        return
+    if wanted.folder is None:
+        settings = TaggerSettings(wanted.encoder, wanted.max_tokens)
+        trainer = _plain_trainer(cfg, wanted.epochs)
+        L.seed_everything(cfg.seed, verbose=False)
+        tagger = learn_tags(
+            MentionTagger.untrained(settings), data.splits.train, trainer, lr=wanted.lr,
+            batch_size=wanted.batch_size, weight_decay=cfg.optimizer.weight_decay,
+            warmup_share=cfg.optimizer.warmup_share, seed=cfg.seed,
+        )  # fmt: skip
+        with written_aside(folder) as aside:
+            tagger.save(aside)
+    use_tagger(data.cdb, Path(wanted.folder or folder), wanted.least_probability)
+
+
+def use_tagger(cdb: CDB, folder: Path, least: float) -> None:
+    """Let detection propose what this tagger finds at least so probable."""
+    cdb.config.components.ner.tagger = str(folder)
+    cdb.config.components.ner.least_tagged = least
+
+
 def build_datamodule(cfg: DictConfig, data: Data, linker: Linker) -> LinkingDataModule:
     """Detection and windows over the splits."""
     return LinkingDataModule(
@@ -151,14 +180,18 @@ def build_module(cfg: DictConfig, data: Data, linker: Linker) -> LinkerModule:
 
 def build_trainer(cfg: DictConfig) -> L.Trainer:
     """Lightning's trainer with the callbacks and the logger of the configuration."""
-    # Meant: frozen layers run in eval mode, batches are made in memory. LeafSpec is Lightning's.
-    warnings.filterwarnings("ignore", "Found .* module\\(s\\) in eval mode")
-    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec")
-    warnings.filterwarnings("ignore", "The '.*_dataloader' does not have many workers")
+    _leave_out_warnings()
     callbacks = list(instantiate(cfg.callbacks).values())
     logger = instantiate(cfg.logger) if cfg.logger else False
     trainer: L.Trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=logger)
     return trainer
+
+
+def _leave_out_warnings() -> None:
+    """Frozen layers in eval mode and batches made in memory are meant; LeafSpec is Lightning's."""
+    warnings.filterwarnings("ignore", "Found .* module\\(s\\) in eval mode")
+    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec")
+    warnings.filterwarnings("ignore", "The '.*_dataloader' does not have many workers")
 
 
 def ship(cfg: DictConfig, folder: Path, module: LinkerModule, data: Data) -> Path:
@@ -178,14 +211,21 @@ def first_stage(cfg: DictConfig, data: Data, module: LinkerModule) -> None:
     if stage is None or cfg.resume:
         return
     synonyms = SynonymDataModule(data.names, module.name_sequences, stage.batch_size, cfg.seed)
-    trainer = instantiate(
-        cfg.trainer, max_epochs=stage.epochs, callbacks=[IndexRefresh()], logger=False,
-        enable_checkpointing=False,
-    )  # fmt: skip
+    trainer = _plain_trainer(cfg, stage.epochs, IndexRefresh())
     module.objective.hide_own_name = True  # A name is not to learn from itself.
     trainer.fit(module, synonyms)
     module.objective.hide_own_name = cfg.hide_own_name
     module.index = None
+
+
+def _plain_trainer(cfg: DictConfig, epochs: int, *callbacks: Callback) -> L.Trainer:
+    """The trainer of a stage before the one that is measured: it logs and saves nothing."""
+    _leave_out_warnings()
+    trainer: L.Trainer = instantiate(
+        cfg.trainer, max_epochs=epochs, callbacks=list(callbacks), logger=False,
+        enable_checkpointing=False,
+    )  # fmt: skip
+    return trainer
 
 
 @contextmanager

@@ -25,6 +25,11 @@ class Groups:
         rows = torch.cat(kept) if kept else torch.empty(0, dtype=torch.int64)
         return cls(rows, sizes.cumsum(0))
 
+    @classmethod
+    def sized(cls, rows: Tensor, sizes: Tensor) -> "Groups":
+        """Groups of these sizes. Shape: rows (members,), sizes (groups,)."""
+        return cls(rows, torch.cat([sizes.new_zeros(1), sizes.cumsum(0)]))
+
     def __len__(self) -> int:
         return len(self.starts) - 1
 
@@ -50,8 +55,7 @@ class Groups:
 
     def select(self, groups: Tensor) -> "Groups":
         """The given groups only, in the given order. Shape: groups (n,)."""
-        starts = torch.cat([torch.zeros(1, dtype=torch.int64), self.sizes[groups].cumsum(0)])
-        return Groups(self.expand(groups)[1], starts)
+        return Groups.sized(self.expand(groups)[1], self.sizes[groups])
 
     def inverted(self, size: int) -> "Groups":
         """The opposite relation over `size` members: for each row, the groups that hold it."""

@@ -1,5 +1,6 @@
 """From vectors to links: the one place where a mention's concept is chosen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,25 +13,49 @@ from embedlink.index import ConceptIndex
 from embedlink.names import ConceptNames
 from embedlink.types import Detection
 
+TAGGED_EPS = 1e-3
+"""How near 0 and 1 the tagger's probabilities are believed."""
+
 
 @dataclass(frozen=True)
 class Candidates:
     """What detection proposes, in rows of the concept index, one entry for each mention.
 
     Shape: cuis one group of concept rows for each mention; name (mentions,) row of the name
-    that matched, -1 where none did.
+    that matched, -1 where none did; tagged (mentions,) log odds that an annotator marks the
+    span, as the tagger has it, 0 without one.
     """
 
     cuis: Groups
     name: Tensor
+    tagged: Tensor
 
     @classmethod
-    def of(cls, detections: list[Detection], names: ConceptNames) -> "Candidates":
+    def of(cls, detections: Sequence[Detection], names: ConceptNames) -> "Candidates":
         """Look up the rows; candidates that the table does not know are left out."""
         row = names.cui_row
-        cuis = Groups.of([row[cui] for cui in d.candidates if cui in row] for d in detections)
+        return cls.found(
+            Groups.of([row[cui] for cui in d.candidates if cui in row] for d in detections),
+            detections,
+            names,
+        )
+
+    @classmethod
+    def found(
+        cls, cuis: Groups, detections: Sequence[Detection], names: ConceptNames
+    ) -> "Candidates":
+        """These concepts for the detections."""
         name = [names.name_row.get(d.name, -1) for d in detections]
-        return cls(cuis, torch.tensor(name, dtype=torch.int64))
+        tagged = [0.5 if d.tagged is None else d.tagged for d in detections]
+        return cls(
+            cuis,
+            torch.tensor(name, dtype=torch.int64),
+            torch.logit(torch.tensor(tagged, dtype=torch.float64), eps=TAGGED_EPS).float(),
+        )
+
+    def select(self, rows: Tensor) -> "Candidates":
+        """Those of some mentions. Shape: rows (n,)."""
+        return Candidates(self.cuis.select(rows), self.name[rows], self.tagged[rows])
 
 
 class Links(NamedTuple):
@@ -79,6 +104,27 @@ def choose(
     return Choice(cui.gather(1, at[:, None]).squeeze(1), torch.where(some, best, 0.0), margin)
 
 
+def completed(vectors: Tensor, candidates: Groups, index: ConceptIndex) -> tuple[Groups, Tensor]:
+    """Give mentions without candidates the concept of the name that is nearest of all.
+
+    Shape: vectors (mentions, dim) -> groups of concept rows, and their scores (members,): those
+    of `ConceptIndex.candidate_scores`, and of the nearest name.
+    """
+    scores = index.candidate_scores(vectors, candidates)
+    bare = torch.nonzero(candidates.sizes == 0).squeeze(1)
+    if not len(bare) or not len(index.name_vectors):
+        return candidates, scores
+    hits = index.search_cuis(vectors[bare], 1)
+    sizes = candidates.sizes.index_fill(0, bare, 1)
+    groups = Groups.sized(torch.empty(int(sizes.sum()), dtype=torch.int64), sizes)
+    new = torch.zeros(len(groups.rows), dtype=torch.bool)
+    new[groups.starts[:-1][bare]] = True
+    groups.rows[new], groups.rows[~new] = hits.rows[:, 0], candidates.rows
+    filled = torch.empty(len(new))
+    filled[new], filled[~new] = hits.scores[:, 0], scores
+    return groups, filled
+
+
 def decision_features(choice: Choice, sizes: Tensor, counts: Tensor) -> Tensor:
     """Inputs of `LinkDecision` beside the vector; see `decision.FEATURES`.
 
@@ -104,5 +150,5 @@ def link(
     """
     choice = choose(vectors, candidates.cuis, index, scores)
     features = decision_features(choice, candidates.cuis.sizes, counts.features(candidates.name))
-    probability = decision.probability(vectors, features)
+    probability = decision.probability(vectors, features, candidates.tagged)
     return Links(choice.cui, choice.similarity, probability)

@@ -1,6 +1,6 @@
 """Every span that a split trains or evaluates on, each once: detections and gold mentions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,8 +25,8 @@ class MentionTable:
 
     Shape: document (spans,) int64 row in `documents`; gold (spans,) int64 concept row,
     `NOT_GOLD`, or `OUT_OF_TABLE` where the gold concept is not in the concept database;
-    detected (spans,) bool; linked (spans,) bool, detected and one of the candidates is gold
-    there; detection_rows, for each document, the rows of its detections in their order.
+    detected (spans,) bool; linked (spans,) bool, see `is_linked`;
+    detection_rows, for each document, the rows of its detections in their order.
     """
 
     documents: Sequence[Document]
@@ -86,12 +86,10 @@ def mention_table(
         detection_rows.append([row_of[d.start, d.end] for d in found])
         for span in order:
             detection = detection_of.get(span)
-            linked = detection is not None and any(
-                (detection.start, cui) in right for cui in detection.candidates
-            )
+            linked = detection is not None and is_linked(detection, right)
             rows.append((at, gold_of.get(span, NOT_GOLD), detection, linked))
     windows = cutter((d.text, s) for d, s in zip(documents, spans, strict=True))
-    nothing = Detection(0, 0, "", (), (0, 0))
+    nothing = Detection(0, 0, "", ())
     candidates = Candidates.of([row[2] or nothing for row in rows], names)
     return MentionTable(
         documents,
@@ -104,6 +102,16 @@ def mention_table(
         candidates,
         Groups.of(detection_rows),
     )
+
+
+def is_linked(detection: Detection, gold: Collection[tuple[int, str]]) -> bool:
+    """Whether an annotator linked what was detected; `gold` holds (start, CUI).
+
+    One of its candidates is gold at its start. Without candidates, something is.
+    """
+    if detection.candidates:
+        return any((detection.start, cui) in gold for cui in detection.candidates)
+    return any(start == detection.start for start, _ in gold)
 
 
 def _gold_rows(document: Document, names: ConceptNames) -> dict[tuple[int, int], int]:

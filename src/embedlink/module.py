@@ -84,19 +84,7 @@ class LinkerModule(L.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW (or what `optimizer` says) over what can change; linear warm-up and decay."""
         optimizer = self.optimizer(parameter_groups(self, self.weight_decay))
-        total = max(1, int(self.trainer.estimated_stepping_batches))
-        warmup = int(self.warmup_share * total)
-
-        def factor(step: int) -> float:
-            if step < warmup:
-                return (step + 1) / warmup
-            return max(0.0, (total - step) / max(1, total - warmup))
-
-        schedule = LambdaLR(optimizer, factor)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return scheduled(optimizer, self.trainer, self.warmup_share)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave out what never changes: a frozen encoder needs no second copy on disk."""
@@ -110,3 +98,19 @@ class LinkerModule(L.LightningModule):
         for name, parameter in self.named_parameters():
             if not parameter.requires_grad:
                 checkpoint["state_dict"].setdefault(name, parameter.detach())
+
+
+def scheduled(
+    optimizer: Optimizer, trainer: L.Trainer, warmup_share: float
+) -> OptimizerLRSchedulerConfig:
+    """The optimizer with a rate that rises over this share of all steps, then falls to 0."""
+    total = max(1, int(trainer.estimated_stepping_batches))
+    warmup = int(warmup_share * total)
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        return max(0.0, (total - step) / max(1, total - warmup))
+
+    rate = {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}
+    return {"optimizer": optimizer, "lr_scheduler": rate}

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from embedlink.encoder import trainable
 from embedlink.index import ConceptIndex
 from embedlink.linker import Linker
-from embedlink.linking import Candidates, choose, decision_features
+from embedlink.linking import Candidates, choose, completed, decision_features
 from embedlink.losses import Targets
 from embedlink.negatives import HIDDEN, POSITIVE, choose_targets
 from embedlink.tokens import EncoderBatch, Sequences
@@ -132,10 +132,12 @@ class Objective(nn.Module):
 
     def _nil_loss(self, vectors: Tensor, batch: TrainBatch) -> Tensor:
         """Cross-entropy of the link decision on detections. Shape: vectors (batch, dim) -> ()."""
-        choice = choose(vectors.detach().float().cpu(), batch.candidates.cuis, self.index)
-        sizes = batch.candidates.cuis.sizes
-        features = decision_features(choice, sizes, batch.counts.cpu()).to(vectors.device)
-        logits = self.decision(vectors, features)[batch.detected]
+        detected = torch.nonzero(batch.detected.cpu()).squeeze(1)
+        own, cuis = vectors.detach().float().cpu()[detected], batch.candidates.cuis.select(detected)
+        groups, scores = completed(own, cuis, self.index)
+        choice = choose(own, groups, self.index, scores)
+        features = decision_features(choice, groups.sizes, batch.counts.cpu()[detected])
+        logits = self.decision(vectors[batch.detected], features.to(vectors.device))
         labels = batch.linked[batch.detected].to(logits.dtype)
         return F.binary_cross_entropy_with_logits(logits, labels)
 

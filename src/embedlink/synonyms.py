@@ -58,7 +58,7 @@ class SynonymDataModule(L.LightningDataModule):
             detected=none,
             linked=none,
             counts=torch.zeros(len(rows), 2),
-            candidates=Candidates(Groups.of([] for _ in chosen), rows),
+            candidates=Candidates(Groups.of([] for _ in chosen), rows, torch.zeros(len(rows))),
         )
 
     def transfer_batch_to_device(

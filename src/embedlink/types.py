@@ -64,15 +64,15 @@ class Detection:
     """A span that MedCAT's detection proposes, with the concepts its name may stand for.
 
     `name` is the key in the concept database that matched (or "" where no name did);
-    `candidates` are CUIs in the database's order; `tokens` is the range of MedCAT tokens that
-    overlap filtering looks at (MedCAT's own iteration over the entity, half-open).
+    `candidates` are CUIs in the database's order; `tagged` is how probable the tagger finds it
+    that an annotator marks this span, None without a tagger.
     """
 
     start: int
     end: int
     name: str
     candidates: tuple[str, ...]
-    tokens: tuple[int, int]
+    tagged: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

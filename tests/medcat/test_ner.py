@@ -1,5 +1,7 @@
 """Detection beyond MedCAT's, alone and in the pipeline."""
 
+import shutil
+
 import pytest
 from medcat.cat import CAT
 from medcat.components.types import CoreComponentType
@@ -14,7 +16,7 @@ from embedlink.medcat.detection import (
     detection,
     detection_config,
 )
-from embedlink.medcat.ner import VariantNer
+from embedlink.medcat.ner import EmbedLinkDetection
 from embedlink.medcat.ner_config import EmbedLinkNer, detect_as_medcat
 from embedlink.medcat.registration import NER
 from embedlink.types import Document, EmbedLinkError, Problems
@@ -117,7 +119,7 @@ def detecting(cdb):
     return CAT(cdb, Vocab())
 
 
-def test_token_ranges_are_medcats_own(database):
+def test_entities_are_medcats_own(database):
     text = "Common-cold with Failures of the heart."
     cat = detecting(database())
     doc = cat.pipe.get_doc(text)
@@ -125,9 +127,8 @@ def test_token_ranges_are_medcats_own(database):
         cat.pipe.tokenizer.entity_from_tokens(doc.get_tokens(e.start, e.end - 1))
         for e in map(detection, doc.ner_ents)
     ]
-    found = [(e.start, e.end, e.tokens) for e in map(detection, doc.ner_ents)]
-    expected = [(e.start, e.end, e.tokens) for e in map(detection, by_hand)]
-    assert found == expected
+    found = [(e.start, e.end) for e in map(detection, doc.ner_ents)]
+    assert found == [(e.start, e.end) for e in map(detection, by_hand)]
     assert [entity.id for entity in doc.ner_ents] == list(range(len(found)))
 
 
@@ -135,7 +136,7 @@ def test_new_names_are_followed(database):
     cdb = database()
     cat = detecting(cdb)
     component = cat.pipe.get_component(CoreComponentType.ner)
-    assert isinstance(component, VariantNer)
+    assert isinstance(component, EmbedLinkDetection)
     text = "Optic neuritides of the neuritis, optic type; inflamed optic nerves"
     assert cat.pipe.get_doc(text).ner_ents == []
     enrich_cdb(cdb, [document("a", "An inflamed optic nerve.", [("inflamed optic nerve", "C1")])])
@@ -229,3 +230,76 @@ def test_it_finds_more_of_the_published_mentions():
     both = recall()
     cdb.config.components.ner.variants = cdb.config.components.ner.abbreviations = False
     assert both > recall() + 0.1
+
+
+def tagging(database, tagger_folder):
+    return database(tagger=str(tagger_folder), least_tagged=0.3)
+
+
+def test_the_tagger_finds_what_no_name_does(database, tagger_folder):
+    text = "Spiked a temperature with her cold."
+    (plain,), (found,) = detect(database(), text), detect(tagging(database, tagger_folder), text)
+    assert [(text[d.start : d.end], d.candidates, d.tagged) for d in plain] == [
+        ("cold", ("C5",), None)
+    ]
+    shown = [(text[d.start : d.end], d.name, d.candidates) for d in found]
+    assert ("temperature", "", ()) in shown
+    assert ("cold", "cold", ("C5",)) in shown
+    assert all(d.tagged > 0.3 for d in found)
+
+
+def test_names_that_annotators_leave_alone_are_improbable(database, tagger_folder):
+    text = "It was a cold day; she has a common cold and pyrexia."
+    (found,) = detect(tagging(database, tagger_folder), text)
+    tagged = {text[d.start : d.end]: d.tagged for d in found if d.start < 20 or d.end > 30}
+    assert tagged["cold"] < 0.3 < tagged["common cold"]
+
+
+@pytest.fixture
+def tagging_pack(database, tagger_folder, tiny_encoder):
+    cdb = tagging(database, tagger_folder)
+    cdb.config.components.linking = EmbedLinkLinking(
+        embedding_model_name=str(tiny_encoder), max_token_length=32, use_pre_inference=False
+    )
+    return CAT(cdb, Vocab())
+
+
+def test_a_pack_brings_its_tagger(tagging_pack, tagger_folder, tmp_path):
+    text = "Spiked a temperature with her cold."
+    (expected,) = detect(tagging_pack.cdb, text)
+    assert any(not each.candidates for each in expected)
+    saved = tagging_pack.save_model_pack(str(tmp_path), "pack", make_archive=False)
+    moved = tmp_path / "moved"
+    shutil.move(saved, moved)
+    hidden = tagger_folder.with_name("hidden")
+    tagger_folder.rename(hidden)
+    try:
+        loaded = CAT.load_model_pack(str(moved))
+        assert [detection(e) for e in loaded.pipe.get_doc(text).ner_ents] == expected
+        made = ComponentDetector(loaded.cdb, loaded.pipe.tokenizer, loaded.vocab)
+        assert made(text) == expected
+        assert entities(loaded, text) == entities(tagging_pack, text)
+    finally:
+        hidden.rename(tagger_folder)
+    assert "temperature" in {text[start:end] for start, end, *_ in entities(loaded, text)}
+
+
+def test_a_pack_with_a_tagger_can_be_switched_back(tagging_pack, cdb, tmp_path):
+    detect_as_medcat(tagging_pack.config)
+    loaded = CAT.load_model_pack(
+        tagging_pack.save_model_pack(str(tmp_path), "pack", make_archive=False)
+    )
+    found = [detection(entity) for entity in loaded.pipe.get_doc(TEXT).ner_ents]
+    assert found == detect(cdb, TEXT)[0]
+
+
+def test_other_processes_tag_the_same(tagging_pack):
+    texts = ["Spiked a temperature with her cold.", TEXT] * 4
+    one = [tagging_pack.get_entities(text)["entities"] for text in texts]
+    several = dict(tagging_pack.get_entities_multi_texts(texts, n_process=2, batch_size_chars=80))
+    assert [several[key]["entities"] for key in sorted(several, key=int)] == one
+
+
+def test_a_folder_without_a_tagger_is_named(database):
+    with pytest.raises(EmbedLinkError, match="/nowhere: no tagger"):
+        detect(database(tagger="/nowhere"), TEXT)

@@ -18,7 +18,6 @@ from medcat.config.config import ComponentConfig
 from medcat.storage.serialisables import AbstractManualSerialisable
 from medcat.tokenizing.tokenizers import BaseTokenizer
 from medcat.tokenizing.tokens import MutableDocument, MutableEntity
-from medcat.utils.postprocessing import filter_linked_annotations
 from medcat.vocab import Vocab
 
 from embedlink.index import ConceptIndex
@@ -30,6 +29,7 @@ from embedlink.medcat.live_index import LiveIndex
 from embedlink.medcat.prediction import Predictor
 from embedlink.medcat.sources import start_linker
 from embedlink.names import ConceptNames
+from embedlink.overlaps import keep_best
 from embedlink.types import EmbedLinkError, Prediction
 
 log = logging.getLogger(__name__)
@@ -79,8 +79,12 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         detections = [detection(entity) for entity in entities]
         self.live.check(detections)
         found = self._current_predictor().predict(doc.base.text, detections)
-        nested = self.cdb.config.general.show_nested_entities
-        return _linked(doc, entities, found, nested)
+        linked = [at for at, predictions in enumerate(found) if predictions]
+        if not self.cdb.config.general.show_nested_entities:
+            probabilities = [found[at][0].probability for at in linked]
+            kept = keep_best([detections[at] for at in linked], probabilities)
+            linked = [linked[at] for at in kept]
+        return _linked(doc, [(entities[at], found[at]) for at in linked])
 
     def refresh_structure(self) -> None:
         """Read the concept database anew (done by itself when it changes)."""
@@ -196,23 +200,14 @@ def _checked(config: ComponentConfig) -> EmbedLinkLinking:
 
 
 def _linked(
-    doc: MutableDocument,
-    entities: Sequence[MutableEntity],
-    found: Sequence[Sequence[Prediction]],
-    nested: bool,
+    doc: MutableDocument, found: Sequence[tuple[MutableEntity, Sequence[Prediction]]]
 ) -> list[MutableEntity]:
-    """The entities to return: overlaps are between spans, never between one span's predictions."""
-    others: dict[int, Sequence[Prediction]] = {}
-    linked: list[MutableEntity] = []
-    for entity, predictions in zip(entities, found, strict=True):
-        if predictions:
-            others[id(entity)] = predictions[1:]
-            linked.append(_set(entity, predictions[0]))
-    free = max((entity.id for entity in entities), default=0) + 1
+    """The entities to return, by start, each prediction of a span as one."""
+    free = max((entity.id for entity in doc.ner_ents), default=0) + 1
     result = []
-    for entity in filter_linked_annotations(doc, linked, nested):
-        result.append(entity)
-        for prediction in others[id(entity)]:
+    for entity, predictions in sorted(found, key=lambda pair: pair[0].base.start_char_index):
+        result.append(_set(entity, predictions[0]))
+        for prediction in predictions[1:]:
             further = _set(copy.copy(entity), prediction)
             further.id = free = free + 1  # MedCAT's output is keyed by id.
             result.append(further)

@@ -92,13 +92,12 @@ class ComponentDetector:
 
 def detection(entity: MutableEntity) -> Detection:
     """What detection says of one MedCAT entity."""
-    tokens = [token.base.index for token in entity]
     return Detection(
         entity.base.start_char_index,
         entity.base.end_char_index,
         entity.detected_name,
         tuple(entity.link_candidates),
-        (tokens[0], tokens[-1] + 1) if tokens else (0, 0),
+        entity.confidence if entity.confidence >= 0 else None,  # MedCAT's own says -1.
     )
 
 

@@ -1,14 +1,20 @@
-"""Detection beyond MedCAT's: variants of names, and abbreviations that the document defines."""
+"""Detection beyond MedCAT's: variants of names, abbreviations that the document defines, and
+what a tagger has learned to see."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Self
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 from medcat.cdb import CDB
-from medcat.components.ner.vocab_based_annotator import annotate_name
 from medcat.components.ner.vocab_based_ner import NER as VocabularyNer
-from medcat.components.types import AbstractEntityProvidingComponent, CoreComponentType
+from medcat.components.types import (
+    AbstractEntityProvidingComponent,
+    CoreComponentType,
+    get_component_creator,
+)
 from medcat.config.config import ComponentConfig
+from medcat.storage.serialisables import AbstractManualSerialisable
 from medcat.tokenizing.tokenizers import BaseTokenizer
 from medcat.tokenizing.tokens import MutableDocument, MutableEntity, MutableToken
 from medcat.vocab import Vocab
@@ -17,6 +23,7 @@ from embedlink.abbreviations import Abbreviation, abbreviations, occurrences
 from embedlink.medcat.name_variants import NameVariants
 from embedlink.medcat.ner_config import EmbedLinkNer
 from embedlink.medcat.registration import NER
+from embedlink.tagger import MentionTagger, Tags
 from embedlink.types import EmbedLinkError, Span
 from embedlink.variants import COORDINATIONS, FUNCTION_WORDS, WORD, stem
 
@@ -25,15 +32,18 @@ _BREAKS = frozenset(".:;?!()[]{}")
 _JOINTS = frozenset(',/&+"')
 _APOSTROPHES = ("'", "’", "`")
 
+TAGGER = "tagger"
+"""The folder of the tagger in the component's."""
+
 Entities = dict[Span, MutableEntity]
 
 
-class VariantNer(AbstractEntityProvidingComponent):
+class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSerialisable):
     """MedCAT's vocabulary-based detection, and the additions that its configuration names.
 
-    It is made from the concept database and the configuration alone. A span is detected once:
-    where MedCAT's own detection finds it, its candidates stay, unless the document says what it
-    abbreviates.
+    It is made from the concept database, the configuration and, where there is one, a tagger. A
+    span is detected once: where MedCAT's own detection finds it, its candidates stay, unless the
+    document says what it abbreviates. What only the tagger finds has no candidates.
     """
 
     name = NER
@@ -43,7 +53,18 @@ class VariantNer(AbstractEntityProvidingComponent):
         self.tokenizer, self.cdb = tokenizer, cdb
         self._exact = VocabularyNer(tokenizer, cdb)
         self._variants = NameVariants(cdb)
+        self._tagger: tuple[str, MentionTagger] | None = None
         _checked(cdb.config.components.ner)
+
+    @property
+    def tagger(self) -> MentionTagger | None:
+        """The tagger that the configuration names; read when first needed."""
+        folder = _checked(self.cdb.config.components.ner).tagger
+        if folder is None:
+            return None
+        if self._tagger is None or self._tagger[0] != folder:
+            self._tagger = folder, MentionTagger.load(Path(folder).expanduser())
+        return self._tagger[1]
 
     def get_type(self) -> CoreComponentType:
         """A detecting component."""
@@ -60,6 +81,9 @@ class VariantNer(AbstractEntityProvidingComponent):
             self._add_variants(doc, tokens, found, config.max_variant_words)
         if config.abbreviations:
             self._add_abbreviations(doc, tokens, found)
+        if self.tagger is not None:
+            (tags,) = self.tagger.tag([doc.base.text])
+            self._add_tagged(doc, tokens, found, tags, config.least_tagged)
         entities = [found[span] for span in sorted(found)]
         for number, entity in enumerate(entities):
             entity.id = number
@@ -74,8 +98,29 @@ class VariantNer(AbstractEntityProvidingComponent):
         vocab: Vocab,
         model_load_path: str | None,
     ) -> Self:
-        """Nothing but the database and its configuration is needed."""
+        """The database and its configuration say what is needed."""
         return cls(tokenizer, cdb)
+
+    def serialise_to(self, folder_path: str) -> None:
+        """Write the tagger, where there is one."""
+        folder = Path(folder_path)
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.tagger is not None:
+            self.tagger.save(folder / TAGGER)
+
+    @classmethod
+    def deserialise_from(cls, folder_path: str, **init_kwargs: Any) -> Self:
+        """Read it back; the configuration then names the tagger in this folder."""
+        cdb: CDB = init_kwargs["cdb"]
+        config = cdb.config.components.ner
+        if config.comp_name != NER:  # Another component was set since.
+            make = get_component_creator(CoreComponentType.ner, config.comp_name)
+            other: Self = make(config, init_kwargs["tokenizer"], cdb, init_kwargs["vocab"], None)
+            return other
+        config = _checked(config)
+        if config.tagger is not None:
+            config.tagger = str(Path(folder_path) / TAGGER)
+        return cls(init_kwargs["tokenizer"], cdb)
 
     def _add_variants(
         self, doc: MutableDocument, tokens: Sequence[MutableToken], found: Entities, longest: int
@@ -104,6 +149,22 @@ class VariantNer(AbstractEntityProvidingComponent):
                 if part:
                     found[span] = self._entity(doc, part, name, candidates)
 
+    def _add_tagged(
+        self,
+        doc: MutableDocument,
+        tokens: Sequence[MutableToken],
+        found: Entities,
+        tags: Tags,
+        least: float,
+    ) -> None:
+        starts = [token.base.char_index for token in tokens]
+        for span, _ in tags.spans(least):
+            part = _tokens_of(span, tokens, starts) if span not in found else []
+            if part:
+                found[span] = self._entity(doc, part, "", [])
+        for span, entity in found.items():
+            entity.confidence = tags.probability(span)
+
     def _candidates(self, names: Iterable[str]) -> list[str]:
         """The concepts of these names, each once."""
         info = self.cdb.name2info
@@ -116,9 +177,10 @@ class VariantNer(AbstractEntityProvidingComponent):
         name: str,
         candidates: Sequence[str],
     ) -> MutableEntity:
-        entity: MutableEntity
-        entity = annotate_name(self.tokenizer, name, list(tokens), doc, self.cdb, 0, "concept")
-        entity.link_candidates = list(candidates)
+        first, last = tokens[0].base.index, tokens[-1].base.index
+        entity = self.tokenizer.create_entity(doc, first, last + 1, label="concept")
+        entity.detected_name, entity.link_candidates = name, list(candidates)
+        entity.confidence = -1  # As MedCAT's own detection says: there is none.
         return entity
 
 

@@ -28,6 +28,11 @@ class EmbedLinkNer(Ner):
     abbreviations: bool = True
     """Give the short forms that a document defines the candidates of their long forms; see
     `embedlink.abbreviations`."""
+    tagger: str | None = None
+    """The folder of a tagger, which detects what no name does (the index then finds the concept)
+    and says of every span how probable it is; see `embedlink.tagger`. A pack brings its own."""
+    least_tagged: float = Field(0.05, gt=0, le=1)
+    """Least probability with which the tagger detects a span."""
 
 
 def detect_as_medcat(config: Config) -> None:
@@ -38,6 +43,6 @@ def detect_as_medcat(config: Config) -> None:
         config.components.ner = Ner(**fields)
         log.warning(
             "%s needs EmbedLink: this pack detects with MedCAT's own vocabulary-based detection, "
-            "without variants and abbreviations, and so finds fewer mentions",
+            "without variants, abbreviations and tagger, and so finds fewer mentions",
             NER,
         )

@@ -60,5 +60,8 @@ def write_pack(cat: CAT, folder: Path) -> None:
 def _linking(linker_folder: Path, cdb: CDB) -> EmbedLinkLinking:
     filters = cdb.config.components.linking.filters
     return EmbedLinkLinking(
-        comp_name=TRAINABLE, filters=filters, embedding_model_name=str(linker_folder)
+        comp_name=TRAINABLE,
+        filters=filters,
+        embedding_model_name=str(linker_folder),
+        use_pre_inference=False,
     )

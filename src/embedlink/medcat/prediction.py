@@ -59,7 +59,10 @@ class Predictor:
                 own, vectors = vectors[: len(chunk)], vectors[len(chunk) :]
                 groups, scores = rows_of(own, [candidates[at] for at in chunk])
                 chosen = [detections[at] for at in chunk]
-                decided = self._decide(chosen, own, groups, scores)
+                # Of a search only the best concept is decided on.
+                best = (groups, scores) if part is compared else _first(groups, scores)
+                links = self._links(chosen, own, *best)
+                decided = self._decide(chosen, links, groups, scores)
                 for at, predictions in zip(chunk, decided, strict=True):
                     found[at] = predictions
         return found
@@ -108,18 +111,21 @@ class Predictor:
         scores = torch.tensor([score for scores in near for score in scores.values()])
         return Groups.of([list(scores) for scores in near]), scores
 
-    def _decide(
+    def _links(
         self, detections: Sequence[Detection], vectors: Tensor, groups: Groups, scores: Tensor
-    ) -> list[list[Prediction]]:
-        """Predictions of each detection. Shape: vectors (detections, dim), scores (members,)."""
-        names = [self.names.name_row.get(detection.name, -1) for detection in detections]
-        candidates = Candidates(groups, torch.tensor(names, dtype=torch.int64))
+    ) -> Links:
+        """The choice for each. Shape: vectors (detections, dim), scores (members,)."""
+        candidates = Candidates.found(groups, detections, self.names)
         decision = self.linker.decision.to("cpu")
-        with torch.no_grad():
-            links = link(vectors, candidates, self.index, decision, self.counts, scores)
+        return link(vectors, candidates, self.index, decision, self.counts, scores)
+
+    def _decide(
+        self, detections: Sequence[Detection], links: Links, groups: Groups, scores: Tensor
+    ) -> list[list[Prediction]]:
+        """Predictions of each detection. Shape: scores (members,)."""
         least = self.config.link_threshold
         if least is None:
-            least = float(decision.threshold)
+            least = float(self.linker.decision.threshold)
         linked = ((links.cui >= 0) & (links.probability >= least)).tolist()
         options = self._options(links, groups, scores)
         return [
@@ -169,3 +175,10 @@ class Predictor:
     def _chunks(self, positions: list[int]) -> list[list[int]]:
         size = self.config.linking_batch_size
         return [positions[at : at + size] for at in range(0, len(positions), size)]
+
+
+def _first(groups: Groups, scores: Tensor) -> tuple[Groups, Tensor]:
+    """The first member of each group that has one. Shape: scores (members,)."""
+    some = groups.sizes > 0
+    at = groups.starts[:-1][some]
+    return Groups.sized(groups.rows[at], some.long()), scores[at]

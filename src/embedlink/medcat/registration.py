@@ -13,7 +13,7 @@ NER = "embedlink_ner"
 def register() -> None:
     """Register the components under names that other plugins do not use."""
     for kind, name, module, cls in (
-        (CoreComponentType.ner, NER, "embedlink.medcat.ner", "VariantNer"),
+        (CoreComponentType.ner, NER, "embedlink.medcat.ner", "EmbedLinkDetection"),
         (CoreComponentType.linking, STATIC, "embedlink.medcat.static", "StaticLinker"),
         (CoreComponentType.linking, TRAINABLE, "embedlink.medcat.trainable", "TrainableLinker"),
     ):

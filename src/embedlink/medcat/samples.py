@@ -14,6 +14,7 @@ from medcat.tokenizing.tokens import MutableDocument
 from torch import Tensor
 
 from embedlink.decision import NameCounts
+from embedlink.mentions import is_linked
 from embedlink.types import Detection, Span
 from embedlink.windows import Cut, WindowCutter
 
@@ -86,6 +87,8 @@ class CountedNames:
         """Count a document's detections, in place of what was counted of it before."""
         found: dict[str, tuple[int, int]] = {}
         for detection, linked in labelled:
+            if not detection.name:
+                continue
             old = found.get(detection.name, (0, 0))
             found[detection.name] = (old[0] + 1, old[1] + linked)
         before = self.by_document.get(_key(text), {})
@@ -111,7 +114,7 @@ def samples_of(
         of_span = {span: d for span, d in of_span.items() if span in asked}
     spans = sorted(of_span.keys() | document.gold.keys())
     right = {(span.start, cui) for span, cui in document.gold.items()}
-    labels = {s: any((s.start, cui) in right for cui in d.candidates) for s, d in of_span.items()}
+    labels = {span: is_linked(detection, right) for span, detection in of_span.items()}
     features = counted.features(document.text, [of_span.get(span) for span in spans])
     if document.whole:
         counted.count(document.text, [(of_span[span], linked) for span, linked in labels.items()])

@@ -97,7 +97,7 @@ class TrainableLinker(LinkingComponent):
         super()._settle()
         detections = self._detector(document.text)
         allowed = self.config.filters.check_filters
-        detections = [d for d in detections if any(map(allowed, d.candidates))]
+        detections = [d for d in detections if not d.candidates or any(map(allowed, d.candidates))]
         samples = samples_of(document, detections, self.linker.cutter, self._counted)
         self._predictor = None  # Its table of counts is of before.
         self.training.add(samples)

@@ -19,7 +19,7 @@ from embedlink.types import Detection, EmbedLinkError
 
 log = logging.getLogger(__name__)
 
-NOT_DETECTED = Detection(0, 0, "", (), (0, 0))
+NOT_DETECTED = Detection(0, 0, "", ())
 
 
 class Training:

@@ -1,0 +1,226 @@
+"""Which spans of a text annotators mark: every word gets a tag, learned from training documents.
+
+Names find only what is written as a name is. The tagger reads the text itself: a word begins a
+mention, goes on inside one, or stands outside (the tags of Ramshaw and Marcus 1995, over a
+transformer as in Devlin et al. 2019).
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from embedlink.encoder import CPU_TOKENS, GPU_TOKENS, last_states
+from embedlink.pickling import PickledByValue
+from embedlink.precision import computing_in
+from embedlink.pretrained import load_encoder
+from embedlink.tokens import EncoderBatch, SpecialTokens, TokenSequences
+from embedlink.types import EmbedLinkError, Span
+
+WORD = re.compile(r"\w+|[^\w\s]")
+OUTSIDE, BEGIN, INSIDE = 0, 1, 2
+"""The tags, in the order of the head's outputs."""
+
+Probabilities = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Tags:
+    """How probably each word of one text begins a mention, or goes on inside one.
+
+    Shape: words (words,) spans in characters, in order; begin (words,), inside (words,) in [0, 1].
+    """
+
+    words: Sequence[Span]
+    begin: Probabilities
+    inside: Probabilities
+
+    def spans(self, least: float, longest: int = 20) -> Iterator[tuple[Span, float]]:
+        """Spans of up to `longest` words that are mentions with at least this probability."""
+        for first in np.flatnonzero(self.begin >= least).tolist():
+            reached = float(self.begin[first])
+            for last in range(first, min(first + longest, len(self.words))):
+                if last > first:
+                    reached *= float(self.inside[last])
+                if reached < least:
+                    break
+                whole = reached * self._ends(last)
+                if whole >= least:
+                    yield Span(self.words[first].start, self.words[last].end), whole
+
+    def probability(self, span: Span) -> float:
+        """How probable it is that exactly the words of this span are a mention."""
+        inner = [
+            at for at, word in enumerate(self.words)
+            if word.start < span.end and word.end > span.start
+        ]  # fmt: skip
+        if not inner:
+            return 0.0
+        first, last = inner[0], inner[-1]
+        return float(self.begin[first] * self.inside[first + 1 : last + 1].prod()) * self._ends(
+            last
+        )
+
+    def _ends(self, word: int) -> float:
+        return 1.0 - float(self.inside[word + 1]) if word + 1 < len(self.words) else 1.0
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """Texts cut into what an encoder reads at a time, with the words of each.
+
+    Chunks overlap: a word is tagged in the chunk that holds the most text around it. Shape:
+    sequences (chunks,); words[text] spans; chunk (words,), token (words,) int64 say where each
+    word of all texts, end to end, is tagged: the token in the chunk's sequence.
+    """
+
+    sequences: TokenSequences
+    words: Sequence[Sequence[Span]]
+    chunk: Tensor
+    token: Tensor
+
+    @property
+    def position(self) -> Tensor:
+        """Where each word is tagged among all tokens of all chunks. Shape: (words,)."""
+        return self.sequences.starts[self.chunk] + self.token
+
+
+def chunks_of(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> Chunks:
+    """Cut texts into chunks of at most `max_tokens` tokens, special tokens included."""
+    special = SpecialTokens.of(tokenizer)
+    room = max_tokens - len(special.before) - len(special.after)
+    margin = room // 8
+    ids: list[list[int]] = []
+    words: list[list[Span]] = []
+    chunk: list[NDArray[np.int64]] = []
+    token: list[NDArray[np.int64]] = []
+    for text in texts:
+        encoded = tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        ends = np.array([end for _, end in encoded["offset_mapping"]], dtype=np.int64)
+        own = [Span(*match.span()) for match in WORD.finditer(text)]
+        # The first token that reaches into the word; a word without any is tagged by the last.
+        first = np.searchsorted(ends, [word.start for word in own], side="right")
+        first = first.clip(max=max(len(ends) - 1, 0)).astype(np.int64)
+        step = room if len(ends) <= room else room - 2 * margin
+        core = first // step
+        low = np.maximum(core * step - (margin if step < room else 0), 0)
+        chunk.append(core + len(ids))
+        token.append(first - low + len(special.before))
+        words.append(own)
+        for at in range(max(1, -(-len(ends) // step))):
+            begin = max(at * step - (margin if step < room else 0), 0)
+            piece = encoded["input_ids"][begin : begin + room]
+            ids.append([*special.before, *piece, *special.after])
+    sequences = TokenSequences.of(ids, [(0, 1)] * len(ids), tokenizer.pad_token_id or 0)
+    return Chunks(sequences, words, _joined(chunk), _joined(token))
+
+
+def _joined(parts: Sequence[NDArray[np.int64]]) -> Tensor:
+    return torch.from_numpy(np.concatenate([np.empty(0, dtype=np.int64), *parts]))
+
+
+@dataclass(frozen=True)
+class TaggerSettings:
+    """What must be the same in training and use. Limits count tokens."""
+
+    encoder: str
+    max_tokens: int = 256
+
+
+class MentionTagger(PickledByValue, nn.Module):
+    """An encoder with a head that tags words."""
+
+    def __init__(
+        self,
+        settings: TaggerSettings,
+        language_model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+    ) -> None:
+        super().__init__()
+        self.settings, self.tokenizer = settings, tokenizer
+        self.language_model = language_model
+        self.head = nn.Linear(language_model.config.hidden_size, 3)
+
+    @classmethod
+    def untrained(cls, settings: TaggerSettings) -> "MentionTagger":
+        """Start from an encoder's published weights."""
+        return cls(settings, *load_encoder(settings.encoder, attention_dropout=False))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.head.weight.device
+
+    def chunks(self, texts: Sequence[str]) -> Chunks:
+        """Cut texts as this tagger reads them."""
+        return chunks_of(texts, self.tokenizer, self.settings.max_tokens)
+
+    def forward(self, batch: EncoderBatch) -> Tensor:
+        """Logits of the three tags. Shape: (batch, tokens, 3)."""
+        mask = batch.attention_mask
+        logits: Tensor = self.head(
+            last_states(self.language_model, mask, input_ids=batch.input_ids)
+        )
+        return logits.float()
+
+    def tag(self, texts: Sequence[str]) -> list[Tags]:
+        """Tag every text, in eval mode."""
+        was_training = self.training
+        self.eval()
+        chunks = self.chunks(texts)
+        sequences = chunks.sequences
+        tagged = torch.empty(len(sequences.ids), 3)
+        budget = GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS
+        for rows in sequences.batches(budget):
+            source, filled = sequences.positions(rows)
+            with torch.inference_mode(), computing_in("auto", self.device):
+                probabilities = self(sequences.batch(rows).to(self.device)).softmax(-1)
+            tagged[source[filled]] = probabilities.cpu()[filled]
+        self.train(was_training)
+        return _tags(tagged[chunks.position].double().numpy(), chunks.words)
+
+    def save(self, folder: Path) -> None:
+        """Write the tagger to an empty or new folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.language_model.save_pretrained(folder / ENCODER)
+        self.tokenizer.save_pretrained(folder / ENCODER)
+        head = {key: t.detach().cpu().contiguous() for key, t in self.head.state_dict().items()}
+        save_file(head, folder / HEAD)
+        (folder / SETTINGS).write_text(json.dumps(asdict(self.settings)), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "MentionTagger":
+        """Read a tagger back; an `EmbedLinkError` names a folder that holds none."""
+        folder = Path(folder)
+        try:
+            settings = TaggerSettings(**json.loads((folder / SETTINGS).read_text("utf-8")))
+            tagger = cls(settings, *load_encoder(str(folder / ENCODER)))
+            tagger.head.load_state_dict(load_file(folder / HEAD))
+        except (OSError, TypeError, ValueError, RuntimeError, EmbedLinkError) as error:
+            raise EmbedLinkError(
+                f"{folder}: no tagger can be read ({error}); a tagger is the folder `tagger` of "
+                "the linker that a run leaves"
+            ) from error
+        return tagger.eval()
+
+
+SETTINGS, HEAD, ENCODER = "tagger.json", "head.safetensors", "encoder"
+
+
+def _tags(probabilities: Probabilities, words: Sequence[Sequence[Span]]) -> list[Tags]:
+    """Divide the probabilities of all words among the texts. Shape: (words, 3)."""
+    ends = np.cumsum([len(own) for own in words])
+    parts = np.split(probabilities, ends[:-1])
+    return [
+        Tags(own, part[:, BEGIN], part[:, INSIDE]) for own, part in zip(words, parts, strict=True)
+    ]
