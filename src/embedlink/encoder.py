@@ -12,7 +12,6 @@ from typing import Literal
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F
-from tqdm.auto import tqdm
 from transformers import (
     PreTrainedModel,
 )
@@ -20,6 +19,7 @@ from transformers import (
 from embedlink.last_layer import MentionTokens, can_narrow, narrow_layer
 from embedlink.layers import encoder_layers, lower_part, upper_part
 from embedlink.precision import Precision, computing_in
+from embedlink.progress import progress_bar
 from embedlink.tokens import EncoderBatch, Sequences, Share
 from embedlink.types import EmbedLinkError
 
@@ -28,9 +28,6 @@ Pooling = Literal["mention", "window"]
 
 CPU_TOKENS, GPU_TOKENS = 4096, 65536
 """Tokens in a batch: what stays in a processor's cache, and what fills a GPU."""
-
-PROGRESS_DELAY = 2
-"""Seconds of work before a progress bar shows."""
 
 
 class ContextEncoder(nn.Module):
@@ -177,16 +174,7 @@ class ContextEncoder(nn.Module):
         was_training = self.training
         self.train(False)
         budget = token_budget or (GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS)
-        hidden = True if progress is None else None  # None: hidden where no one looks on.
-        bar = tqdm(
-            total=len(sequences),
-            desc=progress,
-            disable=hidden,
-            unit="seq",
-            leave=False,
-            delay=PROGRESS_DELAY,
-        )
-        with bar:
+        with progress_bar(len(sequences), progress, "texts") as bar:
             for rows in sequences.batches(budget):
                 batch = _pinned(sequences.batch(rows), self.device).to(self.device)
                 # The contexts end before the yield, or they would hold in the caller.

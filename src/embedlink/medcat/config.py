@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 
 from embedlink.linker import LinkerSettings
 from embedlink.medcat.registration import STATIC, TRAINABLE
+from embedlink.search import Search
 from embedlink.types import EmbedLinkError
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -54,6 +55,10 @@ class EmbedLinkLinking(Linking):
     take. Names of like length go together, and never more than fit the encoder's own budget."""
     linking_batch_size: int = Field(512, ge=1)
     """Mentions of a document linked at once."""
+    search_by: Search = "auto"
+    """How names are searched. `float32`, `bfloat16` and `int8` find the same; the shorter read
+    less memory beside the index' own. `approximate` (`pip install faiss-cpu`) answers sooner
+    where names are many, and may miss some: `python -m benchmarks --only search`."""
 
     use_ner_link_candidates: bool = True
     """Trust detection's candidates; else candidates come from the index alone."""

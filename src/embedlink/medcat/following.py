@@ -20,7 +20,7 @@ INDEXED = ("encoder", "projection", "pooling", "max_name_tokens", "representativ
 def follow(config: EmbedLinkLinking, linker: Linker, live: LiveIndex) -> None:
     """Bring linker and index to the present configuration; almost free where nothing changed."""
     wanted, old = config.settings(), linker.settings
-    live.token_budget = _token_budget(config, linker)
+    live.token_budget, live.search_by = _token_budget(config, linker), config.search_by
     if wanted != old:
         if wanted.encoder != old.encoder:
             _switch(config, linker)

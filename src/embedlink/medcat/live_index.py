@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 from medcat.cdb import CDB
@@ -10,6 +11,7 @@ from embedlink.index import ConceptIndex
 from embedlink.linker import DTYPES, Linker, index_of
 from embedlink.names import ConceptNames, concept_names
 from embedlink.pickling import PickledByValue
+from embedlink.search import Search
 from embedlink.tokens import tokenise_names
 from embedlink.types import Detection
 
@@ -30,6 +32,7 @@ class LiveIndex(PickledByValue):
         self.linker, self.cdb = linker, cdb
         self.outdated = False
         self.token_budget: int | None = None
+        self.search_by: Search = "auto"
         self._names: ConceptNames | None = None
         self._index: ConceptIndex | None = None
         self._indexed: ConceptNames | None = None  # The names that the index is of.
@@ -87,6 +90,8 @@ class LiveIndex(PickledByValue):
             self.outdated = False
         elif names is not self._indexed:
             self._index = self._extended(names)
+        if self._index.search_by != self.search_by:
+            self._index = replace(self._index, search_by=self.search_by)
         self._indexed = names
         return self._index
 
