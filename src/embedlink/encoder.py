@@ -141,8 +141,9 @@ class ContextEncoder(nn.Module):
         progress: str | None = None,
         precision: Precision | None = None,
         together: bool = False,
+        dtype: torch.dtype = torch.float32,
     ) -> Tensor:
-        """Encode all sequences, batched by length. Shape: (sequences, dim) float32 on the CPU.
+        """Encode all sequences, batched by length. Shape: (sequences, dim) `dtype` on the CPU.
 
         `progress` names a progress bar; without it there is none. Where several processes train
         (torch.distributed), `together` lets each encode its share; all of them must call it.
@@ -152,12 +153,13 @@ class ContextEncoder(nn.Module):
         if shared:
             mine = Share(sequences, distributed.get_rank(), distributed.get_world_size())
         # On the device until the end: copying every batch back would wait for every batch.
-        vectors = torch.zeros(len(sequences), self.dim, device=self.device)
+        kept = torch.float32 if shared else dtype  # Not every backend sums bfloat16.
+        vectors = torch.zeros(len(sequences), self.dim, dtype=kept, device=self.device)
         for rows, result in self.run(self, mine, token_budget, progress, precision):
-            vectors[rows.to(self.device)] = result.float()
+            vectors[rows.to(self.device)] = result.to(kept)
         if shared:
             distributed.all_reduce(vectors)  # The rows of the others are zero here.
-        return vectors.cpu()
+        return vectors.cpu().to(dtype)
 
     def run(
         self,

@@ -22,6 +22,7 @@ from embedlink.index import ConceptIndex
 from embedlink.names import ConceptNames, Representative
 from embedlink.pickling import PickledByValue
 from embedlink.pretrained import load_encoder
+from embedlink.streaming import StreamedNames
 from embedlink.tokens import Sequences, TokenSequences, tokenise_names
 from embedlink.types import EmbedLinkError
 from embedlink.windows import WindowCutter
@@ -85,7 +86,8 @@ class Linker(PickledByValue):
 
     def tokenise(self, names: ConceptNames) -> TokenSequences:
         """Token ids of all texts of the table."""
-        return tokenise_names(self.tokenizer, names.texts, self.settings.max_name_tokens)
+        limit = self.settings.max_name_tokens
+        return tokenise_names(self.tokenizer, names.texts, limit, progress="Tokenising names")
 
     def build_index(
         self,
@@ -96,9 +98,13 @@ class Linker(PickledByValue):
         together: bool = False,
     ) -> ConceptIndex:
         """Encode all names and representative names; arguments as in `ContextEncoder.encode`."""
-        sequences = self.tokenise(names) if tokens is None else tokens
-        vectors = self.encoder.encode(sequences, token_budget, progress, together=together)
-        return index_of(vectors.to(DTYPES[self.settings.dtype]), names)
+        if tokens is None:
+            tokens = StreamedNames(self.tokenizer, names.texts, self.settings.max_name_tokens)
+        dtype = DTYPES[self.settings.dtype]
+        vectors = self.encoder.encode(
+            tokens, token_budget, progress, together=together, dtype=dtype
+        )
+        return index_of(vectors, names)
 
     def name_counts(self, names: ConceptNames) -> NameCounts:
         """`counts` in rows of the table; names it does not hold are left out."""
