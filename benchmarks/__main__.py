@@ -10,7 +10,7 @@ import os
 os.environ.setdefault("TQDM_DISABLE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
-from benchmarks import encoding, epoch, growth, linking, refresh, search, stored
+from benchmarks import encoding, epoch, growth, linking, refresh, search, startup, stored
 from benchmarks.measure import machine
 from benchmarks.options import Options
 from benchmarks.tables import write_results
@@ -23,6 +23,7 @@ BENCHMARKS = {
     "epoch": epoch.run,
     "growth": growth.run,
     "stored": stored.run,
+    "startup": startup.run,
 }
 FULL = {
     "names": 20_000,
