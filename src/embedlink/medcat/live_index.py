@@ -9,6 +9,7 @@ from medcat.cdb import CDB
 
 from embedlink.index import ConceptIndex
 from embedlink.linker import DTYPES, Linker, index_of
+from embedlink.medcat.name_states import NameStates
 from embedlink.names import ConceptNames, concept_names
 from embedlink.pickling import PickledByValue
 from embedlink.search import Search
@@ -21,9 +22,10 @@ log = logging.getLogger(__name__)
 class LiveIndex(PickledByValue):
     """Names and index of a concept database, brought up to date when they are asked for.
 
-    New names are encoded alone; all names only after the weights changed (`outdated`). That the
-    database changed shows in its sizes, in its mark of being dirty, and in detections that the
-    table of names does not know (`check`): nothing is read through for it.
+    New names are encoded alone; all names only after the weights changed (`outdated`), and then
+    from what lies below the trained layers where that is known. That the database changed shows
+    in its sizes, in its mark of being dirty, and in detections that the table of names does not
+    know (`check`): nothing is read through for it.
     """
 
     shared = frozenset({"linker", "cdb"})
@@ -33,6 +35,7 @@ class LiveIndex(PickledByValue):
         self.outdated = False
         self.token_budget: int | None = None
         self.search_by: Search = "auto"
+        self._states = NameStates()
         self._names: ConceptNames | None = None
         self._index: ConceptIndex | None = None
         self._indexed: ConceptNames | None = None  # The names that the index is of.
@@ -73,6 +76,7 @@ class LiveIndex(PickledByValue):
     def forget(self, names: bool = False) -> None:
         """Build the index anew when it is next needed; `names`: the table of names as well."""
         self._index = None
+        self._states.clear()
         if names:
             self._names = None
 
@@ -86,7 +90,8 @@ class LiveIndex(PickledByValue):
         """The index of the present names, with vectors that training may have left behind."""
         names = self.names
         if self._index is None:
-            self._index = self.linker.build_index(names, token_budget=self.token_budget)
+            tokens = self._states.of(self.linker, names) if self.outdated else None
+            self._index = self.linker.build_index(names, tokens, token_budget=self.token_budget)
             self.outdated = False
         elif names is not self._indexed:
             self._index = self._extended(names)
