@@ -6,6 +6,7 @@ beside every figure that rests on it.
 """
 
 import importlib
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,12 @@ from embedlink.progress import progress_bar
 from embedlink.search import Hits, paired_scores, search, table_of_hits
 from embedlink.types import EmbedLinkError
 
+log = logging.getLogger(__name__)
+
 TRAINED_ON = 64
 """Vectors that place each cell, at most."""
+LARGE = 1000
+"""Cells whose placing one waits for; faiss does not say how far it is."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class ApproximateSearch:
         faiss.omp_set_num_threads(torch.get_num_threads())
         generator = torch.Generator().manual_seed(0)
         sample = torch.randperm(len(vectors), generator=generator)[: count * TRAINED_ON]
+        if count > LARGE:
+            log.info("placing %d cells among %d names takes minutes", count, len(vectors))
         index.train(vectors[sample].float().numpy())
         with progress_bar(len(vectors), "Sorting names into cells", "names") as bar:
             for part in vectors.split(65536):
