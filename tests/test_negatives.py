@@ -8,6 +8,7 @@ from embedlink.negatives import (
     hardest,
     sample_negatives,
     sample_positives,
+    worth_scoring,
 )
 
 
@@ -98,3 +99,12 @@ def test_every_positive_is_as_likely():
     counts = torch.bincount(sample_positives(labels, generator()), minlength=9)
     assert counts[[0, 2, 3, 5, 6, 7]].sum() == 0
     assert counts[[1, 4, 8]].min() > 900
+
+
+def test_no_budget_is_too_small_for_the_positives():
+    vectors, targets = torch.randn(56, 8, generator=generator()).split([6, 50])
+    labels = torch.zeros(6, 50, dtype=torch.int8)
+    labels[:, 10:13] = POSITIVE
+    assert worth_scoring(vectors, targets, labels, 4 * 6 * 50) is None
+    assert worth_scoring(vectors, targets, labels, 1).tolist() == [10, 11, 12]
+    assert len(worth_scoring(vectors, targets, labels, 4 * 6 * 20)) == 20

@@ -18,6 +18,7 @@ from embedlink.negatives import (
     hardest,
     sample_negatives,
     sample_positives,
+    worth_scoring,
 )
 
 Targets = Literal["names", "cuis"]
@@ -98,7 +99,7 @@ class MarginalSoftmax(nn.Module):
         self, vectors: Tensor, targets: Tensor, labels: Tensor, generator: torch.Generator
     ) -> Tensor:
         """Negative log marginal likelihood; shapes as in `SampledSoftmax.forward`."""
-        keep = self._hardest(vectors, targets, labels == POSITIVE)
+        keep = worth_scoring(vectors, targets, labels, self.score_budget)
         if keep is not None:
             targets, labels = targets[keep], labels[:, keep]
         logits = self.scale(vectors @ targets.T)  # (batch, targets)
@@ -106,14 +107,3 @@ class MarginalSoftmax(nn.Module):
         gold = logits.masked_fill(labels != POSITIVE, -torch.inf).logsumexp(1)
         loss: Tensor = (logits.logsumexp(1) - gold).mean()
         return loss
-
-    @torch.no_grad()
-    def _hardest(self, vectors: Tensor, targets: Tensor, positives: Tensor) -> Tensor | None:
-        room = max(1, self.score_budget // (4 * max(1, len(vectors))))
-        if len(targets) <= room:
-            return None
-        hardness = torch.full((len(targets),), -torch.inf, device=vectors.device)
-        for low in range(0, len(targets), room):
-            hardness[low : low + room] = (vectors @ targets[low : low + room].T).amax(0)
-        hardness[positives.any(0)] = torch.inf
-        return hardness.topk(room).indices.sort().values

@@ -72,6 +72,26 @@ def sample_positives(labels: Tensor, generator: torch.Generator | None = None) -
     return target[sizes.cumsum(0) - sizes + (share * sizes).long()]
 
 
+@torch.no_grad()
+def worth_scoring(
+    vectors: Tensor, targets: Tensor, labels: Tensor, score_budget: int
+) -> Tensor | None:
+    """Targets to keep where the scores of all do not fit the budget of bytes; None where they do.
+
+    All positives stay, and the targets that some mention finds hardest. Shape: vectors
+    (batch, dim), targets (targets, dim), labels (batch, targets) int8 -> (kept,) int64, sorted.
+    """
+    room = max(1, score_budget // (4 * max(1, len(vectors))))
+    if len(targets) <= room:
+        return None
+    hardness = torch.full((len(targets),), -torch.inf, device=vectors.device)
+    for low in range(0, len(targets), room):
+        hardness[low : low + room] = (vectors @ targets[low : low + room].T).amax(0)
+    positive = (labels == POSITIVE).any(0)
+    hardness[positive] = torch.inf
+    return hardness.topk(max(room, int(positive.sum()))).indices.sort().values
+
+
 def choose_targets(scores: Tensor, labels: Tensor, k: int, generator: torch.Generator) -> Tensor:
     """Targets worth encoding for a batch: a drawn positive and the k hardest negatives of each.
 
