@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from embedlink.comparison import compare_runs, format_comparison
 from embedlink.evaluating import check_evaluation, measure
 from embedlink.experiment import reported_errors
-from embedlink.settings import register_resolvers
+from embedlink.resolvers import register_resolvers
 from embedlink.tracking import log_evaluation
 
 register_resolvers()

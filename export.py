@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from embedlink.experiment import reported_errors
 from embedlink.exporting import export_linker
-from embedlink.settings import register_resolvers
+from embedlink.resolvers import register_resolvers
 
 register_resolvers()
 

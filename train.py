@@ -3,57 +3,22 @@
 python train.py model=medembed context_window=35 unfreeze=4
 """
 
-from pathlib import Path
-
 import hydra
-import lightning as L
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from embedlink import experiment
-from embedlink.callbacks import best_checkpoint, figures_of
-from embedlink.linker import Linker
-from embedlink.settings import check_settings, register_resolvers
-from embedlink.tracking import describe_run, log_baselines, note_results
+from embedlink.resolvers import register_resolvers
 
 register_resolvers()
 
 
-def train(cfg: DictConfig) -> float:
-    """Run one experiment; returns its F1 on the validation split."""
-    check_settings(cfg)
-    L.seed_everything(cfg.seed, verbose=False)
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    data = experiment.load_data(cfg, cfg.model.representative)
-    experiment.learn_detection(cfg, data, folder / "tagger")
-    linker = Linker.untrained(experiment.linker_settings(cfg), cfg.unfreeze)
-    datamodule = experiment.build_datamodule(cfg, data, linker)
-    module = experiment.build_module(cfg, data, linker)
-    trainer = experiment.build_trainer(cfg)
-    describe_run(trainer, cfg, data, folder)
-
-    trainer.validate(module, datamodule, verbose=False)  # Epoch 0: the untrained baseline.
-    trainer.test(module, datamodule, verbose=False)
-    experiment.first_stage(cfg, data, module)
-    log_baselines(trainer, cfg, data, datamodule)
-    trainer.fit(module, datamodule, ckpt_path=cfg.resume)
-    trainer.test(module, datamodule, ckpt_path=best_checkpoint(trainer), verbose=False)
-
-    linker.set_counts(datamodule.counts, data.names)
-    shipped = experiment.ship(cfg, folder, module, data)
-    note_results(trainer, str(folder / "linker"), shipped)
-    figures = figures_of(trainer)
-    print(
-        f"F1 {figures['baseline']['f1']:.3f} untrained, {figures['test']['f1']:.3f} trained. "
-        f"Linker: {shipped}. Compare runs: make ui (http://127.0.0.1:5000)"
-    )
-    return float(trainer.callback_metrics.get("val/f1", 0.0))
-
-
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(cfg: DictConfig) -> float:
-    """The command line."""
-    with experiment.reported_errors():
+    """The command line; returns the F1 on the validation split."""
+    # Imported here, so that --help does not wait for torch, Lightning and MLflow.
+    from embedlink.experiment import reported_errors
+    from embedlink.run import train
+
+    with reported_errors():
         return train(cfg)
 
 

@@ -10,7 +10,7 @@ import os
 os.environ.setdefault("TQDM_DISABLE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
-from benchmarks import encoding, epoch, growth, linking, refresh, stored
+from benchmarks import encoding, epoch, growth, linking, refresh, search, startup, stored
 from benchmarks.measure import machine
 from benchmarks.options import Options
 from benchmarks.tables import write_results
@@ -19,9 +19,11 @@ BENCHMARKS = {
     "encoding": encoding.run,
     "refresh": refresh.run,
     "linking": linking.run,
+    "search": search.run,
     "epoch": epoch.run,
     "growth": growth.run,
     "stored": stored.run,
+    "startup": startup.run,
 }
 FULL = {
     "names": 20_000,

@@ -10,6 +10,7 @@ from embedlink.encoder import ContextEncoder
 from embedlink.layers import encoder_layers
 from embedlink.precision import has_bfloat16
 from embedlink.pretrained import encoder_source, load_encoder
+from embedlink.streaming import StreamedNames
 from embedlink.tokens import TokenSequences, tokenise_names
 
 
@@ -22,7 +23,7 @@ def run(options: Options) -> list[Figure]:
     vectors: dict[str, torch.Tensor] = {}
 
     def ours(precision: str) -> None:
-        tokens = tokenise_names(tokenizer, names, 64)
+        tokens = StreamedNames(tokenizer, names, 64)
         vectors[precision] = encoder.encode(tokens, precision=precision)  # type: ignore[arg-type]
 
     precisions = ["float32", "bfloat16"] if has_bfloat16(encoder.device) else ["float32"]

@@ -13,7 +13,7 @@ from benchmarks.measure import Figure, race
 from benchmarks.options import Options
 from embedlink.encoder import ContextEncoder
 from embedlink.pretrained import load_encoder
-from embedlink.tokens import tokenise_names
+from embedlink.streaming import StreamedNames
 
 QUERIES = 512
 
@@ -44,7 +44,7 @@ def _build(options: Options) -> list[Figure]:
         part = names[:count]
 
         def build(part: list[str] = part) -> None:
-            encoder.encode(tokenise_names(tokenizer, part, 64), precision="auto")
+            encoder.encode(StreamedNames(tokenizer, part, 64), precision="auto")
 
         figures += race("growth of build", {f"{count} names": (count, build)}, 1, options.clock)
     return figures

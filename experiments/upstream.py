@@ -24,7 +24,7 @@ from embedlink import experiment
 from embedlink.concepts import enrich_cdb
 from embedlink.metrics import count, gold_mentions, skipped_starts, total
 from embedlink.pretrained import encoder_source
-from embedlink.settings import PROJECT_ROOT, register_resolvers
+from embedlink.resolvers import PROJECT_ROOT, register_resolvers
 from embedlink.types import CodeRule, Document, Prediction
 
 register_resolvers()

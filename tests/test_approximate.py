@@ -1,5 +1,7 @@
 """The approximate index answers as the exact one does, but for what it misses."""
 
+import pickle
+
 import pytest
 import torch
 
@@ -46,3 +48,10 @@ def test_what_is_missing_is_named(monkeypatch):
     monkeypatch.setattr(approximate.importlib, "import_module", missing)
     with pytest.raises(EmbedLinkError, match="pip install faiss-cpu"):
         ApproximateSearch.build(unit(10, 0))
+
+
+def test_it_travels_to_other_processes(vectors):
+    index = ApproximateSearch.build(vectors, cells=10, probes=2)
+    copied = pickle.loads(pickle.dumps(index))
+    assert torch.equal(copied.search(vectors[:9], 5).rows, index.search(vectors[:9], 5).rows)
+    assert index.nbytes > vectors.nbytes / 2  # Half-precision numbers.

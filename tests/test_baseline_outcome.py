@@ -12,7 +12,7 @@ from embedlink.experiment import load_data
 from embedlink.medcat.detection import VocabularyDetector
 from embedlink.mentions import mention_table
 from embedlink.names import concept_names
-from embedlink.settings import register_resolvers
+from embedlink.resolvers import register_resolvers
 from embedlink.surfaces import TrainingMentions, gold_surfaces
 from tests.written import published
 

@@ -9,6 +9,7 @@ from benchmarks.__main__ import BENCHMARKS, main, parse
 from benchmarks.growth import exponent
 from benchmarks.inputs import DEMO, queries_near, read_names, spread
 from benchmarks.measure import Figure
+from benchmarks.startup import costly
 from benchmarks.tables import table
 
 SMALL = ["--names", "12", "--repeats", "1", "--batches", "4", "--mentions", "7", "--sizes", "40",
@@ -58,3 +59,14 @@ def test_the_table_shows_ratios():
     text = table({"threads": 2}, figures)
     assert "| theirs | 100 | 4 | 25.0 | 4.00 | 5 |  |" in text
     assert "share 0.5" in text
+
+
+def test_imports_are_counted_by_package():
+    trace = [
+        "import time: self [us] | cumulative | imported package",
+        "import time:       500 |       2500 |     torch.nn",
+        "import time:      2000 |       2000 | torch",
+        "import time:       100 |        100 | json",
+        "a warning",
+    ]
+    assert costly(trace) == {"torch_s": pytest.approx(0.0025), "json_s": pytest.approx(0.0001)}

@@ -42,24 +42,25 @@ def test_untrained_decision_links_everything_and_learns_to_separate():
     assert ((decision(vectors, features) > 0) == labels.bool()).float().mean() > 0.95
 
 
-def test_a_calibration_scales_the_logits_and_older_weights_have_none():
+def test_the_calibration_differs_with_and_without_a_name_and_older_weights_load():
     decision = LinkDecision(4)
     torch.nn.init.normal_(decision.head.weight)
     vectors, features = torch.randn(3, 4), torch.randn(3, len(FEATURES))
-    logits = decision(vectors, features)
-    decision.calibrate(0.5, 0.25, -1.0)
-    tagged = torch.tensor([2.0, 0.0, -4.0])
-    calibrated = torch.sigmoid(0.5 * logits + 0.25 * tagged - 1)
-    assert torch.allclose(decision.probability(vectors, features, tagged), calibrated)
+    logits, tagged = decision(vectors, features), torch.tensor([2.0, 0.0, -4.0])
+    named = torch.tensor([True, False, True])
+    signs = decision.signs(vectors, features, tagged)
+    assert torch.allclose(decision.probability(signs, named), torch.sigmoid(logits))
+    decision.calibration[1] = torch.tensor([0.5, 0.25, 2.0, -1.0])
+    calibrated = torch.sigmoid(0.5 * logits + 0.25 * tagged + 2 * features[:, 0] - 1)
+    expected = torch.where(named, calibrated, torch.sigmoid(logits))
+    assert torch.allclose(decision.probability(signs, named), expected)
     again = LinkDecision(4)
     again.load_state_dict(decision.state_dict())
-    assert torch.allclose(again.probability(vectors, features, tagged), calibrated)
-    older = {
-        k: v
-        for k, v in decision.state_dict().items()
-        if k in ("head.weight", "head.bias", "threshold")
-    }
+    assert torch.equal(again.calibration, decision.calibration)
+    older = {key: t for key, t in decision.state_dict().items() if key != "calibration"}
     again.load_state_dict(older)
-    assert torch.allclose(again.probability(vectors, features, tagged), torch.sigmoid(logits))
+    assert torch.allclose(again.probability(signs, named), torch.sigmoid(logits))
+    older |= {"scale": torch.tensor(0.5), "shift": torch.tensor(-1.0)}
     holder = torch.nn.ModuleDict({"decision": again})
     holder.load_state_dict({f"decision.{key}": tensor for key, tensor in older.items()})
+    assert torch.allclose(again.probability(signs, named), torch.sigmoid(0.5 * logits - 1))

@@ -2,7 +2,7 @@ import pytest
 from hydra import compose, initialize
 
 from embedlink.evaluating import NoWindows, check_evaluation
-from embedlink.settings import register_resolvers
+from embedlink.resolvers import register_resolvers
 from embedlink.types import EmbedLinkError
 
 

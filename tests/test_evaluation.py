@@ -6,14 +6,17 @@ import torch
 from medcat.cat import CAT
 from medcat.stats.stats import get_stats
 
+from embedlink.concepts import load_cdb
 from embedlink.decision import NameCounts
-from embedlink.evaluation import Scorer, best_threshold, trade_offs
+from embedlink.evaluation import Scorer, best_threshold, right_links, trade_offs
 from embedlink.linking import Links
-from embedlink.medcat.detection import VocabularyDetector
+from embedlink.medcat.detection import VocabularyDetector, detection_config
 from embedlink.medcat.pack import linking_cat, save_pack
+from embedlink.medcat.registration import NER
 from embedlink.mentions import mention_table
 from embedlink.names import concept_names
 from embedlink.operating_point import OperatingPoint
+from embedlink.types import Problems
 
 
 def export(documents):
@@ -90,7 +93,7 @@ def test_the_threshold_that_separates_best_is_found(scored):
     table, scorer, _ = scored
     probability = torch.where(table.linked, 0.9, 0.2)
     cui = torch.where(table.gold >= 0, table.gold, 0)
-    links = Links(cui, torch.ones(len(table)), probability)
+    links = Links(cui, torch.ones(len(table)), probability, torch.empty(len(table), 0))
     threshold = best_threshold(table, links, scorer.names, "first")
     assert 0.2 < threshold <= 0.9
 
@@ -99,14 +102,19 @@ def test_fitting_calibrates_and_serves_the_operating_point(scored, caplog):
     table, scorer, vectors = scored
     torch.manual_seed(1)
     torch.nn.init.normal_(scorer.decision.head.weight, std=0.05)
-    before = scorer.links(table, vectors).probability
+    right = right_links(table, scorer.links(table, vectors), scorer.names, "first").float()
+
+    def loss():
+        probability = scorer.links(table, vectors).probability[table.detected]
+        return torch.nn.functional.binary_cross_entropy(probability, right[table.detected])
+
+    before = loss()
     scorer.fit(table, vectors, OperatingPoint("recall", 0.5))
-    after = scorer.links(table, vectors).probability
-    assert torch.equal(before.argsort(stable=True), after.argsort(stable=True))
+    assert loss() < before
     assert scorer.figures(table, vectors)["recall"] >= 0.5
     assert not caplog.records
-    scorer.fit(table, vectors, OperatingPoint("precision", 0.999))
-    assert "no threshold gives precision 0.999" in caplog.text
+    scorer.fit(table, vectors, OperatingPoint("recall", 0.999))
+    assert "no threshold gives recall 0.999" in caplog.text
 
 
 def test_trade_offs_begin_where_everything_is_linked(scored):
@@ -134,3 +142,35 @@ def test_name_counts_survive_a_change_of_rows(cdb, linker):
     linker.set_counts(counts, names)
     assert linker.counts == {"fever": (3, 2)}
     assert linker.name_counts(names).linked.sum() == 2
+
+
+def test_a_pack_links_what_the_tagger_finds_as_the_evaluation_does(
+    cdb, documents, linker, tagger_folder, concept_table, tmp_path
+):
+    config = detection_config(
+        comp_name=NER, min_name_len=2, tagger=str(tagger_folder), least_tagged=0.2
+    )
+    cdb = load_cdb(concept_table, Problems(), config)
+    linker.settings = dataclasses.replace(linker.settings, frequency_weight=0.1)
+    linker.frequencies = {"C3": 5, "C2": 2}
+    names = concept_names(cdb)
+    found = VocabularyDetector(cdb, progress=False)(documents)
+    table = mention_table(documents, found, names, linker.cutter)
+    assert bool((table.candidates.cuis.sizes == 0)[table.detected].any())
+    index = linker.build_index(names, progress=None)
+    scorer = Scorer(names, index, linker.decision, linker.name_counts(names))
+    vectors = linker.encoder.encode(table.windows)
+    torch.nn.init.normal_(linker.decision.head.weight, std=0.05)
+    scorer.fit(table, vectors)
+    figures = scorer.figures(table, vectors)
+    expected = scorer.outcome(table, vectors).predictions
+    linker.save(tmp_path / "linker", names, index)
+    pack = save_pack(linking_cat(tmp_path / "linker", cdb), tmp_path / "pack")
+    cat = CAT.load_model_pack(str(pack))
+    for document, predictions in zip(documents, expected, strict=True):
+        entities = cat.get_entities(document.text)["entities"].values()
+        assert [(e["start"], e["cui"]) for e in entities] == [(p.start, p.cui) for p in predictions]
+    fps, fns, tps, *_ = get_stats(cat, json.loads(json.dumps(export(documents))), do_print=False)
+    assert [sum(c.values()) for c in (tps, fps, fns)] == [
+        figures["tp"], figures["fp"], figures["fn"],
+    ]  # fmt: skip

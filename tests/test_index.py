@@ -1,6 +1,7 @@
 """Concepts ranked by their names."""
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -76,3 +77,47 @@ def test_several_candidates_are_scored_by_their_distinct_names():
 def test_no_queries():
     index, _ = random_index(0)
     assert index.search_cuis(torch.empty(0, 8), 5).rows.shape == (0, 5)
+
+
+@pytest.mark.parametrize("way", ["float32", "bfloat16", "int8"])
+def test_every_exact_way_finds_the_same(way):
+    index, _ = random_index(1)
+    queries = F.normalize(torch.randn(9, 8), dim=1)
+    expected = index.search_cuis(queries, 5)
+    hits = replace(index, search_by=way).search_cuis(queries, 5)
+    assert torch.equal(hits.rows, expected.rows)
+    assert torch.equal(hits.scores, expected.scores)
+
+
+def test_the_approximate_way_finds_most_of_it(monkeypatch):
+    pytest.importorskip("faiss")
+    index, _ = random_index(1)
+    queries = index.name_vectors[20:30]
+    approximate = replace(index, search_by="approximate")
+    assert torch.equal(
+        approximate.search_names(queries, 1).rows, index.search_names(queries, 1).rows
+    )
+    best = index.search_cuis(queries, 1).rows
+    monkeypatch.setattr("embedlink.index.search", None)  # It is not the exact search.
+    assert torch.equal(approximate.search_cuis(queries, 1).rows, best)
+
+
+def test_no_names_to_search_approximately():
+    vectors, none = torch.eye(2), Groups.of([])
+    index = ConceptIndex(vectors, torch.tensor([1]), none, Groups.of([[]]), "approximate")
+    assert index.search_names(torch.eye(2), 3).rows.shape == (2, 0)
+
+
+def test_a_prior_reorders_the_nearest_concepts():
+    index, _ = random_index(0)
+    queries = F.normalize(torch.randn(3, 8), dim=1)
+    plain = index.search_cuis(queries, 5)
+    prior = torch.zeros(len(index.representative))
+    winner = plain.rows[0, 3]
+    prior[winner] = 10.0
+    found = replace(index, prior=prior).search_cuis(queries, 5)
+    assert found.rows[0].tolist() == [winner, *(r for r in plain.rows[0].tolist() if r != winner)]
+    assert found.scores[0, 0] == plain.scores[0, 3]
+    assert replace(index, prior=prior).search_cuis(queries, 1).rows[0, 0] == winner
+    nothing = replace(index, prior=torch.zeros(len(prior))).search_cuis(queries, 5)
+    assert torch.equal(nothing.rows, plain.rows)

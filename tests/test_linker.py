@@ -1,29 +1,34 @@
 """What a linker's folder keeps; see also `test_train.py`."""
 
+import dataclasses
+import math
+
 import torch
-from safetensors.torch import load_file, save_file
 
-from embedlink.linker import WEIGHTS, Linker
+from embedlink.linker import Linker
 from embedlink.names import concept_names
-
-OF_CALIBRATION = ("scale", "tagged", "shift")
 
 
 def test_calibration_and_threshold_are_kept(linker, cdb, tmp_path):
     names = concept_names(cdb)
-    linker.decision.calibrate(0.5, 0.125, -0.25)
+    linker.decision.calibration.fill_(0.125)
     linker.decision.threshold.fill_(0.3)
     linker.save(tmp_path / "linker", names, linker.build_index(names, progress=None))
     again = Linker.load(tmp_path / "linker").decision
-    assert (again.scale, again.tagged, again.shift) == (0.5, 0.125, -0.25)
+    assert torch.equal(again.calibration, linker.decision.calibration)
     assert torch.equal(again.threshold, linker.decision.threshold)
 
 
-def test_a_linker_from_before_calibration_loads_without_one(linker, cdb, tmp_path):
+def test_frequencies_become_a_prior(linker, cdb, tmp_path):
     names = concept_names(cdb)
-    linker.save(tmp_path / "linker", names, linker.build_index(names, progress=None))
-    path = tmp_path / "linker" / WEIGHTS
-    weights = load_file(path)
-    save_file({k: t for k, t in weights.items() if k.split(".")[-1] not in OF_CALIBRATION}, path)
-    again = Linker.load(tmp_path / "linker").decision
-    assert (again.scale, again.tagged, again.shift) == (1, 0, 0)
+    assert linker.build_index(names, progress=None).prior is None
+    linker.settings = dataclasses.replace(linker.settings, frequency_weight=0.5)
+    linker.frequencies = {"C3": 6, "C99": 2}
+    index = linker.build_index(names, progress=None)
+    linker.save(tmp_path / "linker", names, index)
+    again = Linker.load(tmp_path / "linker")
+    stored = again.stored_index(tmp_path / "linker", names)
+    expected = torch.zeros(len(names.cuis))
+    expected[names.cui_row["C3"]] = 0.5 * math.log(7)
+    assert torch.allclose(index.prior, expected)
+    assert torch.allclose(stored.prior, expected)

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import torch
 from torch.nn import functional as F
 
 from embedlink.decision import LinkDecision, NameCounts
-from embedlink.linker import index_of
+from embedlink.index import ConceptIndex
 from embedlink.linking import Candidates, choose, completed, link
 from embedlink.names import concept_names
 from embedlink.types import Detection
@@ -16,7 +18,9 @@ def table_and_index(cdb):
     names = concept_names(cdb)
     generator = torch.Generator().manual_seed(0)
     vectors = F.normalize(torch.randn(len(names.texts), 16, generator=generator), dim=1)
-    return names, index_of(vectors, names)
+    return names, ConceptIndex(
+        vectors, names.representative, names.cuis_of_name, names.distinct_names_of_cui
+    )
 
 
 def test_a_single_candidate_is_scored_by_its_own_representative(cdb):
@@ -66,3 +70,16 @@ def test_mentions_without_candidates_get_the_concept_of_the_nearest_name(cdb):
     inner = index.candidate_scores(index.vectors[rows], given)
     assert torch.equal(scores[1:3], inner)
     assert len(completed(index.vectors[:0], given.select(torch.arange(0)), index)[1]) == 0
+
+
+def test_frequency_decides_where_similarity_hardly_does(cdb):
+    names, index = table_and_index(cdb)
+    query = F.normalize(index.vectors[names.name_row["mitral~stenosis"]][None], dim=1)
+    candidates = Candidates.of([detection("ms", "C1", "C2")], names).cuis
+    plain = choose(query, candidates, index)
+    prior = torch.zeros(len(names.cuis))
+    prior[names.cui_row["C1"]] = float(plain.margin) + 0.01
+    other = choose(query, candidates, replace(index, prior=prior))
+    assert [names.cuis[choice.cui[0]] for choice in (plain, other)] == ["C2", "C1"]
+    assert other.similarity[0] == index.candidate_scores(query, candidates)[0]  # A cosine still.
+    assert torch.isclose(other.margin[0], torch.tensor(0.01), atol=1e-5)

@@ -83,3 +83,11 @@ def test_multi_similarity_is_its_formula(problem):
     near = torch.log1p((torch.exp(-alpha * (cosine - base)) * positives).sum(1)) / alpha
     far = torch.log1p((torch.exp(beta * (cosine - base)) * ~positives).sum(1)) / beta
     assert torch.isclose(loss, (near + far).mean())
+
+
+def test_multi_similarity_within_a_budget_leaves_out_what_is_far(problem):
+    vectors, targets, positives, generator = problem
+    labels = positives.to(torch.int8)
+    whole = MultiSimilarity()(vectors, targets, labels, generator)
+    part = MultiSimilarity(score_budget=4 * 6 * 30)(vectors, targets, labels, generator)
+    assert 0.99 * whole < part <= whole

@@ -79,8 +79,10 @@ def test_the_result_does_not_depend_on_the_batch():
 
 @pytest.mark.parametrize(("queries", "size", "k"), [(0, 10, 3), (3, 0, 3), (3, 10, 0)])
 def test_nothing_to_find(queries, size, k):
-    hits = search(unit(queries, 0), unit(size, 1), k)
-    assert hits.rows.shape == hits.scores.shape == (queries, min(k, size))
+    vectors = unit(size, 1)
+    for compact in (None, Compact.of(vectors, "bfloat16")):
+        hits = search(unit(queries, 0), vectors, k, None, compact)
+        assert hits.rows.shape == hits.scores.shape == (queries, min(k, size))
 
 
 def test_paired_scores_in_chunks(monkeypatch):

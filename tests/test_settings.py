@@ -3,7 +3,8 @@ from hydra import compose, initialize
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from embedlink.settings import check_settings, register_resolvers
+from embedlink.resolvers import register_resolvers
+from embedlink.settings import check_settings
 from embedlink.types import EmbedLinkError
 
 

@@ -45,3 +45,12 @@ def test_long_names_are_cut_to_the_limit(linker):
     sequences = tokenise_names(linker.tokenizer, ["fever " * 30, "cold", ""], 10)
     assert sequences.lengths.tolist() == [10, 3, 2]
     assert sequences.mention.tolist() == [[1, 9], [1, 2], [1, 1]]
+
+
+def test_names_are_tokenised_a_chunk_at_a_time(linker):
+    texts = ["fever", "", "heart failure", "a cold day", "ms"]
+    whole = tokenise_names(linker.tokenizer, texts, 10)
+    parts = tokenise_names(linker.tokenizer, texts, 10, chunk=2)
+    for name in ("ids", "starts", "mention"):
+        assert torch.equal(getattr(whole, name), getattr(parts, name))
+    assert len(tokenise_names(linker.tokenizer, [], 10)) == 0

@@ -11,7 +11,7 @@ from medcat.cdb import CDB
 
 from embedlink.experiment import load_data
 from embedlink.medcat.detection import VocabularyDetector
-from embedlink.settings import register_resolvers
+from embedlink.resolvers import register_resolvers
 from embedlink.types import Detection, Document
 
 CONF = Path(__file__).resolve().parents[2] / "conf"

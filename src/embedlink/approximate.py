@@ -1,22 +1,29 @@
 """Approximate search behind the interface of the exact one, for use bound by latency.
 
-Needs `faiss` (`pip install faiss-cpu`). The index looks into the `probes` nearest of its cells
-only, and scores what it finds exactly, so scores are right and some rows may be missed: report
-`recall` beside every figure that rests on it.
+Needs `faiss` (`pip install faiss-cpu`). It looks into the `probes` nearest of its cells only, and
+scores what it finds exactly, so scores are right and some rows may be missed: report `recall`
+beside every figure that rests on it.
 """
 
 import importlib
+import logging
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from embedlink.progress import progress_bar
 from embedlink.search import Hits, paired_scores, search, table_of_hits
 from embedlink.types import EmbedLinkError
 
+log = logging.getLogger(__name__)
+
 TRAINED_ON = 64
 """Vectors that place each cell, at most."""
+LARGE = 1000
+"""Cells whose placing one waits for; faiss does not say how far it is."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,7 @@ class ApproximateSearch:
 
     vectors: Tensor
     cells: Any
+    probes: int
 
     @classmethod
     def build(
@@ -44,11 +52,19 @@ class ApproximateSearch:
         faiss.omp_set_num_threads(torch.get_num_threads())
         generator = torch.Generator().manual_seed(0)
         sample = torch.randperm(len(vectors), generator=generator)[: count * TRAINED_ON]
+        if count > LARGE:
+            log.info("placing %d cells among %d names takes minutes", count, len(vectors))
         index.train(vectors[sample].float().numpy())
-        for part in vectors.split(65536):
-            index.add(part.float().numpy())
-        index.nprobe = min(probes, count)
-        return cls(vectors, index)
+        with progress_bar(len(vectors), "Sorting names into cells", "names") as bar:
+            for part in vectors.split(65536):
+                index.add(part.float().numpy())
+                bar.update(len(part))
+        return cls(vectors, index, probes)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the inverted file; the vectors are not its own."""
+        return int(_faiss().serialize_index(self.cells).nbytes)
 
     def search(self, queries: Tensor, k: int, allowed: Tensor | None = None) -> Hits:
         """The k best found; arguments and result as in `search.search`.
@@ -56,12 +72,11 @@ class ApproximateSearch:
         Shape: queries (queries, dim), allowed (vectors,) bool.
         """
         k = min(k, len(self.vectors))
-        faiss, parameters = _faiss(), None
+        faiss, wanted = _faiss(), {"nprobe": min(self.probes, self.cells.nlist)}
         if allowed is not None:
-            ids = torch.nonzero(allowed).squeeze(1).numpy()
-            parameters = faiss.SearchParametersIVF(
-                sel=faiss.IDSelectorBatch(ids), nprobe=self.cells.nprobe
-            )
+            bits = np.packbits(allowed.numpy(), bitorder="little")
+            wanted["sel"] = faiss.IDSelectorBitmap(bits)
+        parameters = faiss.SearchParametersIVF(**wanted)
         _, found = self.cells.search(queries.float().numpy(), max(1, k), params=parameters)
         rows = torch.from_numpy(found).sort(dim=1).values[:, :k]
         query, column = (rows >= 0).nonzero(as_tuple=True)
@@ -73,8 +88,12 @@ class ApproximateSearch:
 
     def recall(self, queries: Tensor, k: int) -> float:
         """Share of the true k best that is found. Shape: queries (queries, dim)."""
-        found, true = self.search(queries, k).rows, search(queries, self.vectors, k).rows
-        return float((found[:, :, None] == true[:, None]).any(1).float().mean())
+        return recall(self.search(queries, k).rows, search(queries, self.vectors, k).rows)
+
+
+def recall(found: Tensor, true: Tensor) -> float:
+    """Share of the true rows that were found. Shape: (queries, k) each."""
+    return float((found[:, :, None] == true[:, None]).any(1).float().mean())
 
 
 def _faiss() -> Any:

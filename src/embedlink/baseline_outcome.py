@@ -95,7 +95,7 @@ def _links(baseline: Baseline, table: MentionTable, names: ConceptNames, prior: 
     for (row, _), scores in zip(several, scored, strict=True):
         own = table.candidates.cuis[row]
         cui[row] = own[int((scores + _TIE * prior)[own.numpy()].argmax())]
-    return Links(cui, torch.zeros(len(cui)), torch.ones(len(cui)))
+    return Links(cui, torch.zeros(len(cui)), torch.ones(len(cui)), torch.empty(len(cui), 0))
 
 
 def _first_candidates(table: MentionTable) -> Tensor:

@@ -27,27 +27,27 @@ def calibration_error(probability: Tensor, linked: Tensor, bins: int = BINS) -> 
     return float(distance.abs().sum() / len(probability))
 
 
-def fit_platt(logits: Tensor, tagged: Tensor, linked: Tensor) -> tuple[float, float, float]:
-    """Weights of the logits and of the tagger's log odds, and a shift, that calibrate their sum.
+def fit_platt(signs: Tensor, right: Tensor) -> Tensor | None:
+    """Weights that make `sigmoid(signs @ weights)` a calibrated probability.
 
-    Platt 1999, with his targets, which keep the fit finite where one line parts the classes, for
-    two inputs. (1, 0, 0), which changes nothing, where there is nothing to fit: one class only,
-    equal logits, or logits that would have to be turned round. Shape: logits, tagged, linked
-    (detections,); linked bool.
+    Platt 1999, with his targets, which keep the fit finite where one plane parts the classes, for
+    several signs. None where there is nothing to fit: one class only, or a first sign (the logit)
+    that is the same everywhere. Shape: signs (detections, signs), right (detections,) bool ->
+    (signs,).
     """
-    right = int(linked.sum())
-    wrong = len(linked) - right
-    nothing = (1.0, 0.0, 0.0)
-    if not right or not wrong or float(logits.max() - logits.min()) < 1e-6:
-        return nothing
-    inputs = torch.stack([logits, tagged, torch.ones_like(logits)], 1).double().numpy()
-    targets = np.where(linked.numpy(), (right + 1) / (right + 2), 1 / (wrong + 2))
+    good = int(right.sum())
+    bad = len(right) - good
+    if not good or not bad or float(signs[:, 0].max() - signs[:, 0].min()) < 1e-6:
+        return None
+    inputs = signs.double().numpy()
+    targets = np.where(right.numpy(), (good + 1) / (good + 2), 1 / (bad + 2))
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        """Cross-entropy at (scale, tagged, shift), and its gradient."""
+        """Cross-entropy, and its gradient."""
         scaled = inputs @ weights
         value = np.mean(np.logaddexp(0, scaled) - targets * scaled)
         return float(value), inputs.T @ (expit(scaled) - targets) / len(targets)
 
-    scale, weight, shift = minimize(loss, nothing, jac=True, method="BFGS").x.tolist()
-    return (scale, weight, shift) if scale > 0 else nothing
+    start = np.eye(1, inputs.shape[1])[0]  # The logit as it is.
+    fitted = minimize(loss, start, jac=True, method="BFGS").x
+    return torch.from_numpy(fitted).float()

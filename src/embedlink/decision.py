@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 FEATURES = ("similarity", "margin", "several", "seen", "log_odds")
+UNCALIBRATED = [1.0, 0.0, 0.0, 0.0]
+"""Weights of logit, tagger and similarity, and shift, that leave the logit as it is."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +64,19 @@ class NameCounts:
 
 
 class LinkDecision(nn.Module):
-    """Logistic model of whether a detection is to be linked, and the operating point.
+    """Logistic model of whether a detection is to be linked, its calibration and threshold.
 
-    `threshold` is the least probability that links; 0, as before training, links everything.
-    `scale` and `shift` of the logits, and the weight `tagged` of the tagger's log odds, are the
-    calibration, fitted on validation documents beside the threshold. Training does not see them:
-    the tagger knows the training documents by heart.
+    The head learns from training documents whether annotators linked what was detected. The
+    calibration turns its logit, the tagger's log odds and the similarity of the chosen concept
+    into the probability that the link is right. It is fitted on validation documents, apart for
+    detections with and without a name; training documents cannot teach it, since the tagger knows
+    them by heart. `threshold` is the least probability that links; 0, as before training, links
+    everything. Shape: calibration (2, 4), of detections without and with a name: weights of
+    logit, tagger and similarity, and a shift.
     """
 
     threshold: Tensor
-    scale: Tensor
-    shift: Tensor
-    tagged: Tensor
+    calibration: Tensor
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -81,9 +84,7 @@ class LinkDecision(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.register_buffer("threshold", torch.tensor(0.0))
-        self.register_buffer("scale", torch.tensor(1.0))
-        self.register_buffer("shift", torch.tensor(0.0))
-        self.register_buffer("tagged", torch.tensor(0.0))
+        self.register_buffer("calibration", torch.tensor([UNCALIBRATED, UNCALIBRATED]))
 
     def forward(self, vectors: Tensor, features: Tensor) -> Tensor:
         """Logits of linking. Shape: vectors (n, dim), features (n, features) -> (n,)."""
@@ -92,24 +93,28 @@ class LinkDecision(nn.Module):
         logits: Tensor = self.head(inputs)
         return logits.squeeze(1)
 
-    def probability(self, vectors: Tensor, features: Tensor, tagged: Tensor) -> Tensor:
-        """Calibrated probability of linking, in [0, 1].
+    def signs(self, vectors: Tensor, features: Tensor, tagged: Tensor) -> Tensor:
+        """What the calibration weighs: logit, tagger, similarity, and 1 for the shift.
 
-        Shape: as `forward`, tagged (n,) log odds of the tagger -> (n,).
+        Shape: as `forward`, tagged (n,) log odds of the tagger -> (n, 4).
         """
-        logits = self.scale * self(vectors, features) + self.tagged * tagged.to(vectors.device)
-        return torch.sigmoid(logits + self.shift)
+        logits, similarity = self(vectors, features), features[:, FEATURES.index("similarity")]
+        tagged = tagged.to(logits.device)
+        return torch.stack([logits, tagged, similarity, torch.ones_like(logits)], 1)
 
-    def calibrate(self, scale: float, tagged: float, shift: float) -> None:
-        """Set what the logits and the tagger's log odds are multiplied by, and the shift."""
-        for own, value in ((self.scale, scale), (self.tagged, tagged), (self.shift, shift)):
-            own.fill_(value)
+    def probability(self, signs: Tensor, named: Tensor) -> Tensor:
+        """Calibrated probability that a link is right, in [0, 1].
+
+        Shape: signs (n, 4), named (n,) bool -> (n,).
+        """
+        return torch.sigmoid((signs * self.calibration[named.long()]).sum(1))
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, *arguments: Any
     ) -> None:
-        """Weights saved before there was a calibration load as they were: without one."""
-        state_dict.setdefault(f"{prefix}scale", torch.tensor(1.0))
-        state_dict.setdefault(f"{prefix}shift", torch.tensor(0.0))
-        state_dict.setdefault(f"{prefix}tagged", torch.tensor(0.0))
+        """Weights saved before there was this calibration load as they were."""
+        scale = state_dict.pop(f"{prefix}scale", torch.tensor(1.0))
+        shift = state_dict.pop(f"{prefix}shift", torch.tensor(0.0))
+        older = torch.stack([scale, torch.zeros(()), torch.zeros(()), shift])
+        state_dict.setdefault(f"{prefix}calibration", older.repeat(2, 1))
         super()._load_from_state_dict(state_dict, prefix, *arguments)

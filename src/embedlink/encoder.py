@@ -12,7 +12,6 @@ from typing import Literal
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F
-from tqdm.auto import tqdm
 from transformers import (
     PreTrainedModel,
 )
@@ -20,6 +19,7 @@ from transformers import (
 from embedlink.last_layer import MentionTokens, can_narrow, narrow_layer
 from embedlink.layers import encoder_layers, lower_part, upper_part
 from embedlink.precision import Precision, computing_in
+from embedlink.progress import progress_bar
 from embedlink.tokens import EncoderBatch, Sequences, Share
 from embedlink.types import EmbedLinkError
 
@@ -28,9 +28,6 @@ Pooling = Literal["mention", "window"]
 
 CPU_TOKENS, GPU_TOKENS = 4096, 65536
 """Tokens in a batch: what stays in a processor's cache, and what fills a GPU."""
-
-PROGRESS_DELAY = 2
-"""Seconds of work before a progress bar shows."""
 
 
 class ContextEncoder(nn.Module):
@@ -144,8 +141,9 @@ class ContextEncoder(nn.Module):
         progress: str | None = None,
         precision: Precision | None = None,
         together: bool = False,
+        dtype: torch.dtype = torch.float32,
     ) -> Tensor:
-        """Encode all sequences, batched by length. Shape: (sequences, dim) float32 on the CPU.
+        """Encode all sequences, batched by length. Shape: (sequences, dim) `dtype` on the CPU.
 
         `progress` names a progress bar; without it there is none. Where several processes train
         (torch.distributed), `together` lets each encode its share; all of them must call it.
@@ -155,12 +153,13 @@ class ContextEncoder(nn.Module):
         if shared:
             mine = Share(sequences, distributed.get_rank(), distributed.get_world_size())
         # On the device until the end: copying every batch back would wait for every batch.
-        vectors = torch.zeros(len(sequences), self.dim, device=self.device)
+        kept = torch.float32 if shared else dtype  # Not every backend sums bfloat16.
+        vectors = torch.zeros(len(sequences), self.dim, dtype=kept, device=self.device)
         for rows, result in self.run(self, mine, token_budget, progress, precision):
-            vectors[rows.to(self.device)] = result.float()
+            vectors[rows.to(self.device)] = result.to(kept)
         if shared:
             distributed.all_reduce(vectors)  # The rows of the others are zero here.
-        return vectors.cpu()
+        return vectors.cpu().to(dtype)
 
     def run(
         self,
@@ -177,16 +176,7 @@ class ContextEncoder(nn.Module):
         was_training = self.training
         self.train(False)
         budget = token_budget or (GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS)
-        hidden = True if progress is None else None  # None: hidden where no one looks on.
-        bar = tqdm(
-            total=len(sequences),
-            desc=progress,
-            disable=hidden,
-            unit="seq",
-            leave=False,
-            delay=PROGRESS_DELAY,
-        )
-        with bar:
+        with progress_bar(len(sequences), progress, "texts") as bar:
             for rows in sequences.batches(budget):
                 batch = _pinned(sequences.batch(rows), self.device).to(self.device)
                 # The contexts end before the yield, or they would hold in the caller.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from embedlink.calibration import fit_platt
-from embedlink.decision import LinkDecision, NameCounts
+from embedlink.decision import UNCALIBRATED, LinkDecision, NameCounts
 from embedlink.figures import RANKS, Outcome, count_all, gold_of, split_figures
 from embedlink.index import ConceptIndex
 from embedlink.linking import Links, completed, link
@@ -107,6 +107,18 @@ def trade_offs(
     return rows
 
 
+def right_links(table: MentionTable, links: Links, names: ConceptNames, rule: CodeRule) -> Tensor:
+    """Whether a link of each detection would count as right. Shape: (spans,) bool."""
+    right = torch.zeros(len(table), dtype=torch.bool)
+    for at, (gold, _) in enumerate(gold_of(table, rule)):
+        pairs = {(mention.start, cui) for mention in gold for cui in mention.cuis}
+        rows = table.detection_rows[at].tolist()
+        for row, detection in zip(rows, table.detections[at], strict=True):
+            cui = int(links.cui[row])
+            right[row] = cui >= 0 and (detection.start, names.cuis[cui]) in pairs
+    return right
+
+
 @dataclass(frozen=True)
 class Scorer:
     """Scores a split with one linker: its index, its link decision and its name counts.
@@ -130,17 +142,15 @@ class Scorer:
     def fit(
         self, table: MentionTable, vectors: Tensor, point: OperatingPoint | None = None
     ) -> None:
-        """Calibrate the decision on this split and set its threshold. Shape: (spans, dim).
-
-        Without a tagger the calibration keeps the order of the probabilities: it moves the
-        threshold, not what the threshold lets through.
-        """
-        self.decision.calibrate(1.0, 0.0, 0.0)
-        detected = table.detected
-        raw = self.links(table, vectors).probability[detected]
-        logits = torch.logit(raw, eps=1e-7)
-        tagged = table.candidates.tagged[detected]
-        self.decision.calibrate(*fit_platt(logits, tagged, table.linked[detected]))
+        """Calibrate the decision on this split and set its threshold. Shape: (spans, dim)."""
+        self.decision.calibration.copy_(torch.tensor([UNCALIBRATED, UNCALIBRATED]))
+        links = self.links(table, vectors)
+        right = right_links(table, links, self.names, self.code_rule)
+        for named in (False, True):
+            rows = table.detected & ((table.candidates.name >= 0) == named)
+            weights = fit_platt(links.signs[rows], right[rows])
+            if weights is not None:
+                self.decision.calibration[int(named)] = weights
         links = self.links(table, vectors)
         best = best_threshold(table, links, self.names, self.code_rule, point)
         self.decision.threshold.fill_(best)

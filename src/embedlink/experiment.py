@@ -120,6 +120,7 @@ def linker_settings(cfg: DictConfig) -> LinkerSettings:
         projection=cfg.model.projection,
         representative=cfg.model.representative,
         surface_weight=cfg.model.surface_weight,
+        frequency_weight=cfg.model.frequency_weight,
     )
 
 
@@ -128,7 +129,12 @@ def learn_detection(cfg: DictConfig, data: Data, folder: Path) -> None:
     wanted = cfg.detection.get("tagger")
     if wanted is None:
         return
-    if wanted.folder is None:
+    of_resumed = Path(cfg.resume).parent.parent / "tagger" if cfg.resume else None
+    if wanted.folder is not None:
+        folder = Path(wanted.folder)
+    elif of_resumed is not None and of_resumed.is_dir():
+        folder = of_resumed
+    else:
         settings = TaggerSettings(wanted.encoder, wanted.max_tokens)
         trainer = _plain_trainer(cfg, wanted.epochs)
         L.seed_everything(cfg.seed, verbose=False)
@@ -139,7 +145,7 @@ def learn_detection(cfg: DictConfig, data: Data, folder: Path) -> None:
         )  # fmt: skip
         with written_aside(folder) as aside:
             tagger.save(aside)
-    use_tagger(data.cdb, Path(wanted.folder or folder), wanted.least_probability)
+    use_tagger(data.cdb, folder, wanted.least_probability)
 
 
 def use_tagger(cdb: CDB, folder: Path, least: float) -> None:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,10 +22,10 @@ class Groups:
     @classmethod
     def of(cls, lists: Iterable[list[int]]) -> "Groups":
         """Flatten a list of lists of rows."""
-        kept = [torch.tensor(rows, dtype=torch.int64) for rows in lists]
-        sizes = torch.tensor([0, *(len(rows) for rows in kept)], dtype=torch.int64)
-        rows = torch.cat(kept) if kept else torch.empty(0, dtype=torch.int64)
-        return cls(rows, sizes.cumsum(0))
+        kept = list(lists)
+        sizes = torch.tensor([len(rows) for rows in kept], dtype=torch.int64)
+        rows = np.fromiter(chain.from_iterable(kept), np.int64, int(sizes.sum()))
+        return cls.sized(torch.from_numpy(rows), sizes)
 
     @classmethod
     def sized(cls, rows: Tensor, sizes: Tensor) -> "Groups":

@@ -1,4 +1,4 @@
-"""The concept index: vectors of all names and concepts, and exact search over them.
+"""The concept index: vectors of all names and concepts, and search over them.
 
 It knows tensors and rows only; what the rows mean is in `names.ConceptNames`.
 """
@@ -12,9 +12,21 @@ from torch import Tensor
 from embedlink.approximate import ApproximateSearch
 from embedlink.groups import Groups
 from embedlink.precision import has_bfloat16
-from embedlink.search import Compact, Hits, paired_scores, place_in_group, search, table_of_hits
+from embedlink.search import (
+    Compact,
+    Form,
+    Hits,
+    Search,
+    paired_scores,
+    place_in_group,
+    search,
+    table_of_hits,
+)
 
 __all__ = ["ConceptIndex", "Hits", "paired_scores"]
+
+PRIOR_DEPTH = 16
+"""So many of the nearest concepts a prior reorders: it is small beside what parts them."""
 
 
 @dataclass(frozen=True)
@@ -23,15 +35,17 @@ class ConceptIndex:
 
     `distinct_names_of_cui` leaves out names shared by several concepts: where a shared name
     scores best, they decide between its concepts. Shape: vectors (texts, dim), the first
-    `len(cuis_of_name)` of them names; representative (concepts,) rows of `vectors`. Search is
-    exact unless `approximate` holds an index of the names.
+    `len(cuis_of_name)` of them names; representative (concepts,) rows of `vectors`; prior
+    (concepts,) what counts beside a concept's cosine when concepts are ranked. Search is
+    exact unless `search_by` is `approximate`; what it needs is made when first needed.
     """
 
     vectors: Tensor
     representative: Tensor
     cuis_of_name: Groups
     distinct_names_of_cui: Groups
-    approximate: ApproximateSearch | None = None
+    prior: Tensor | None = None
+    search_by: Search = "auto"
 
     @property
     def name_vectors(self) -> Tensor:
@@ -45,9 +59,21 @@ class ConceptIndex:
 
     @cached_property
     def compact(self) -> Compact:
-        """What the first pass of a search reads of the names; made when first needed."""
-        names = self.searched
-        return Compact.of(names, "bfloat16" if has_bfloat16(names.device) else "float32")
+        """What the first pass of an exact search reads of the names."""
+        return Compact.of(self.searched, self._form(self.searched.device))
+
+    def _form(self, device: torch.device) -> Form:
+        if self.search_by in ("float32", "bfloat16"):
+            return self.search_by
+        # Products of bytes want more than 16 queries on a GPU, where a document has few.
+        if self.search_by == "int8" and device.type == "cpu":
+            return "int8"
+        return "bfloat16" if has_bfloat16(device) else "float32"
+
+    @cached_property
+    def approximate(self) -> ApproximateSearch:
+        """The names sorted into cells."""
+        return ApproximateSearch.build(self.name_vectors)
 
     @property
     def cui_vectors(self) -> Tensor:
@@ -56,16 +82,26 @@ class ConceptIndex:
 
     def search_names(self, queries: Tensor, k: int, allowed: Tensor | None = None) -> Hits:
         """The k best names of each query; see `search`. Shape: queries (queries, dim)."""
-        if self.approximate is not None:
+        if self.search_by == "approximate" and len(self.cuis_of_name):
             return self.approximate.search(queries, k, allowed)
         return search(queries, self.searched, k, allowed, self.compact)
 
     def search_cuis(self, queries: Tensor, k: int, allowed: Tensor | None = None) -> Hits:
         """The k best concepts, each by its best name. Shape: queries (queries, dim).
 
-        Concepts that share that name rank by their best distinct name. Exact: names are
-        searched deeper until every query has k concepts, or the names run out.
+        Concepts that share that name rank by their best distinct name. Names are searched
+        deeper until every query has k concepts, or the names run out. A prior reorders the
+        first k concepts, or `PRIOR_DEPTH`; the scores stay cosines.
         """
+        if self.prior is None:
+            return self._nearest_cuis(queries, k, allowed)
+        near = self._nearest_cuis(queries, max(k, PRIOR_DEPTH), allowed)
+        ranked = near.scores + self.prior[near.rows.clamp(min=0)]
+        ranked[near.rows < 0] = -torch.inf
+        order = ranked.argsort(dim=1, descending=True, stable=True)[:, :k]
+        return Hits(near.scores.gather(1, order), near.rows.gather(1, order))
+
+    def _nearest_cuis(self, queries: Tensor, k: int, allowed: Tensor | None) -> Hits:
         k = min(k, len(self.representative))
         scores = torch.full((len(queries), k), -torch.inf)
         rows = torch.full((len(queries), k), -1, dtype=torch.int64)

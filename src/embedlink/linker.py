@@ -22,6 +22,7 @@ from embedlink.index import ConceptIndex
 from embedlink.names import ConceptNames, Representative
 from embedlink.pickling import PickledByValue
 from embedlink.pretrained import load_encoder
+from embedlink.streaming import StreamedNames
 from embedlink.tokens import Sequences, TokenSequences, tokenise_names
 from embedlink.types import EmbedLinkError
 from embedlink.windows import WindowCutter
@@ -48,6 +49,7 @@ class LinkerSettings:
     projection: bool = False
     representative: Representative = "preferred"
     surface_weight: float = 0.0  # of the mention's own text beside its context
+    frequency_weight: float = 0.0  # of log(1 + a concept's training mentions) beside cosines
     dtype: Literal["float32", "bfloat16"] = "float32"  # of encoder and index, here and on disk
 
 
@@ -55,7 +57,8 @@ class LinkerSettings:
 class Linker(PickledByValue):
     """The context model with its tokenizer, link decision and settings.
 
-    `counts` says of the names seen in training how often each was (detected, linked).
+    `counts` says of the names seen in training how often each was (detected, linked),
+    `frequencies` of the concepts how many mentions they had there.
     """
 
     settings: LinkerSettings
@@ -63,6 +66,7 @@ class Linker(PickledByValue):
     tokenizer: PreTrainedTokenizerBase
     decision: LinkDecision
     counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    frequencies: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.encoder.to(DTYPES[self.settings.dtype])
@@ -85,7 +89,8 @@ class Linker(PickledByValue):
 
     def tokenise(self, names: ConceptNames) -> TokenSequences:
         """Token ids of all texts of the table."""
-        return tokenise_names(self.tokenizer, names.texts, self.settings.max_name_tokens)
+        limit = self.settings.max_name_tokens
+        return tokenise_names(self.tokenizer, names.texts, limit, progress="Tokenising names")
 
     def build_index(
         self,
@@ -96,9 +101,33 @@ class Linker(PickledByValue):
         together: bool = False,
     ) -> ConceptIndex:
         """Encode all names and representative names; arguments as in `ContextEncoder.encode`."""
-        sequences = self.tokenise(names) if tokens is None else tokens
-        vectors = self.encoder.encode(sequences, token_budget, progress, together=together)
-        return index_of(vectors.to(DTYPES[self.settings.dtype]), names)
+        if tokens is None:
+            tokens = StreamedNames(self.tokenizer, names.texts, self.settings.max_name_tokens)
+        dtype = DTYPES[self.settings.dtype]
+        vectors = self.encoder.encode(
+            tokens, token_budget, progress, together=together, dtype=dtype
+        )
+        return self.index_of(vectors, names)
+
+    def index_of(self, vectors: Tensor, names: ConceptNames) -> ConceptIndex:
+        """An index over encoded texts. Shape: vectors (texts, dim)."""
+        return ConceptIndex(
+            vectors,
+            names.representative,
+            names.cuis_of_name,
+            names.distinct_names_of_cui,
+            self._prior(names),
+        )
+
+    def _prior(self, names: ConceptNames) -> Tensor | None:
+        """What a concept's frequency in training counts beside cosines. Shape: (concepts,).
+
+        Where context does not tell concepts apart, the one that annotators met more often wins.
+        """
+        if not self.frequencies or not self.settings.frequency_weight:
+            return None
+        seen = torch.tensor([self.frequencies.get(cui, 0) for cui in names.cuis])
+        return self.settings.frequency_weight * torch.log1p(seen.float())
 
     def name_counts(self, names: ConceptNames) -> NameCounts:
         """`counts` in rows of the table; names it does not hold are left out."""
@@ -127,7 +156,12 @@ class Linker(PickledByValue):
             weights |= {f"projection.{key}": tensor for key, tensor in state.items()}
         plain = {key: tensor.detach().cpu().contiguous() for key, tensor in weights.items()}
         save_file(plain, folder / WEIGHTS)
-        described = {"format": FORMAT, "settings": asdict(self.settings), "counts": self.counts}
+        described = {
+            "format": FORMAT,
+            "settings": asdict(self.settings),
+            "counts": self.counts,
+            "frequencies": self.frequencies,
+        }
         (folder / SETTINGS).write_text(json.dumps(described, indent=1), encoding="utf-8")
         save_file({"vectors": index.vectors.contiguous()}, folder / INDEX)
         (folder / INDEX_OF).write_text(json.dumps(self._index_of(names)), encoding="utf-8")
@@ -141,6 +175,7 @@ class Linker(PickledByValue):
         try:
             settings = LinkerSettings(**described["settings"])
             counts = {name: (int(d), int(k)) for name, (d, k) in described["counts"].items()}
+            frequencies = {cui: int(n) for cui, n in described.get("frequencies", {}).items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise EmbedLinkError(f"{folder / SETTINGS}: {_CORRUPT} ({error})") from error
         encoder = ContextEncoder(
@@ -154,7 +189,7 @@ class Linker(PickledByValue):
                 encoder.projection.load_state_dict(_under("projection.", weights))
         except RuntimeError as error:
             raise EmbedLinkError(f"{folder / WEIGHTS}: the weights do not fit: {error}") from error
-        linker.counts = counts
+        linker.counts, linker.frequencies = counts, frequencies
         linker.encoder.eval()
         return linker
 
@@ -165,7 +200,7 @@ class Linker(PickledByValue):
         vectors = read_tensors(folder / INDEX).get("vectors")
         if vectors is None or vectors.shape != (len(names.texts), self.encoder.dim):
             raise EmbedLinkError(f"{folder / INDEX}: {_CORRUPT}")
-        return index_of(vectors, names)
+        return self.index_of(vectors, names)
 
     def _index_of(self, names: ConceptNames) -> dict[str, str]:
         return {"names": names.digest, "weights": self.digest()}
@@ -179,13 +214,6 @@ class Linker(PickledByValue):
                 tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
             )
         return sha.hexdigest()
-
-
-def index_of(vectors: Tensor, names: ConceptNames) -> ConceptIndex:
-    """An index over encoded texts. Shape: vectors (texts, dim)."""
-    return ConceptIndex(
-        vectors, names.representative, names.cuis_of_name, names.distinct_names_of_cui
-    )
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -62,12 +62,14 @@ class Links(NamedTuple):
     """The choice for each mention; `cui` is -1 where it has no candidate.
 
     Shape: cui (mentions,) concept rows; similarity (mentions,) cosine in [-1, 1] of the chosen
-    concept; probability (mentions,) of linking, in [0, 1].
+    concept; probability (mentions,) that the link is right, in [0, 1]; signs (mentions, 4) that
+    it was made from, see `LinkDecision.signs`.
     """
 
     cui: Tensor
     similarity: Tensor
     probability: Tensor
+    signs: Tensor
 
 
 class Choice(NamedTuple):
@@ -83,7 +85,8 @@ def choose(
 ) -> Choice:
     """Take each mention's best candidate; equal scores go to the first of the candidates.
 
-    `scores` (members,) of the candidates are looked up in the index unless given.
+    `scores` (members,) of the candidates are looked up in the index unless given. The index's
+    prior of the concepts counts beside them.
     """
     if scores is None:
         scores = index.candidate_scores(vectors, candidates)
@@ -93,15 +96,19 @@ def choose(
         return Choice(none, torch.zeros(count), torch.zeros(count))
     column = torch.arange(width)
     filled = column < candidates.sizes[:, None]  # (mentions, width)
-    table = torch.full((count, width), -torch.inf)
-    table[filled] = scores
+    similarity = torch.full((count, width), -torch.inf)
+    similarity[filled] = scores
+    table = similarity.clone()
+    if index.prior is not None:
+        table[filled] += index.prior[candidates.rows]
     best, at = table.max(1)
     rest = table.scatter(1, at[:, None], -torch.inf).amax(1)
     cui = torch.full((count, width), -1, dtype=torch.int64)
     cui[filled] = candidates.rows
     some = candidates.sizes > 0
     margin = torch.where(candidates.sizes > 1, best - rest, 0.0)
-    return Choice(cui.gather(1, at[:, None]).squeeze(1), torch.where(some, best, 0.0), margin)
+    own = similarity.gather(1, at[:, None]).squeeze(1)
+    return Choice(cui.gather(1, at[:, None]).squeeze(1), torch.where(some, own, 0.0), margin)
 
 
 def completed(vectors: Tensor, candidates: Groups, index: ConceptIndex) -> tuple[Groups, Tensor]:
@@ -150,5 +157,6 @@ def link(
     """
     choice = choose(vectors, candidates.cuis, index, scores)
     features = decision_features(choice, candidates.cuis.sizes, counts.features(candidates.name))
-    probability = decision.probability(vectors, features, candidates.tagged)
-    return Links(choice.cui, choice.similarity, probability)
+    signs = decision.signs(vectors, features, candidates.tagged)
+    probability = decision.probability(signs, candidates.name >= 0)
+    return Links(choice.cui, choice.similarity, probability, signs)

@@ -11,7 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from embedlink.negatives import HIDDEN, NEGATIVE, POSITIVE, sample_negatives
+from embedlink.negatives import (
+    HIDDEN,
+    POSITIVE,
+    SCORE_BUDGET,
+    hardest,
+    sample_negatives,
+    sample_positives,
+    worth_scoring,
+)
 
 Targets = Literal["names", "cuis"]
 """What a mention is compared with: all names, or one representative name for each concept."""
@@ -32,7 +40,8 @@ class LogitScale(nn.Module):
 class SampledSoftmax(nn.Module):
     """One positive against k sampled hard negatives: the objective of pull request 392.
 
-    The positive is drawn among the gold concept's names, and none of them is a negative.
+    The positive is drawn among the gold concept's names, and none of them is a negative. At most
+    `score_budget` bytes of scores are held at a time; the pool is the same whatever it is.
     """
 
     def __init__(
@@ -42,10 +51,12 @@ class SampledSoftmax(nn.Module):
         k: int = 10,
         pool_size: int = 4096,
         temperature: float = 0.1,
+        score_budget: int = SCORE_BUDGET,
     ) -> None:
         super().__init__()
         self.scale = LogitScale(scale, learnable_scale)
         self.k, self.pool_size, self.temperature = k, pool_size, temperature
+        self.score_budget = score_budget
 
     def forward(
         self, vectors: Tensor, targets: Tensor, labels: Tensor, generator: torch.Generator
@@ -55,14 +66,11 @@ class SampledSoftmax(nn.Module):
         Shape: vectors (batch, dim), targets (targets, dim) both of unit length, labels
         (batch, targets) int8 with one or more `POSITIVE` a row -> ().
         """
-        positives = labels == POSITIVE
         with torch.no_grad():
-            scores = vectors.detach() @ targets.T  # (batch, targets)
-            negatives = sample_negatives(
-                scores, labels != NEGATIVE, self.k, self.pool_size, self.temperature, generator
-            )  # (batch, k)
-            positive = torch.multinomial(positives.float().cpu(), 1, generator=generator)
-        rows = torch.cat([positive.to(negatives.device), negatives], 1)  # (batch, 1 + k)
+            pool = hardest(vectors, targets, labels, self.pool_size, self.score_budget)
+            negatives = sample_negatives(pool, self.k, self.temperature, generator)  # (batch, k)
+            positive = sample_positives(labels, generator)
+        rows = torch.cat([positive[:, None], negatives], 1)  # (batch, 1 + k)
         logits = self.scale(torch.einsum("bd,bkd->bk", vectors, targets[rows]))
         return F.cross_entropy(
             logits, torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
@@ -81,7 +89,7 @@ class MarginalSoftmax(nn.Module):
         self,
         scale: float = 20.0,
         learnable_scale: bool = True,
-        score_budget: int = 256 * 2**20,
+        score_budget: int = SCORE_BUDGET,
     ) -> None:
         super().__init__()
         self.scale = LogitScale(scale, learnable_scale)
@@ -91,7 +99,7 @@ class MarginalSoftmax(nn.Module):
         self, vectors: Tensor, targets: Tensor, labels: Tensor, generator: torch.Generator
     ) -> Tensor:
         """Negative log marginal likelihood; shapes as in `SampledSoftmax.forward`."""
-        keep = self._hardest(vectors, targets, labels == POSITIVE)
+        keep = worth_scoring(vectors, targets, labels, self.score_budget)
         if keep is not None:
             targets, labels = targets[keep], labels[:, keep]
         logits = self.scale(vectors @ targets.T)  # (batch, targets)
@@ -99,14 +107,3 @@ class MarginalSoftmax(nn.Module):
         gold = logits.masked_fill(labels != POSITIVE, -torch.inf).logsumexp(1)
         loss: Tensor = (logits.logsumexp(1) - gold).mean()
         return loss
-
-    @torch.no_grad()
-    def _hardest(self, vectors: Tensor, targets: Tensor, positives: Tensor) -> Tensor | None:
-        room = max(1, self.score_budget // (4 * max(1, len(vectors))))
-        if len(targets) <= room:
-            return None
-        hardness = torch.full((len(targets),), -torch.inf, device=vectors.device)
-        for low in range(0, len(targets), room):
-            hardness[low : low + room] = (vectors @ targets[low : low + room].T).amax(0)
-        hardness[positives.any(0)] = torch.inf
-        return hardness.topk(room).indices.sort().values

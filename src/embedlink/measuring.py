@@ -9,7 +9,7 @@ from torch import Tensor
 from embedlink.calibration import calibration_error
 from embedlink.comparison import counts_file
 from embedlink.document_counts import DocumentCounts
-from embedlink.evaluation import Scorer, trade_offs
+from embedlink.evaluation import Scorer, right_links, trade_offs
 from embedlink.figures import Outcome, split_figures
 from embedlink.mentions import MentionTable
 from embedlink.names import ConceptNames
@@ -70,7 +70,8 @@ def measure_linker(scorer: Scorer, table: MentionTable, vectors: Tensor) -> Meas
     links = scorer.links(table, vectors)
     threshold = float(scorer.decision.threshold)
     detected = table.detected
-    error = calibration_error(links.probability[detected], table.linked[detected])
+    right = right_links(table, links, scorer.names, scorer.code_rule)
+    error = calibration_error(links.probability[detected], right[detected])
     own = {"calibration_error": error, "threshold": threshold}
     curve = trade_offs(table, links, scorer.names, scorer.code_rule)
     return Measured(measured.figures | own, measured.documents, curve, threshold)

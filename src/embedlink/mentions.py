@@ -11,6 +11,7 @@ from embedlink.decision import NameCounts
 from embedlink.groups import Groups
 from embedlink.linking import Candidates
 from embedlink.names import ConceptNames
+from embedlink.progress import watched
 from embedlink.tokens import MentionSequences, TokenSequences
 from embedlink.types import Detection, Document
 from embedlink.windows import WindowCutter
@@ -88,7 +89,8 @@ def mention_table(
             detection = detection_of.get(span)
             linked = detection is not None and is_linked(detection, right)
             rows.append((at, gold_of.get(span, NOT_GOLD), detection, linked))
-    windows = cutter((d.text, s) for d, s in zip(documents, spans, strict=True))
+    seen = watched(documents, "Cutting windows", "documents")
+    windows = cutter((d.text, s) for d, s in zip(seen, spans, strict=True))
     nothing = Detection(0, 0, "", ())
     candidates = Candidates.of([row[2] or nothing for row in rows], names)
     return MentionTable(

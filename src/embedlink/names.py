@@ -15,6 +15,7 @@ from medcat.cdb import CDB
 from torch import Tensor
 
 from embedlink.groups import Groups
+from embedlink.progress import watched
 
 Representative = Literal["preferred", "longest"]
 """Which string stands for a concept: its preferred name (else the longest), or the longest."""
@@ -101,7 +102,7 @@ def concept_names(cdb: CDB, representative: Representative = "preferred") -> Con
     cui_row = {cui: row for row, cui in enumerate(cuis)}
     links = [
         sorted(cui_row[cui] for cui in cdb.name2info[name]["per_cui_status"] if cui in cui_row)
-        for name in names
+        for name in watched(names, "Reading names", "names")
     ]
     texts = [name.replace(separator, " ") for name in names]
     text_row = {text: row for row, text in reversed(list(enumerate(texts)))}

@@ -1,5 +1,7 @@
 """Hard negatives, drawn among the targets that score highest."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -7,43 +9,97 @@ POSITIVE, NEGATIVE, HIDDEN = 1, 0, -1
 """What a target is to a mention: a name of its concept, of another one, or left out."""
 
 
+SCORE_BUDGET = 256 * 2**20
+"""Bytes of scores of targets that a training step holds at a time."""
+
+
+class Pool(NamedTuple):
+    """The negatives of each mention that score highest, best first.
+
+    Shape: scores (batch, pool) cosine, -inf where a mention has fewer; rows (batch, pool) int64.
+    """
+
+    scores: Tensor
+    rows: Tensor
+
+
+def hardest(
+    vectors: Tensor, targets: Tensor, labels: Tensor, count: int, score_budget: int = SCORE_BUDGET
+) -> Pool:
+    """The `count` negatives of each mention that score highest, from few scores at a time.
+
+    Shape: vectors (batch, dim), targets (targets, dim), labels (batch, targets) int8.
+    """
+    columns = max(1, score_budget // (4 * max(1, len(vectors))))
+    best = Pool(vectors.new_empty((len(vectors), 0)), labels.new_empty((len(vectors), 0)).long())
+    for low in range(0, len(targets), columns):
+        scores = vectors @ targets[low : low + columns].T  # (batch, columns)
+        scores.masked_fill_(labels[:, low : low + columns] != NEGATIVE, -torch.inf)
+        part = scores.topk(min(count, scores.shape[1]), dim=1)
+        found = torch.cat([best.scores.to(part.values.dtype), part.values], 1)
+        rows = torch.cat([best.rows, part.indices + low], 1)
+        kept = found.topk(min(count, found.shape[1]), dim=1)
+        best = Pool(kept.values, rows.gather(1, kept.indices))
+    return best
+
+
 def sample_negatives(
-    scores: Tensor,
-    positives: Tensor,
-    k: int,
-    pool_size: int,
-    temperature: float,
-    generator: torch.Generator | None = None,
+    pool: Pool, k: int, temperature: float, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Draw k targets a row, without replacement, from the `pool_size` best non-positive ones.
+    """Draw k targets a row from the pool, without replacement.
 
     A target is drawn with probability proportional to exp(score / temperature): the sampling of
-    pull request 392 of cogstack-nlp. Shape: scores (batch, targets) cosine, positives
-    (batch, targets) bool -> (batch, negatives) rows of targets, with at most k negatives.
+    pull request 392 of cogstack-nlp. Shape: (batch, negatives) rows of targets, at most k.
     """
-    allowed = scores.masked_fill(positives, -torch.inf)
-    pool = allowed.topk(min(pool_size, scores.shape[1]), dim=1)
-    count = int(torch.isfinite(pool.values).sum(1).min())  # The row with the fewest decides.
+    count = int(torch.isfinite(pool.scores).sum(1).min())  # The row with the fewest decides.
     if count == 0 or k == 0:
-        return scores.new_empty((len(scores), 0), dtype=torch.int64)
+        return pool.rows[:, :0]
     # Gumbel top-k draws without replacement and, unlike multinomial, cannot underflow.
-    noise = torch.rand(pool.values.shape, generator=generator, device="cpu").to(scores.device)
+    noise = torch.rand(pool.scores.shape, generator=generator, device="cpu").to(pool.scores.device)
     gumbel = -torch.log(-torch.log(noise.clamp(1e-20, 1 - 1e-7)))
-    drawn = (pool.values / temperature + gumbel).topk(min(k, count), dim=1).indices
-    return pool.indices.gather(1, drawn)
+    drawn = (pool.scores / temperature + gumbel).topk(min(k, count), dim=1).indices
+    return pool.rows.gather(1, drawn)
 
 
-def choose_targets(scores: Tensor, labels: Tensor, k: int, generator: torch.Generator) -> Tensor:
-    """Targets worth encoding for a batch: a drawn positive and the k hardest negatives of each.
+def sample_positives(labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Draw one of each mention's positives, all of them as likely.
+
+    Shape: labels (batch, targets) int8 with one or more `POSITIVE` a row -> (batch,) int64.
+    """
+    mention, target = torch.nonzero(labels == POSITIVE, as_tuple=True)
+    sizes = torch.bincount(mention, minlength=len(labels))
+    share = torch.rand(len(labels), generator=generator, dtype=torch.float64).to(labels.device)
+    return target[sizes.cumsum(0) - sizes + (share * sizes).long()]
+
+
+@torch.no_grad()
+def worth_scoring(
+    vectors: Tensor, targets: Tensor, labels: Tensor, score_budget: int
+) -> Tensor | None:
+    """Targets to keep where the scores of all do not fit the budget of bytes; None where they do.
+
+    All positives stay, and the targets that some mention finds hardest. Shape: vectors
+    (batch, dim), targets (targets, dim), labels (batch, targets) int8 -> (kept,) int64, sorted.
+    """
+    room = max(1, score_budget // (4 * max(1, len(vectors))))
+    if len(targets) <= room:
+        return None
+    hardness = torch.full((len(targets),), -torch.inf, device=vectors.device)
+    for low in range(0, len(targets), room):
+        hardness[low : low + room] = (vectors @ targets[low : low + room].T).amax(0)
+    positive = (labels == POSITIVE).any(0)
+    hardness[positive] = torch.inf
+    return hardness.topk(max(room, int(positive.sum()))).indices.sort().values
+
+
+def choose_targets(pool: Pool, labels: Tensor, generator: torch.Generator) -> Tensor:
+    """Targets worth encoding for a batch: a drawn positive and the pool of each mention.
 
     The other mentions' targets are in-batch negatives, and names of a mention's own concept
-    among them are positives still. Shape: scores (batch, targets) cosine, labels
-    (batch, targets) int8 with one or more `POSITIVE` a row -> (chosen,) int64, sorted.
+    among them are positives still. Shape: labels (batch, targets) int8 with one or more
+    `POSITIVE` a row -> (chosen,) int64, sorted.
     """
-    positives = (labels == POSITIVE).float().cpu()
-    drawn = torch.multinomial(positives, 1, generator=generator).to(scores.device)
-    negatives = scores.masked_fill(labels != NEGATIVE, -torch.inf)
-    hardest = negatives.topk(min(k, scores.shape[1]), dim=1)
-    found = hardest.indices[torch.isfinite(hardest.values)]
-    chosen: Tensor = torch.cat([drawn.flatten(), found]).unique()
+    drawn = sample_positives(labels, generator).to(pool.rows.device)
+    found = pool.rows[torch.isfinite(pool.scores)]
+    chosen: Tensor = torch.cat([drawn, found]).unique()
     return chosen

@@ -12,7 +12,7 @@ from embedlink.index import ConceptIndex
 from embedlink.linker import Linker
 from embedlink.linking import Candidates, choose, completed, decision_features
 from embedlink.losses import Targets
-from embedlink.negatives import HIDDEN, POSITIVE, choose_targets
+from embedlink.negatives import HIDDEN, POSITIVE, choose_targets, hardest
 from embedlink.tokens import EncoderBatch, Sequences
 
 DECISION_LR = 1e-2
@@ -122,8 +122,8 @@ class Objective(nn.Module):
         """Shape: vectors (mentions, dim), labels (mentions, targets) int8 -> ()."""
         targets, sequences = self._table.vectors, self._table.sequences
         if self.encoded_negatives is not None and sequences is not None:
-            scores = vectors.detach() @ targets.T
-            chosen = choose_targets(scores, labels, self.encoded_negatives, generator)
+            pool = hardest(vectors.detach(), targets, labels, self.encoded_negatives)
+            chosen = choose_targets(pool, labels, generator)
             rows = self._table.row[chosen.cpu()]
             targets = self.encoder(sequences.batch(rows).to(vectors.device))
             labels = labels[:, chosen]

@@ -24,6 +24,9 @@ STRETCH = 65536
 
 Form = Literal["float32", "bfloat16", "int8"]
 """How the first pass reads vectors: 4, 2 or 1 bytes a number."""
+Search = Literal["auto", "float32", "bfloat16", "int8", "approximate"]
+"""How an index searches: exactly in one of the forms (`auto`: bfloat16 where the device multiplies
+it, else float32), or approximately, which may miss names."""
 
 
 class Hits(NamedTuple):
@@ -125,7 +128,7 @@ def search(
     hits = [
         _search_chunk(part.to(vectors.device).float(), vectors, k, allowed, compact)
         for part in queries.split(_query_chunk(k))
-        if compact is not None and len(part)
+        if k and compact is not None and len(part)
     ]
     if not hits:
         return Hits(torch.empty(len(queries), k), torch.empty(len(queries), k, dtype=torch.int64))

@@ -1,7 +1,6 @@
 """Checks of the configuration before any work, each error naming key, value and what is allowed."""
 
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -10,8 +9,6 @@ from embedlink.encoder import check_unfreeze
 from embedlink.operating_point import TAKES, OperatingPoint
 from embedlink.pretrained import layer_count
 from embedlink.types import EmbedLinkError
-
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 Check = tuple[str, Callable[[object], bool], str]
 
@@ -61,6 +58,7 @@ CHECKS: tuple[Check, ...] = (
     ("model.max_tokens", _whole(8), "a whole number of tokens, 8 or more"),
     ("model.max_name_tokens", _whole(8), "a whole number of tokens, 8 or more"),
     ("model.surface_weight", _number(0, 1000), "a number from 0 to 1000"),
+    ("model.frequency_weight", _number(0, 1), "a number from 0 to 1"),
     ("model.representative", _choice("preferred", "longest"), "preferred or longest"),
     ("optimizer.weight_decay", _number(0, 1000), "a number, 0 or more"),
     ("optimizer.warmup_share", _number(0, 1), "a share from 0 to 1"),
@@ -84,18 +82,3 @@ def check_settings(cfg: DictConfig) -> None:
     if wrong:
         raise EmbedLinkError("\n".join(wrong))
     check_unfreeze(cfg.unfreeze, layer_count(cfg.model.name))
-
-
-def register_resolvers() -> None:
-    """What configurations may write beside OmegaConf's and Hydra's own.
-
-    `${project_root:}` is the folder of the entry scripts; `${run_name:…}` turns a list of
-    overrides into a name for the run, in place of a random one that the seed would repeat.
-    """
-    OmegaConf.register_new_resolver("project_root", lambda: str(PROJECT_ROOT), replace=True)
-    OmegaConf.register_new_resolver("run_name", run_name, replace=True)
-
-
-def run_name(overrides: Sequence[str]) -> str:
-    """The settings given on the command line, paths left out; `default` where there are none."""
-    return " ".join(override for override in overrides if "/" not in override) or "default"

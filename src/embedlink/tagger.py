@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -206,7 +207,7 @@ class MentionTagger(PickledByValue, nn.Module):
             settings = TaggerSettings(**json.loads((folder / SETTINGS).read_text("utf-8")))
             tagger = cls(settings, *load_encoder(str(folder / ENCODER)))
             tagger.head.load_state_dict(load_file(folder / HEAD))
-        except (OSError, TypeError, ValueError, RuntimeError, EmbedLinkError) as error:
+        except (OSError, TypeError, ValueError, RuntimeError, *BROKEN) as error:
             raise EmbedLinkError(
                 f"{folder}: no tagger can be read ({error}); a tagger is the folder `tagger` of "
                 "the linker that a run leaves"
@@ -215,6 +216,7 @@ class MentionTagger(PickledByValue, nn.Module):
 
 
 SETTINGS, HEAD, ENCODER = "tagger.json", "head.safetensors", "encoder"
+BROKEN = (SafetensorError, EmbedLinkError)
 
 
 def _tags(probabilities: Probabilities, words: Sequence[Sequence[Span]]) -> list[Tags]:

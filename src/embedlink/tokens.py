@@ -6,12 +6,15 @@ that pooling averages. They are tokenised once and batched by length.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
+
+from embedlink.progress import progress_bar
 
 
 class EncoderBatch(NamedTuple):
@@ -77,10 +80,20 @@ class TokenSequences:
         cls, ids: Sequence[Sequence[int]], mention: Sequence[tuple[int, int]], pad_id: int
     ) -> "TokenSequences":
         """Flatten lists of token ids with their mention ranges."""
-        lengths = torch.tensor([0, *(len(row) for row in ids)], dtype=torch.int64)
-        flat = torch.tensor([token for row in ids for token in row], dtype=torch.int32)
+        starts = torch.tensor([0, *(len(row) for row in ids)], dtype=torch.int64).cumsum(0)
+        # Reading a list of lists as one flat stream is what torch.tensor is slow at.
+        flat = np.fromiter(chain.from_iterable(ids), np.int32, int(starts[-1]))
         ranges = torch.tensor(mention, dtype=torch.int64).reshape(-1, 2)
-        return cls(flat, lengths.cumsum(0), ranges, pad_id)
+        return cls(torch.from_numpy(flat), starts, ranges, pad_id)
+
+    @classmethod
+    def joined(cls, parts: Sequence["TokenSequences"], pad_id: int) -> "TokenSequences":
+        """The sequences of all parts, one part after the other."""
+        if not parts:
+            return cls.of([], [], pad_id)
+        lengths = torch.cat([torch.zeros(1, dtype=torch.int64), *(part.lengths for part in parts)])
+        ids = torch.cat([part.ids for part in parts])
+        return cls(ids, lengths.cumsum(0), torch.cat([part.mention for part in parts]), pad_id)
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -197,16 +210,27 @@ class SpecialTokens(NamedTuple):
 
 
 def tokenise_names(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_tokens: int, chunk: int = 65536
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    max_tokens: int,
+    chunk: int = 16384,
+    progress: str | None = None,
 ) -> TokenSequences:
-    """Tokenise names, cut to `max_tokens` with their special tokens; all of a name is pooled."""
-    special = SpecialTokens.of(tokenizer)
+    """Tokenise names, cut to `max_tokens` with their special tokens; all of a name is pooled.
+
+    A chunk at a time, since lists of ids take ten times the room of the ids alone. `progress`
+    names a progress bar; without it there is none.
+    """
+    special, pad_id = SpecialTokens.of(tokenizer), tokenizer.pad_token_id or 0
     room = max_tokens - len(special.before) - len(special.after)
-    rows: list[list[int]] = []
-    for at in range(0, len(texts), chunk):
-        # Longer texts than the model reads are cut just below: no warning about them is due.
-        encoded = tokenizer(list(texts[at : at + chunk]), add_special_tokens=False, verbose=False)
-        rows.extend([*special.before, *ids[:room], *special.after] for ids in encoded["input_ids"])
-    first = len(special.before)
-    mention = [(first, max(first, len(row) - len(special.after))) for row in rows]
-    return TokenSequences.of(rows, mention, tokenizer.pad_token_id or 0)
+    first, parts = len(special.before), []
+    with progress_bar(len(texts), progress, "texts") as bar:
+        for at in range(0, len(texts), chunk):
+            own = list(texts[at : at + chunk])
+            # Longer texts than the model reads are cut just below: no warning about them is due.
+            encoded = tokenizer(own, add_special_tokens=False, verbose=False)["input_ids"]
+            rows = [[*special.before, *ids[:room], *special.after] for ids in encoded]
+            mention = [(first, max(first, len(row) - len(special.after))) for row in rows]
+            parts.append(TokenSequences.of(rows, mention, pad_id))
+            bar.update(len(own))
+    return TokenSequences.joined(parts, pad_id)

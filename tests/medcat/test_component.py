@@ -149,7 +149,7 @@ def test_the_index_is_built_when_first_needed_with_a_progress_bar(cat, monkeypat
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr("sys.stderr", terminal)
-    monkeypatch.setattr("embedlink.encoder.PROGRESS_DELAY", 0)
+    monkeypatch.setattr("embedlink.progress.DELAY", 0)
     entities(cat, "no name")
     assert "Building the concept index" not in terminal.getvalue()
     entities(cat, "fever")

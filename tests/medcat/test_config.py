@@ -123,3 +123,18 @@ def test_longest_and_preferred_names_stand_for_a_concept(make_cat):
     entities(cat, TEXT)
     names = linking_of(cat).names
     assert names.texts[names.representative[row]] == "heart failure"
+
+
+@pytest.mark.parametrize("way", ["float32", "bfloat16", "int8", "approximate"])
+def test_the_way_to_search_can_be_changed_while_in_use(make_cat, way):
+    if way == "approximate":
+        pytest.importorskip("faiss")
+    cat = make_cat(use_ner_link_candidates=False)
+    expected, vectors = entities(cat), linking_of(cat).index.vectors
+    set_later(cat, search_by=way)
+    assert entities(cat) == expected
+    index = linking_of(cat).index
+    assert index.search_by == way
+    assert index.vectors is vectors  # Nothing is encoded anew.
+    first = make_cat(use_ner_link_candidates=False, search_by=way)
+    assert entities(first) == expected

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 
 from embedlink.linker import LinkerSettings
 from embedlink.medcat.registration import STATIC, TRAINABLE
+from embedlink.search import Search
 from embedlink.types import EmbedLinkError
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -43,6 +44,9 @@ class EmbedLinkLinking(Linking):
     """A linear layer after pooling; it starts as the identity."""
     surface_weight: float = Field(0.0, ge=0)
     """How much a mention's own text, encoded as names are, counts beside its context."""
+    frequency_weight: float = Field(0.0, ge=0, le=1)
+    """How much a concept's frequency in training counts beside similarities: the weight of
+    log(1 + mentions). It decides where context does not."""
     representative_name: Literal["preferred", "longest"] = "preferred"
     """Which name's vector stands for a concept."""
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -54,6 +58,10 @@ class EmbedLinkLinking(Linking):
     take. Names of like length go together, and never more than fit the encoder's own budget."""
     linking_batch_size: int = Field(512, ge=1)
     """Mentions of a document linked at once."""
+    search_by: Search = "auto"
+    """How names are searched. `float32`, `bfloat16` and `int8` find the same; the shorter read
+    less memory beside the index' own. `approximate` (`pip install faiss-cpu`) answers sooner
+    where names are many, and may miss some: `python -m benchmarks --only search`."""
 
     use_ner_link_candidates: bool = True
     """Trust detection's candidates; else candidates come from the index alone."""
@@ -131,6 +139,7 @@ class EmbedLinkLinking(Linking):
             projection=self.use_projection_layer,
             representative=self.representative_name,
             surface_weight=self.surface_weight,
+            frequency_weight=self.frequency_weight,
             dtype=self.dtype,
         )
 
@@ -145,4 +154,5 @@ class EmbedLinkLinking(Linking):
         self.use_projection_layer = settings.projection
         self.representative_name = settings.representative
         self.surface_weight = settings.surface_weight
+        self.frequency_weight = settings.frequency_weight
         self.dtype = settings.dtype

@@ -11,10 +11,10 @@ from medcat.pipeline.pipeline import Pipeline
 from medcat.tokenizing.tokenizers import BaseTokenizer
 from medcat.tokenizing.tokens import MutableEntity
 from medcat.vocab import Vocab
-from tqdm.auto import tqdm
 
 from embedlink.medcat.ner_config import EmbedLinkNer
 from embedlink.medcat.registration import NER
+from embedlink.progress import watched
 from embedlink.types import Detection, Document, EmbedLinkError
 
 REMADE = ("default", "dict", NER)
@@ -53,7 +53,7 @@ class VocabularyDetector:
         """Detections of every document, in MedCAT's order."""
         with _without_linking(self.cdb.config):
             pipeline = Pipeline(self.cdb, self.vocab, None)
-            bar = tqdm(documents, "Detecting", unit="doc", disable=not self.progress, leave=False)
+            bar = watched(documents, "Detecting", "documents") if self.progress else documents
             return [
                 [detection(entity) for entity in pipeline.get_doc(document.text).ner_ents]
                 for document in bar

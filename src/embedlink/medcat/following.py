@@ -13,14 +13,22 @@ from embedlink.medcat.sources import start_linker
 
 log = logging.getLogger(__name__)
 
-INDEXED = ("encoder", "projection", "pooling", "max_name_tokens", "representative", "dtype")
+INDEXED = (
+    "encoder",
+    "projection",
+    "pooling",
+    "max_name_tokens",
+    "representative",
+    "dtype",
+    "frequency_weight",
+)
 """Settings that the vectors of names depend on."""
 
 
 def follow(config: EmbedLinkLinking, linker: Linker, live: LiveIndex) -> None:
     """Bring linker and index to the present configuration; almost free where nothing changed."""
     wanted, old = config.settings(), linker.settings
-    live.token_budget = _token_budget(config, linker)
+    live.token_budget, live.search_by = _token_budget(config, linker), config.search_by
     if wanted != old:
         if wanted.encoder != old.encoder:
             _switch(config, linker)
@@ -40,6 +48,7 @@ def _switch(config: EmbedLinkLinking, linker: Linker) -> None:
     linker.settings, linker.encoder = fresh.settings, fresh.encoder
     linker.tokenizer, linker.decision = fresh.tokenizer, fresh.decision
     linker.counts = fresh.counts or linker.counts
+    linker.frequencies = fresh.frequencies or linker.frequencies
     linker.encoder.eval()
 
 

@@ -2,14 +2,17 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 from medcat.cdb import CDB
 
 from embedlink.index import ConceptIndex
-from embedlink.linker import DTYPES, Linker, index_of
+from embedlink.linker import DTYPES, Linker
+from embedlink.medcat.name_states import NameStates
 from embedlink.names import ConceptNames, concept_names
 from embedlink.pickling import PickledByValue
+from embedlink.search import Search
 from embedlink.tokens import tokenise_names
 from embedlink.types import Detection
 
@@ -19,9 +22,10 @@ log = logging.getLogger(__name__)
 class LiveIndex(PickledByValue):
     """Names and index of a concept database, brought up to date when they are asked for.
 
-    New names are encoded alone; all names only after the weights changed (`outdated`). That the
-    database changed shows in its sizes, in its mark of being dirty, and in detections that the
-    table of names does not know (`check`): nothing is read through for it.
+    New names are encoded alone; all names only after the weights changed (`outdated`), and then
+    from what lies below the trained layers where that is known. That the database changed shows
+    in its sizes, in its mark of being dirty, and in detections that the table of names does not
+    know (`check`): nothing is read through for it.
     """
 
     shared = frozenset({"linker", "cdb"})
@@ -30,6 +34,8 @@ class LiveIndex(PickledByValue):
         self.linker, self.cdb = linker, cdb
         self.outdated = False
         self.token_budget: int | None = None
+        self.search_by: Search = "auto"
+        self._states = NameStates()
         self._names: ConceptNames | None = None
         self._index: ConceptIndex | None = None
         self._indexed: ConceptNames | None = None  # The names that the index is of.
@@ -70,6 +76,7 @@ class LiveIndex(PickledByValue):
     def forget(self, names: bool = False) -> None:
         """Build the index anew when it is next needed; `names`: the table of names as well."""
         self._index = None
+        self._states.clear()
         if names:
             self._names = None
 
@@ -83,10 +90,13 @@ class LiveIndex(PickledByValue):
         """The index of the present names, with vectors that training may have left behind."""
         names = self.names
         if self._index is None:
-            self._index = self.linker.build_index(names, token_budget=self.token_budget)
+            tokens = self._states.of(self.linker, names) if self.outdated else None
+            self._index = self.linker.build_index(names, tokens, token_budget=self.token_budget)
             self.outdated = False
         elif names is not self._indexed:
             self._index = self._extended(names)
+        if self._index.search_by != self.search_by:
+            self._index = replace(self._index, search_by=self.search_by)
         self._indexed = names
         return self._index
 
@@ -118,7 +128,7 @@ class LiveIndex(PickledByValue):
         dtype = DTYPES[self.linker.settings.dtype]
         vectors = torch.cat([self._index.vectors, added.to(dtype)])
         rows = torch.tensor([row[text] for text in names.texts], dtype=torch.int64)
-        return index_of(vectors[rows], names)
+        return self.linker.index_of(vectors[rows], names)
 
 
 def _cuis(names: ConceptNames, row: int) -> set[str]:

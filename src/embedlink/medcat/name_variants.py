@@ -5,6 +5,7 @@ from itertools import islice
 
 from medcat.cdb import CDB
 
+from embedlink.progress import watched
 from embedlink.variants import WORD, key, stems
 
 
@@ -33,7 +34,7 @@ class NameVariants:
         added = list(islice(reversed(names), max(0, count - self._count) + 1))
         if names is not self._read or not self._count or added[-1:] != [self._last]:
             self.words, self._of_key = set(), {}
-            self._add(names)
+            self._add(watched(names, "Reading spellings of names", "names"))
         else:
             self._add(added[-2::-1])
         self._read, self._count, self._last = names, count, last

@@ -1,10 +1,12 @@
 """Concepts found by their names' similarity alone, within MedCAT's filters."""
 
+from itertools import islice
+
 import torch
 from torch import Tensor
 
 from embedlink.groups import Groups
-from embedlink.index import ConceptIndex, Hits
+from embedlink.index import PRIOR_DEPTH, ConceptIndex, Hits
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.names import ConceptNames
 
@@ -35,6 +37,23 @@ class NearNames:
                         best.setdefault(cui, score)
             found.append(best)
         return self._ranked(vectors, found)
+
+    def best(self, vectors: Tensor) -> list[dict[int, float]]:
+        """The one concept of all that fits best, with its name's score, if any is let through.
+
+        As `linking.completed` chooses. Shape: vectors (mentions, dim).
+        """
+        allowed = self._allowed_names()
+        hits = self.index.search_cuis(vectors, 1 if allowed is None else PRIOR_DEPTH, allowed)
+        check = self.config.filters.check_filters
+        found: list[dict[int, float]] = []
+        for scores, rows in zip(hits.scores.tolist(), hits.rows.tolist(), strict=True):
+            ranked = zip(rows, scores, strict=True)
+            let = (
+                (cui, score) for cui, score in ranked if cui >= 0 and check(self.names.cuis[cui])
+            )
+            found.append(dict(islice(let, 1)))
+        return found
 
     def _hits(self, vectors: Tensor, k: int, least: float) -> Hits:
         allowed, total = self._allowed_names(), len(self.names.names)

@@ -59,7 +59,8 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
     @property
     def tagger(self) -> MentionTagger | None:
         """The tagger that the configuration names; read when first needed."""
-        folder = _checked(self.cdb.config.components.ner).tagger
+        config = self.cdb.config.components.ner
+        folder = config.tagger if isinstance(config, EmbedLinkNer) else None
         if folder is None:
             return None
         if self._tagger is None or self._tagger[0] != folder:

@@ -107,7 +107,8 @@ class Predictor:
 
     def _searched(self, vectors: Tensor, _: Rows) -> tuple[Groups, Tensor]:
         """Concepts of the names nearest in context, with the names' scores; as `_compared`."""
-        near = self.near.concepts(vectors, self.config.inference_top_k_sampling, 0.0)
+        k = self.config.inference_top_k_sampling
+        near = self.near.best(vectors) if k == 1 else self.near.concepts(vectors, k, 0.0)
         scores = torch.tensor([score for scores in near for score in scores.values()])
         return Groups.of([list(scores) for scores in near]), scores
 

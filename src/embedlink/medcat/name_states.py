@@ -1,0 +1,58 @@
+"""States of names below the trained layers, kept from one building of the index to the next."""
+
+from typing import Any
+
+from embedlink.encoder import ContextEncoder
+from embedlink.frozen import StateCache
+from embedlink.linker import Linker
+from embedlink.names import ConceptNames
+from embedlink.tokens import Sequences
+
+BUDGET = 8 * 2**30
+"""Bytes of states; what is more than half a gigabyte goes to a temporary file."""
+
+
+class NameStates:
+    """Keeps states from the second building on: who trains once needs no room for them.
+
+    Other processes get none: they are too many to send.
+    """
+
+    _encoder: ContextEncoder | None = None
+    _names: ConceptNames | None = None
+    _versions: tuple[int, ...] = ()
+    _sequences: Sequences | None = None
+
+    def of(self, linker: Linker, names: ConceptNames) -> Sequences | None:
+        """The names to encode, with states; None the first time that they are as they are."""
+        encoder = linker.encoder
+        versions = _frozen_versions(encoder)
+        same = encoder is self._encoder and names is self._names and versions == self._versions
+        if not same:
+            self._sequences = None
+            self._encoder, self._names, self._versions = encoder, names, versions
+            return None
+        if self._sequences is None:
+            self._sequences = StateCache(BUDGET).freeze(
+                encoder,
+                linker.tokenise(names),
+                "Names below the trained layers",
+                encoder.precision,
+            )
+        return self._sequences
+
+    def clear(self) -> None:
+        """Let everything go."""
+        self._encoder = self._names = self._sequences = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+def _frozen_versions(encoder: ContextEncoder) -> tuple[int, ...]:
+    """How many layers train, and how often each weight that does not was written to.
+
+    A layer that trained for a while and is frozen again thus shows.
+    """
+    frozen = (p._version for p in encoder.parameters() if not p.requires_grad)
+    return (encoder.unfrozen, *frozen)

@@ -1,0 +1,26 @@
+"""What configurations may write beside OmegaConf's and Hydra's own.
+
+It imports nothing heavy: an entry needs it before the command line is read, `--help` included.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+
+def register_resolvers() -> None:
+    """Make the resolvers known.
+
+    `${project_root:}` is the folder of the entry scripts; `${run_name:…}` turns a list of
+    overrides into a name for the run, in place of a random one that the seed would repeat.
+    """
+    OmegaConf.register_new_resolver("project_root", lambda: str(PROJECT_ROOT), replace=True)
+    OmegaConf.register_new_resolver("run_name", run_name, replace=True)
+
+
+def run_name(overrides: Sequence[str]) -> str:
+    """The settings given on the command line, paths left out; `default` where there are none."""
+    return " ".join(override for override in overrides if "/" not in override) or "default"

@@ -1,0 +1,35 @@
+"""What an entry needs before it reads the command line is light."""
+
+import subprocess
+import sys
+
+import pytest
+
+from embedlink.resolvers import PROJECT_ROOT, run_name
+
+
+def test_help_waits_for_no_framework():
+    heavy = ("torch", "lightning", "mlflow", "transformers", "medcat", "pandas")
+    code = (
+        "import runpy, sys\n"
+        "sys.argv = ['train.py', '--help']\n"
+        "try:\n    runpy.run_path('train.py', run_name='__main__')\n"
+        f"finally:\n    sys.exit(str([m for m in {heavy} if m in sys.modules]))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT_ROOT, check=False, capture_output=True, text=True
+    )
+    assert "Configuration groups" in run.stdout
+    assert run.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        ([], "default"),
+        (["unfreeze=4", "seed=1"], "unfreeze=4 seed=1"),
+        (["data_dir=/x"], "default"),
+    ],
+)
+def test_a_run_is_named_by_its_settings_without_paths(overrides, name):
+    assert run_name(overrides) == name
