@@ -2,7 +2,8 @@
 
 python -m experiments.upstream experiment=recipe data_dir=/path/to/data seed=0
 
-It needs `pip install medcat-embedding-linker==0.4.0`. Three figures are logged to MLflow beside
+It needs `pip install medcat-embedding-linker==0.4.0`. `detection=variants` and
+`detection=vocabulary` take the learned part of detection away. Three figures are logged to MLflow beside
 the study's runs: `baseline/…` untrained, `names/…` with the training documents' names added and
 no step trained, and `test/…` after as many epochs. Its epochs are MedCAT's own training
 (`train_supervised_raw`), which adds the names itself, and an embedding of all names.
@@ -11,11 +12,13 @@ no step trained, and `test/…` after as many epochs. Its epochs are MedCAT's ow
 import io
 import logging
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import hydra
 import torch
 from benchmarks import upstream
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from medcat.cat import CAT
 from omegaconf import DictConfig
@@ -59,6 +62,7 @@ def run(cfg: DictConfig) -> dict[str, dict[str, float]]:
     torch.manual_seed(cfg.seed)
     cfg.data.enrich = False
     data = experiment.load_data(cfg, cfg.model.representative)
+    experiment.learn_detection(cfg, data, Path(HydraConfig.get().runtime.output_dir) / "tagger")
     cat = upstream.training_cat(
         data.cdb, encoder_source(cfg.model.name), context_window_size=cfg.context_window,
         top_n_layers_to_unfreeze=cfg.unfreeze, training_batch_size=cfg.batch_size,
@@ -67,7 +71,7 @@ def run(cfg: DictConfig) -> dict[str, dict[str, float]]:
     test, rule = data.splits.test, cfg.data.code_rule
     embed(cat)
     found = {"baseline": figures(cat, test, rule)}
-    enrich_cdb(cat.cdb, data.splits.train)
+    enrich_cdb(cat.cdb, data.splits.train, new_concepts=cfg.data.new_concepts)
     embed(cat)
     found["names"] = figures(cat, test, rule)
     train = upstream.export_of(data.splits.train)

@@ -112,5 +112,7 @@ def scheduled(
             return (step + 1) / warmup
         return max(0.0, (total - step) / max(1, total - warmup))
 
-    rate = {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}
-    return {"optimizer": optimizer, "lr_scheduler": rate}
+    return {
+        "optimizer": optimizer,
+        "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"},
+    }

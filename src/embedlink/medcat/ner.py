@@ -116,8 +116,8 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
         config = cdb.config.components.ner
         if config.comp_name != NER:  # Another component was set since.
             make = get_component_creator(CoreComponentType.ner, config.comp_name)
-            other: Self = make(config, init_kwargs["tokenizer"], cdb, init_kwargs["vocab"], None)
-            return other
+            other: Any = make(config, init_kwargs["tokenizer"], cdb, init_kwargs["vocab"], None)
+            return other  # type: ignore[no-any-return]
         config = _checked(config)
         if config.tagger is not None:
             config.tagger = str(Path(folder_path) / TAGGER)
