@@ -3,9 +3,9 @@
 python -m experiments.upstream experiment=recipe data_dir=/path/to/data seed=0
 
 It needs `pip install medcat-embedding-linker==0.4.0`. `detection=variants` and
-`detection=vocabulary` take the learned part of detection away. Three figures are logged to MLflow beside
-the study's runs: `baseline/…` untrained, `names/…` with the training documents' names added and
-no step trained, and `test/…` after as many epochs. Its epochs are MedCAT's own training
+`detection=vocabulary` take the learned part of detection away. Three figures are logged to MLflow
+beside the study's runs: `baseline/…` untrained, `names/…` with the training documents' names added
+and no step trained, and `test/…` after as many epochs. Its epochs are MedCAT's own training
 (`train_supervised_raw`), which adds the names itself, and an embedding of all names.
 """
 
