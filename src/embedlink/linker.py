@@ -3,7 +3,6 @@
 The folder it is saved to needs nothing else to load: no hub, no Lightning, no Hydra.
 """
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from embedlink.decision import LinkDecision, NameCounts
+from embedlink.digests import digest_of
 from embedlink.encoder import ContextEncoder, Pooling
 from embedlink.index import ConceptIndex
 from embedlink.names import ConceptNames, Representative
@@ -207,13 +207,8 @@ class Linker(PickledByValue):
 
     def digest(self) -> str:
         """Changes whenever a weight that the index depends on, or a setting, does."""
-        sha = hashlib.sha256(json.dumps(asdict(self.settings), sort_keys=True).encode())
-        for name, tensor in sorted(self.encoder.state_dict().items()):
-            sha.update(name.encode())
-            sha.update(
-                tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
-            )
-        return sha.hexdigest()
+        settings = json.dumps(asdict(self.settings), sort_keys=True)
+        return digest_of(settings, self.encoder.state_dict())
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ transformer as in Devlin et al. 2019).
 
 import json
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from embedlink.digests import digest_of
 from embedlink.encoder import CPU_TOKENS, GPU_TOKENS, last_states
 from embedlink.pickling import PickledByValue
 from embedlink.precision import computing_in
@@ -59,16 +61,12 @@ class Tags:
 
     def probability(self, span: Span) -> float:
         """How probable it is that exactly the words of this span are a mention."""
-        inner = [
-            at for at, word in enumerate(self.words)
-            if word.start < span.end and word.end > span.start
-        ]  # fmt: skip
-        if not inner:
+        first = bisect_right(self.words, span.start, key=lambda word: word.end)
+        last = bisect_left(self.words, span.end, key=lambda word: word.start) - 1
+        if last < first:
             return 0.0
-        first, last = inner[0], inner[-1]
-        return float(self.begin[first] * self.inside[first + 1 : last + 1].prod()) * self._ends(
-            last
-        )
+        reached = float(self.begin[first] * self.inside[first + 1 : last + 1].prod())
+        return reached * self._ends(last)
 
     def _ends(self, word: int) -> float:
         return 1.0 - float(self.inside[word + 1]) if word + 1 < len(self.words) else 1.0
@@ -189,6 +187,10 @@ class MentionTagger(PickledByValue, nn.Module):
             tagged[source[filled]] = probabilities.cpu()[filled]
         self.train(was_training)
         return _tags(tagged[chunks.position].double().numpy(), chunks.words)
+
+    def digest(self) -> str:
+        """Changes whenever a weight or a setting does."""
+        return digest_of(json.dumps(asdict(self.settings)), self.state_dict())
 
     def save(self, folder: Path) -> None:
         """Write the tagger to an empty or new folder."""

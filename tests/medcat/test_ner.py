@@ -285,6 +285,8 @@ def test_a_pack_brings_its_tagger(tagging_pack, tagger_folder, tmp_path):
         made = ComponentDetector(loaded.cdb, loaded.pipe.tokenizer, loaded.vocab)
         assert made(text) == expected
         assert entities(loaded, text) == entities(tagging_pack, text)
+        both = [cat.pipe.get_component(CoreComponentType.ner) for cat in (loaded, tagging_pack)]
+        assert both[0].get_hash() == both[1].get_hash() != ""
     finally:
         hidden.rename(tagger_folder)
     assert "temperature" in {text[start:end] for start, end, *_ in entities(loaded, text)}

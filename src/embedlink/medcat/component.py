@@ -113,7 +113,8 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         sha = hashlib.sha256(self.linker.digest().encode())
         for name, tensor in self.linker.decision.state_dict().items():
             sha.update(f"{name} {tensor.tolist()}".encode())
-        sha.update(json.dumps(sorted(self.linker.counts.items())).encode())
+        for counts in (self.linker.counts, self.linker.frequencies):
+            sha.update(json.dumps(sorted(counts.items())).encode())
         return sha.hexdigest()
 
     @classmethod

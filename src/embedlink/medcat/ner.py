@@ -102,6 +102,10 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
         """The database and its configuration say what is needed."""
         return cls(tokenizer, cdb)
 
+    def get_hash(self) -> str:
+        """Changes with the tagger: part of the model pack's hash."""
+        return "" if self.tagger is None else self.tagger.digest()
+
     def serialise_to(self, folder_path: str) -> None:
         """Write the tagger, where there is one."""
         folder = Path(folder_path)
