@@ -12,6 +12,7 @@ from benchmarks.linking import K, index_over, real_vectors
 from benchmarks.measure import Figure, race
 from benchmarks.options import Options
 from embedlink.encoder import ContextEncoder
+from embedlink.frozen import pooled_sequences
 from embedlink.pretrained import load_encoder
 from embedlink.streaming import StreamedNames
 
@@ -19,11 +20,11 @@ QUERIES = 512
 
 
 def run(options: Options) -> list[Figure]:
-    """Build up to `options.build` names; search at every size."""
+    """Build up to `options.build` names; refresh with nothing unfrozen and search at every size."""
     built = _build(options)
-    searched = _search(options)
-    figures = [*built, *searched]
-    for part in (built, searched):
+    refreshed, searched = _refresh(options), _search(options)
+    figures = [*built, *refreshed, *searched]
+    for part in (built, refreshed, searched):
         for figure in part:
             figure.notes["exponent"] = exponent([(f.items, f.seconds) for f in part])
     for figure in searched:  # Items so far were names; searches are counted in queries.
@@ -47,6 +48,19 @@ def _build(options: Options) -> list[Figure]:
             encoder.encode(StreamedNames(tokenizer, part, 64), precision="auto")
 
         figures += race("growth of build", {f"{count} names": (count, build)}, 1, options.clock)
+    return figures
+
+
+def _refresh(options: Options) -> list[Figure]:
+    """From cached pooled vectors through a projection, which is all that training changes."""
+    model, _ = load_encoder(options.encoder)
+    encoder = ContextEncoder(model, projection=True)
+    base = real_vectors(options)
+    figures = []
+    for size in options.sizes:
+        pooled = pooled_sequences(spread(base, size))
+        work = {f"{size} names": (size, lambda s=pooled: encoder.encode(s))}
+        figures += race("growth of refresh", work, options.repeats, options.clock)
     return figures
 
 

@@ -135,6 +135,11 @@ def _lower_states(encoder: ContextEncoder, batch: EncoderBatch) -> Tensor:
     return encoder.pooled(batch).float().unsqueeze(1)
 
 
+def pooled_sequences(pooled: Tensor) -> FrozenSequences:
+    """Sequences whose pooled vectors are known. Shape: pooled (sequences, dim)."""
+    return FrozenSequences(_pooled_tokens(len(pooled)), pooled, 0)
+
+
 def _pooled_tokens(count: int) -> TokenSequences:
     """Stand-ins of one token each: a pooled vector is the state of a whole sequence."""
     first = torch.arange(count)
