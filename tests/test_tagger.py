@@ -74,6 +74,12 @@ def test_texts_are_tagged_alike_alone_and_together(tagger):
         assert np.allclose(alone.begin, together.begin, atol=0.02)  # bfloat16 where there is it
 
 
+def test_no_chunk_is_longer_than_the_encoder_takes(tiny_encoder):
+    long = MentionTagger.untrained(TaggerSettings(str(tiny_encoder), max_tokens=4096))
+    chunks = long.chunks([" ".join(TEXTS * 20)])
+    assert int(chunks.sequences.lengths.max()) == long.tokenizer.model_max_length == 128
+
+
 def test_a_tagger_comes_back_as_it_was(tagger, tmp_path):
     tagger.save(tmp_path / "tagger")
     again = MentionTagger.load(tmp_path / "tagger")

@@ -161,8 +161,9 @@ class MentionTagger(PickledByValue, nn.Module):
         return self.head.weight.device
 
     def chunks(self, texts: Sequence[str]) -> Chunks:
-        """Cut texts as this tagger reads them."""
-        return chunks_of(texts, self.tokenizer, self.settings.max_tokens)
+        """Cut texts as this tagger reads them: no longer than its encoder takes."""
+        most = min(self.settings.max_tokens, self.tokenizer.model_max_length)
+        return chunks_of(texts, self.tokenizer, most)
 
     def forward(self, batch: EncoderBatch) -> Tensor:
         """Logits of the three tags. Shape: (batch, tokens, 3)."""
