@@ -73,7 +73,10 @@ def test_the_published_figures_of_ncbi():
     published("ncbi_disease")
     register_resolvers()
     with initialize(version_base="1.3", config_path="../conf"):
-        overrides = ["baseline=dictionary", "data=ncbi", f"data_dir={os.environ['EMBEDLINK_DATA']}"]
+        overrides = [
+            "baseline=dictionary", "data=ncbi", f"data_dir={os.environ['EMBEDLINK_DATA']}",
+            "data.new_concepts=false",
+        ]  # fmt: skip
         cfg = compose("evaluate", overrides=overrides)
     data = load_data(cfg, "preferred")
     found = VocabularyDetector(data.cdb, progress=False)(data.splits.test)
