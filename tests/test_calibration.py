@@ -29,7 +29,7 @@ def test_the_error_is_a_share_and_not_below_that_of_one_bin(detections):
     assert calibration_error(probability, linked, bins=1) - 1e-6 <= error <= 1
 
 
-def signs(*given):
+def evidence(*given):
     return torch.stack([*given, torch.ones_like(given[0])], 1)
 
 
@@ -38,7 +38,7 @@ def test_a_logit_thrice_too_sure_is_scaled_back():
     true = torch.randn(20_000, generator=generator) * 1.5 - 0.5
     linked = torch.rand(20_000, generator=generator) < torch.sigmoid(true)
     logits = 3 * true + 2
-    scale, shift = fit_platt(signs(logits), linked).tolist()
+    scale, shift = fit_platt(evidence(logits), linked).tolist()
     assert scale == pytest.approx(1 / 3, abs=0.02)
     assert shift == pytest.approx(-2 / 3, abs=0.06)
     raw = calibration_error(torch.sigmoid(logits), linked)
@@ -53,20 +53,20 @@ def test_a_logit_thrice_too_sure_is_scaled_back():
 )  # fmt: skip
 def test_nothing_changes_where_there_is_nothing_to_fit(logits, linked):
     right = torch.tensor(linked, dtype=torch.bool)
-    assert fit_platt(signs(torch.tensor(logits)), right) is None
+    assert fit_platt(evidence(torch.tensor(logits)), right) is None
 
 
 def test_classes_that_one_line_parts_give_a_finite_fit():
     with torch.inference_mode():  # As Lightning evaluates.
         logits = torch.tensor([-1.0, 1.0])
-        scale, shift = fit_platt(signs(logits), torch.tensor([False, True])).tolist()
+        scale, shift = fit_platt(evidence(logits), torch.tensor([False, True])).tolist()
     probability = torch.sigmoid(scale * logits + shift)
     assert probability.tolist() == pytest.approx([1 / 3, 2 / 3], abs=1e-3)  # Platt's targets.
 
 
-def test_two_independent_signs_are_weighed_as_they_were_made():
+def test_two_independent_kinds_are_weighed_as_they_were_made():
     generator = torch.Generator().manual_seed(0)
     logits, tagged = torch.randn(2, 20_000, generator=generator) * 2
     linked = torch.rand(20_000, generator=generator) < torch.sigmoid(logits + 0.5 * tagged - 1)
-    weights = fit_platt(signs(logits, tagged), linked)
+    weights = fit_platt(evidence(logits, tagged), linked)
     assert weights.tolist() == pytest.approx([1, 0.5, -1], abs=0.06)

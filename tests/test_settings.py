@@ -21,6 +21,7 @@ def configured(tiny_encoder):
 
 def test_the_default_and_the_command_users_know_pass(configured):
     check_settings(configured())
+    check_settings(configured("detection=variants"))  # It has no tagger to check.
     check_settings(configured("context_window=35", "unfreeze=4", "model.projection=true"))
 
 
@@ -38,6 +39,8 @@ def test_the_default_and_the_command_users_know_pass(configured):
         ("data.test_share=1.5", "between 0 and 1"),
         ("data.code_rule=last", "first, any or skip"),
         ("trainer.max_epochs=0", "1 or more"),
+        ("detection.tagger.epochs=0", "1 or more"),
+        ("detection.tagger.least_probability=0", "between 0 and 1"),
         ("limit_documents=0", "null"),
         ("baselines=[tfidf,bm26]", "dictionary_spans, tfidf, bm25"),
         ("operating_point=f2", "f1, {precision: p} or {recall: r}"),

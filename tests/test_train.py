@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -136,6 +137,17 @@ def test_evaluate_repeats_the_test_figures(evaluated):
     shown = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
     for name in ("f1", "tp", "accuracy_at_1", "mrr"):
         assert float(shown[name]) == pytest.approx(trained.data.metrics[f"test/{name}"], abs=1e-4)
+
+
+def test_evaluating_a_linker_without_its_tagger_says_so(finished, tmp_path):
+    folder, _ = finished
+    shutil.copytree(folder / "run" / "linker", tmp_path / "linker")
+    done = run_entry(
+        "evaluate.py", f"checkpoint={tmp_path / 'linker'}", "limit_documents=2",
+        f"hydra.run.dir={tmp_path / 'evaluation'}", folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert f"{tmp_path / 'tagger'}: no tagger" in done.stdout + done.stderr
 
 
 def test_a_run_compares_with_its_evaluation(evaluated):

@@ -27,19 +27,19 @@ def calibration_error(probability: Tensor, linked: Tensor, bins: int = BINS) -> 
     return float(distance.abs().sum() / len(probability))
 
 
-def fit_platt(signs: Tensor, right: Tensor) -> Tensor | None:
-    """Weights that make `sigmoid(signs @ weights)` a calibrated probability.
+def fit_platt(evidence: Tensor, right: Tensor) -> Tensor | None:
+    """Weights that make `sigmoid(evidence @ weights)` a calibrated probability.
 
     Platt 1999, with his targets, which keep the fit finite where one plane parts the classes, for
-    several signs. None where there is nothing to fit: one class only, or a first sign (the logit)
-    that is the same everywhere. Shape: signs (detections, signs), right (detections,) bool ->
-    (signs,).
+    several kinds of evidence. None where there is nothing to fit: one class only, or a first kind
+    (the logit) that is the same everywhere. Shape: evidence (detections, kinds), right
+    (detections,) bool -> (kinds,).
     """
     good = int(right.sum())
     bad = len(right) - good
-    if not good or not bad or float(signs[:, 0].max() - signs[:, 0].min()) < 1e-6:
+    if not good or not bad or float(evidence[:, 0].max() - evidence[:, 0].min()) < 1e-6:
         return None
-    inputs = signs.double().numpy()
+    inputs = evidence.double().numpy()
     targets = np.where(right.numpy(), (good + 1) / (good + 2), 1 / (bad + 2))
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

@@ -93,7 +93,7 @@ class LinkDecision(nn.Module):
         logits: Tensor = self.head(inputs)
         return logits.squeeze(1)
 
-    def signs(self, vectors: Tensor, features: Tensor, tagged: Tensor) -> Tensor:
+    def evidence(self, vectors: Tensor, features: Tensor, tagged: Tensor) -> Tensor:
         """What the calibration weighs: logit, tagger, similarity, and 1 for the shift.
 
         Shape: as `forward`, tagged (n,) log odds of the tagger -> (n, 4).
@@ -102,12 +102,12 @@ class LinkDecision(nn.Module):
         tagged = tagged.to(logits.device)
         return torch.stack([logits, tagged, similarity, torch.ones_like(logits)], 1)
 
-    def probability(self, signs: Tensor, named: Tensor) -> Tensor:
+    def probability(self, evidence: Tensor, named: Tensor) -> Tensor:
         """Calibrated probability that a link is right, in [0, 1].
 
-        Shape: signs (n, 4), named (n,) bool -> (n,).
+        Shape: evidence (n, 4), named (n,) bool -> (n,).
         """
-        return torch.sigmoid((signs * self.calibration[named.long()]).sum(1))
+        return torch.sigmoid((evidence * self.calibration[named.long()]).sum(1))
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, *arguments: Any

@@ -1,5 +1,6 @@
 """What `evaluate.py` measures: a finished linker, or a baseline, on a split of a corpus."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from embedlink.surfaces import TrainingMentions
 from embedlink.tokens import TokenSequences
 from embedlink.types import CodeRule, Document, EmbedLinkError
 from embedlink.windows import WindowCutter
+
+log = logging.getLogger(__name__)
 
 SPLITS = ("train", "validation", "test")
 WAYS = ("checkpoint", "baseline", "compare")
@@ -55,6 +58,12 @@ def _use_own_tagger(cfg: DictConfig, data: Data) -> None:
         folder = Path(wanted.folder or Path(cfg.checkpoint).parent / "tagger")
         if wanted.folder or folder.is_dir():
             experiment.use_tagger(data.cdb, folder, wanted.least_probability)
+        else:
+            log.warning(
+                "%s: no tagger; detection finds names only. Was the linker moved? Then give "
+                "detection.tagger.folder, or detection=variants if it was trained without one",
+                folder,
+            )
 
 
 def data_baseline(name: str, data: Data, table: MentionTable, rule: CodeRule) -> Measured:

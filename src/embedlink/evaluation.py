@@ -33,13 +33,14 @@ def predict(
 ) -> list[list[Prediction]]:
     """Predictions of every document: detections whose link probability reaches the threshold."""
     linked = ((links.cui >= 0) & (links.probability >= threshold)).tolist()
+    probability = links.probability.tolist()
     predictions = []
     for at, detections in enumerate(table.detections):
         rows = table.detection_rows[at].tolist()
         kept = [(d, row) for d, row in zip(detections, rows, strict=True) if linked[row]]
         if not nested:
-            probabilities = [float(links.probability[row]) for _, row in kept]
-            kept = [kept[i] for i in keep_best([d for d, _ in kept], probabilities)]
+            own = [probability[row] for _, row in kept]
+            kept = [kept[i] for i in keep_best([d for d, _ in kept], own)]
         predictions.append([_prediction(d, row, links, names) for d, row in kept])
     return predictions
 
@@ -143,15 +144,15 @@ class Scorer:
         self, table: MentionTable, vectors: Tensor, point: OperatingPoint | None = None
     ) -> None:
         """Calibrate the decision on this split and set its threshold. Shape: (spans, dim)."""
-        self.decision.calibration.copy_(torch.tensor([UNCALIBRATED, UNCALIBRATED]))
-        links = self.links(table, vectors)
+        links, named = self.links(table, vectors), table.candidates.name >= 0
         right = right_links(table, links, self.names, self.code_rule)
-        for named in (False, True):
-            rows = table.detected & ((table.candidates.name >= 0) == named)
-            weights = fit_platt(links.signs[rows], right[rows])
+        for kind in (False, True):
+            rows = table.detected & (named == kind)
+            weights = fit_platt(links.evidence[rows], right[rows])
+            self.decision.calibration[int(kind)] = torch.tensor(UNCALIBRATED)
             if weights is not None:
-                self.decision.calibration[int(named)] = weights
-        links = self.links(table, vectors)
+                self.decision.calibration[int(kind)] = weights
+        links = links._replace(probability=self.decision.probability(links.evidence, named))
         best = best_threshold(table, links, self.names, self.code_rule, point)
         self.decision.threshold.fill_(best)
 

@@ -62,14 +62,14 @@ class Links(NamedTuple):
     """The choice for each mention; `cui` is -1 where it has no candidate.
 
     Shape: cui (mentions,) concept rows; similarity (mentions,) cosine in [-1, 1] of the chosen
-    concept; probability (mentions,) that the link is right, in [0, 1]; signs (mentions, 4) that
-    it was made from, see `LinkDecision.signs`.
+    concept; probability (mentions,) that the link is right, in [0, 1]; evidence (mentions, 4) that
+    it was made from, see `LinkDecision.evidence`.
     """
 
     cui: Tensor
     similarity: Tensor
     probability: Tensor
-    signs: Tensor
+    evidence: Tensor
 
 
 class Choice(NamedTuple):
@@ -157,6 +157,6 @@ def link(
     """
     choice = choose(vectors, candidates.cuis, index, scores)
     features = decision_features(choice, candidates.cuis.sizes, counts.features(candidates.name))
-    signs = decision.signs(vectors, features, candidates.tagged)
-    probability = decision.probability(signs, candidates.name >= 0)
-    return Links(choice.cui, choice.similarity, probability, signs)
+    evidence = decision.evidence(vectors, features, candidates.tagged)
+    probability = decision.probability(evidence, candidates.name >= 0)
+    return Links(choice.cui, choice.similarity, probability, evidence)

@@ -26,6 +26,11 @@ def _number(low: float, high: float, *, open_ends: bool = False) -> Callable[[ob
     return inside
 
 
+def _optional(check: Callable[[object], bool]) -> Callable[[object], bool]:
+    """For keys of a group that has other members without them."""
+    return lambda value: value is None or check(value)
+
+
 def _choice(*allowed: str) -> Callable[[object], bool]:
     return lambda value: value in allowed
 
@@ -60,6 +65,15 @@ CHECKS: tuple[Check, ...] = (
     ("model.surface_weight", _number(0, 1000), "a number from 0 to 1000"),
     ("model.frequency_weight", _number(0, 1), "a number from 0 to 1"),
     ("model.representative", _choice("preferred", "longest"), "preferred or longest"),
+    ("detection.tagger.max_tokens", _optional(_whole(8)), "a whole number of tokens, 8 or more"),
+    ("detection.tagger.epochs", _optional(_whole(1)), "a whole number, 1 or more"),
+    ("detection.tagger.batch_size", _optional(_whole(1)), "a whole number, 1 or more"),
+    ("detection.tagger.lr", _optional(_number(0, 1)), "a number from 0 to 1"),
+    (
+        "detection.tagger.least_probability",
+        _optional(_number(0, 1, open_ends=True)),
+        "a probability between 0 and 1",
+    ),
     ("optimizer.weight_decay", _number(0, 1000), "a number, 0 or more"),
     ("optimizer.warmup_share", _number(0, 1), "a share from 0 to 1"),
     ("trainer.max_epochs", _whole(1), "a whole number, 1 or more"),

@@ -138,3 +138,17 @@ def test_the_way_to_search_can_be_changed_while_in_use(make_cat, way):
     assert index.vectors is vectors  # Nothing is encoded anew.
     first = make_cat(use_ner_link_candidates=False, search_by=way)
     assert entities(first) == expected
+
+
+def test_a_change_of_the_frequency_weight_ranks_anew_and_embeds_nothing(make_cat, monkeypatch):
+    cat = make_cat()
+    linking = linking_of(cat)
+    linking.linker.frequencies = {"C1": 9}
+    vectors = linking.index.vectors
+    assert linking.index.prior is None
+    monkeypatch.setattr(linking.linker.encoder, "forward", None)
+    cat.config.components.linking.frequency_weight = 0.5
+    assert linking.index.vectors is vectors
+    assert float(linking.index.prior.max()) > 1
+    cat.config.components.linking.frequency_weight = 0.0
+    assert linking.index.prior is None

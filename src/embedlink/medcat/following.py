@@ -13,15 +13,7 @@ from embedlink.medcat.sources import start_linker
 
 log = logging.getLogger(__name__)
 
-INDEXED = (
-    "encoder",
-    "projection",
-    "pooling",
-    "max_name_tokens",
-    "representative",
-    "dtype",
-    "frequency_weight",
-)
+INDEXED = ("encoder", "projection", "pooling", "max_name_tokens", "representative", "dtype")
 """Settings that the vectors of names depend on."""
 
 
@@ -37,6 +29,8 @@ def follow(config: EmbedLinkLinking, linker: Linker, live: LiveIndex) -> None:
         if any(getattr(wanted, field) != getattr(old, field) for field in INDEXED):
             log.info("the configuration changed: the index will be rebuilt")
             live.forget(names=wanted.representative != old.representative)
+        elif wanted.frequency_weight != old.frequency_weight:
+            live.rank_anew()
     device = torch.device(config.gpu_device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if linker.encoder.device != device:
         linker.encoder.to(device)

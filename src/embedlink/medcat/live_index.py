@@ -73,6 +73,11 @@ class LiveIndex(PickledByValue):
         """Take over an index that was stored for these names and weights."""
         self._index, self._indexed, self.outdated = index, self.names, False
 
+    def rank_anew(self) -> None:
+        """Take the linker's prior as it is now; vectors stay."""
+        if self._index is not None and self._indexed is not None:
+            self._index = self.linker.index_of(self._index.vectors, self._indexed)
+
     def forget(self, names: bool = False) -> None:
         """Build the index anew when it is next needed; `names`: the table of names as well."""
         self._index = None
