@@ -8,6 +8,7 @@ between the two marks in the study's README, the plot beside it; no number is ty
 import argparse
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -35,14 +36,21 @@ def runs_of(study: str) -> pd.DataFrame:
     if "metrics.test/f1" not in found:
         raise SystemExit(f"error: no finished run of the MLflow experiment {study!r}")
     found = found[found["metrics.test/f1"].notna()].copy()
-    found["setting"] = [_setting(name) for name in found["tags.mlflow.runName"]]
+    found["setting"] = settings_of(found["tags.mlflow.runName"].tolist())
     return found.drop_duplicates(["setting", "params.seed"], keep="last")
 
 
-def _setting(run_name: str) -> str:
-    """A run's overrides without its seed and without what all runs of a study share."""
-    kept = [o for o in run_name.split() if not re.match(r"(seed|experiment|pack|resume)=", o)]
-    return " ".join(kept) or "default"
+def settings_of(run_names: Sequence[str]) -> list[str]:
+    """Each run's overrides without its seed and without what all runs of a study share."""
+    overrides = [
+        [o for o in name.split() if not re.match(r"(seed|experiment|pack|resume)=", o)]
+        for name in run_names
+    ]
+    shared = (
+        set.intersection(*map(set, overrides)) if len(set(map(tuple, overrides))) > 1 else set()
+    )
+    kept = ([o for o in own if o not in shared] for own in overrides)
+    return [" ".join(own) or "default" for own in kept]
 
 
 def table(runs: pd.DataFrame) -> str:

@@ -101,7 +101,7 @@ def main(cfg: DictConfig) -> None:
     for stage, values in found.items():
         logger.log_metrics({f"{stage}/{name}": value for name, value in values.items()}, step=0)
         print(stage, *(f"{name} {value:.3f}" for name, value in values.items()))
-    logger.experiment.set_tag(logger.run_id, "mlflow.runName", f"upstream seed={cfg.seed}")
+    logger.experiment.set_tag(logger.run_id, "mlflow.runName", f"upstream {cfg.logger.run_name}")
     logger.finalize("success")
 
 
