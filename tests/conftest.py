@@ -115,8 +115,8 @@ def tagger_folder(tiny_encoder, documents, tmp_path_factory) -> Path:
         enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     learn_tags(
-        tagger, documents, trainer, lr=1e-3, batch_size=4, weight_decay=0.01, warmup_share=0.1,
-        seed=0,
+        tagger, documents, trainer, lr=1e-3, batch_size=4, masked=0.0, weight_decay=0.01,
+        warmup_share=0.1, seed=0,
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("tagger") / "tagger"
     tagger.save(folder)

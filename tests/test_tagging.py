@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from embedlink.tagger import BEGIN, INSIDE, OUTSIDE, WORD, MentionTagger, TaggerSettings
-from embedlink.tagging import IGNORED, TaggerData, learn_tags, tags_of
+from embedlink.tagging import IGNORED, TaggerData, TaggerModule, learn_tags, tags_of
 from embedlink.types import Document, EmbedLinkError, Mention, Span
 
 
@@ -21,8 +21,8 @@ def learn(tiny_encoder, documents, epochs, seed=0):
         enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     return learn_tags(
-        tagger, documents, trainer, lr=1e-3, batch_size=4, weight_decay=0.01, warmup_share=0.1,
-        seed=seed,
+        tagger, documents, trainer, lr=1e-3, batch_size=4, masked=0.0, weight_decay=0.01,
+        warmup_share=0.1, seed=seed,
     )  # fmt: skip
 
 
@@ -40,6 +40,20 @@ def test_every_word_has_one_label(tiny_encoder, documents):
     assert int((data.labels != IGNORED).sum()) == count
     batches = list(data.train_dataloader())
     assert sum(int((labels != IGNORED).sum()) for _, labels in batches) == count
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_share_of_the_words_is_masked_and_never_a_special_token(tiny_encoder, documents, share):
+    tagger = MentionTagger.untrained(TaggerSettings(str(tiny_encoder), max_tokens=64))
+    ids = tagger.chunks([document.text for document in documents]).sequences
+    batch = ids.batch(torch.arange(len(ids)))
+    module = TaggerModule(tagger, lr=1e-3, masked=share, weight_decay=0.0, warmup_share=0.0, seed=0)
+    after = module.masked_batch(batch).input_ids
+    special = torch.isin(batch.input_ids, torch.tensor(tagger.tokenizer.all_special_ids))
+    assert torch.equal(after[special], batch.input_ids[special])
+    hidden = after[~special] == tagger.tokenizer.mask_token_id
+    assert hidden.float().mean() == pytest.approx(share, abs=0.1)
+    assert torch.equal(after[~special][~hidden], batch.input_ids[~special][~hidden])
 
 
 def test_it_learns_what_annotators_mark_and_repeats_it(tiny_encoder, documents):

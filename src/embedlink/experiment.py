@@ -140,8 +140,9 @@ def learn_detection(cfg: DictConfig, data: Data, folder: Path) -> None:
         L.seed_everything(cfg.seed, verbose=False)
         tagger = learn_tags(
             MentionTagger.untrained(settings), data.splits.train, trainer, lr=wanted.lr,
-            batch_size=wanted.batch_size, weight_decay=cfg.optimizer.weight_decay,
-            warmup_share=cfg.optimizer.warmup_share, seed=cfg.seed,
+            batch_size=wanted.batch_size, masked=wanted.masked,
+            weight_decay=cfg.optimizer.weight_decay, warmup_share=cfg.optimizer.warmup_share,
+            seed=cfg.seed,
         )  # fmt: skip
         with written_aside(folder) as aside:
             tagger.save(aside)

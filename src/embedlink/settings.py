@@ -69,6 +69,7 @@ CHECKS: tuple[Check, ...] = (
     ("detection.tagger.epochs", _optional(_whole(1)), "a whole number, 1 or more"),
     ("detection.tagger.batch_size", _optional(_whole(1)), "a whole number, 1 or more"),
     ("detection.tagger.lr", _optional(_number(0, 1)), "a number from 0 to 1"),
+    ("detection.tagger.masked", _optional(_number(0, 1)), "a share from 0 to 1"),
     (
         "detection.tagger.least_probability",
         _optional(_number(0, 1, open_ends=True)),

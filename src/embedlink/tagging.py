@@ -78,24 +78,45 @@ def tags_of(document: Document, words: Sequence[Span]) -> NDArray[np.int64]:
 
 
 class TaggerModule(L.LightningModule):
-    """Trains all layers of a tagger; embeddings stay as they are."""
+    """Trains all layers of a tagger; embeddings stay as they are.
+
+    A share of the tokens is masked while it learns, so that the words around a mention count and
+    not its wording alone.
+    """
 
     def __init__(
-        self, tagger: MentionTagger, lr: float, weight_decay: float, warmup_share: float, seed: int
+        self,
+        tagger: MentionTagger,
+        *,
+        lr: float,
+        masked: float,
+        weight_decay: float,
+        warmup_share: float,
+        seed: int,
     ) -> None:
         super().__init__()
-        self.tagger, self.lr, self.weight_decay = tagger, lr, weight_decay
-        self.warmup_share, self.seed = warmup_share, seed
+        self.tagger, self.lr, self.masked, self.seed = tagger, lr, masked, seed
+        self.weight_decay, self.warmup_share = weight_decay, warmup_share
+        special = torch.tensor(tagger.tokenizer.all_special_ids)
+        self.register_buffer("special", special, persistent=False)
         tagger.language_model.get_input_embeddings().requires_grad_(False)
 
     def training_step(self, batch: tuple[EncoderBatch, Tensor], batch_idx: int) -> Tensor:
         """Cross-entropy of the words' tags."""
         torch.manual_seed((self.seed << 32) + self.global_step)
         with computing_in("auto", self.device):
-            logits = self.tagger(batch[0])  # (batch, tokens, tags)
+            logits = self.tagger(self.masked_batch(batch[0]))  # (batch, tokens, tags)
         loss = F.cross_entropy(logits.flatten(0, 1), batch[1].flatten(), ignore_index=IGNORED)
         self.log("tagger/loss", loss, prog_bar=True, batch_size=len(batch[1]))
         return loss
+
+    def masked_batch(self, batch: EncoderBatch) -> EncoderBatch:
+        """The batch with a share of its tokens masked; special tokens stay."""
+        ids = batch.input_ids
+        hidden = torch.rand(ids.shape, device=ids.device) < self.masked
+        hidden &= ~torch.isin(ids, self.special)
+        mask = self.tagger.tokenizer.mask_token_id
+        return batch if mask is None else batch._replace(input_ids=ids.masked_fill(hidden, mask))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with linear warm-up and decay; the head learns faster."""
@@ -112,11 +133,16 @@ def learn_tags(
     *,
     lr: float,
     batch_size: int,
+    masked: float,
     weight_decay: float,
     warmup_share: float,
     seed: int,
 ) -> MentionTagger:
-    """Train the tagger on these documents."""
+    """Train the tagger on these documents; `masked` is the share of tokens hidden meanwhile."""
     data = TaggerData(tagger, documents, batch_size, seed)
-    trainer.fit(TaggerModule(tagger, lr, weight_decay, warmup_share, seed), data)
+    module = TaggerModule(
+        tagger, lr=lr, masked=masked, weight_decay=weight_decay, warmup_share=warmup_share,
+        seed=seed,
+    )  # fmt: skip
+    trainer.fit(module, data)
     return tagger.eval()
