@@ -16,6 +16,7 @@ from embedlink.medcat.registration import NER
 from embedlink.mentions import mention_table
 from embedlink.names import concept_names
 from embedlink.operating_point import OperatingPoint
+from embedlink.reranker import Reranker, RerankerSettings
 from embedlink.types import Problems
 
 
@@ -144,8 +145,9 @@ def test_name_counts_survive_a_change_of_rows(cdb, linker):
     assert linker.name_counts(names).linked.sum() == 2
 
 
+@pytest.mark.parametrize("rerank", [False, True])
 def test_a_pack_links_what_the_tagger_finds_as_the_evaluation_does(
-    cdb, documents, linker, tagger_folder, concept_table, tmp_path
+    cdb, documents, linker, tagger_folder, concept_table, tmp_path, tiny_encoder, rerank
 ):
     config = detection_config(
         comp_name=NER, min_name_len=2, tagger=str(tagger_folder), least_tagged=0.2
@@ -158,8 +160,15 @@ def test_a_pack_links_what_the_tagger_finds_as_the_evaluation_does(
     table = mention_table(documents, found, names, linker.cutter)
     assert bool((table.candidates.cuis.sizes == 0)[table.detected].any())
     index = linker.build_index(names, progress=None)
-    scorer = Scorer(names, index, linker.decision, linker.name_counts(names))
+    if rerank:
+        linker.reranker = Reranker.untrained(RerankerSettings(top_k=3), str(tiny_encoder))
+        torch.nn.init.normal_(linker.reranker.head.weight, std=5.0)
+    again = linker.reranking(names, index)
+    counts = linker.name_counts(names)
+    scorer = Scorer(names, index, linker.decision, counts, reranking=again)
     vectors = linker.encoder.encode(table.windows)
+    plain = Scorer(names, index, linker.decision, counts).links(table, vectors)
+    assert torch.equal(scorer.links(table, vectors).cui, plain.cui) != rerank
     torch.nn.init.normal_(linker.decision.head.weight, std=0.05)
     scorer.fit(table, vectors)
     figures = scorer.figures(table, vectors)

@@ -74,6 +74,19 @@ def test_several_candidates_are_scored_by_their_distinct_names():
         torch.testing.assert_close(score, (own @ query[0]).max())
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_nearest_name_of_a_concept_is_its_best_distinct_one(seed):
+    index, _ = random_index(seed)
+    queries = F.normalize(torch.randn(6, 8), dim=1)
+    query, cuis = torch.randint(6, (50,)), torch.randint(40, (50,))
+    found = index.nearest_names(queries, query, cuis).tolist()
+    for at, (row, cui) in enumerate(zip(query.tolist(), cuis.tolist(), strict=True)):
+        names = index.distinct_names_of_cui[cui].tolist()
+        scores = {name: float(queries[row] @ index.vectors[name]) for name in names}
+        best = [name for name in names if scores[name] > max(scores.values()) - 1e-6]
+        assert found[at] in (best or [int(index.representative[cui])])
+
+
 def test_no_queries():
     index, _ = random_index(0)
     assert index.search_cuis(torch.empty(0, 8), 5).rows.shape == (0, 5)

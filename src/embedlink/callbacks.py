@@ -171,6 +171,7 @@ class Evaluation(Callback):
             data.counts,
             self.code_rule,
             self.training,
+            module.linker.reranking(data.names, module.index),
         )
 
     def _log(self, trainer: L.Trainer, stage: str, figures: dict[str, float], epoch: int) -> None:

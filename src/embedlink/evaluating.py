@@ -85,14 +85,15 @@ class NoWindows(WindowCutter):
 
 def _measure_linker(cfg: DictConfig, data: Data, linker: Linker) -> Measured:
     table = _table(cfg, data, linker.cutter)
-    index = linker.stored_index(Path(cfg.checkpoint), data.names)
+    index = linker.stored_index(Path(cfg.checkpoint), data.names) or linker.build_index(data.names)
     scorer = Scorer(
         data.names,
-        index or linker.build_index(data.names),
+        index,
         linker.decision,
         linker.name_counts(data.names),
         cfg.data.code_rule,
         TrainingMentions.of(data.splits.train),
+        linker.reranking(data.names, index),
     )
     vectors = linker.encoder.encode(table.windows, progress="Encoding windows")
     return measure_linker(scorer, table, vectors)

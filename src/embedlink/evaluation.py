@@ -7,6 +7,7 @@ figures equal `medcat.stats.stats.get_stats` on a pack of the same linker (a tes
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,13 +15,14 @@ from torch import Tensor
 from embedlink.calibration import fit_platt
 from embedlink.decision import UNCALIBRATED, LinkDecision, NameCounts
 from embedlink.figures import RANKS, Outcome, count_all, gold_of, split_figures
-from embedlink.index import ConceptIndex
+from embedlink.index import ConceptIndex, Hits
 from embedlink.linking import Links, completed, link
 from embedlink.mentions import NOT_GOLD, MentionTable
 from embedlink.metrics import Counts, ranks_of_gold, total
 from embedlink.names import ConceptNames
 from embedlink.operating_point import OperatingPoint
 from embedlink.overlaps import keep_best
+from embedlink.reranker import Reranking
 from embedlink.surfaces import TrainingMentions
 from embedlink.trade_off import TradeOff
 from embedlink.types import CodeRule, Detection, Prediction
@@ -124,7 +126,8 @@ def right_links(table: MentionTable, links: Links, names: ConceptNames, rule: Co
 class Scorer:
     """Scores a split with one linker: its index, its link decision and its name counts.
 
-    `training` tells seen from unseen concepts and surfaces, where it is given.
+    `training` tells seen from unseen concepts and surfaces, where it is given; `reranking` looks
+    at the nearest concepts again.
     """
 
     names: ConceptNames
@@ -133,10 +136,20 @@ class Scorer:
     counts: NameCounts
     code_rule: CodeRule = "first"
     training: TrainingMentions | None = None
+    reranking: Reranking | None = None
+
+    def nearest(self, table: MentionTable, vectors: Tensor, k: int, rows: Tensor) -> Hits:
+        """The k concepts nearest to the spans of some rows. Shape: vectors (spans, dim)."""
+        own = vectors[rows]
+        if self.reranking is None:
+            return self.index.search_cuis(own, k)
+        hits = self.index.search_cuis(own, max(k, self.reranking.top_k))
+        return self.reranking.reordered(own, table.windows, rows, hits, "Reranking")
 
     def links(self, table: MentionTable, vectors: Tensor) -> Links:
         """Link every span of the table. Shape: vectors (spans, dim)."""
-        groups, scores = completed(vectors, table.candidates.cuis, self.index)
+        nearest = partial(self.nearest, table, vectors, 1)
+        groups, scores = completed(vectors, table.candidates.cuis, self.index, nearest)
         candidates = replace(table.candidates, cuis=groups)
         return link(vectors, candidates, self.index, self.decision, self.counts, scores)
 
@@ -160,18 +173,18 @@ class Scorer:
         """What the linker makes of the split. Shape: vectors (spans, dim)."""
         links = self.links(table, vectors)
         predictions = predict(table, links, self.names, float(self.decision.threshold))
-        return Outcome(predictions, gold_ranks(table, vectors, self.index))
+        return Outcome(predictions, self.gold_ranks(table, vectors))
+
+    def gold_ranks(self, table: MentionTable, vectors: Tensor) -> Tensor:
+        """Ranks for `Outcome`. Shape: vectors (spans, dim) -> (gold mentions,)."""
+        gold = table.gold[table.gold != NOT_GOLD]
+        known = torch.nonzero(table.gold >= 0).squeeze(1)
+        ranked = self.nearest(table, vectors, RANKS, known).rows
+        ranks = torch.full((len(gold),), torch.inf)
+        ranks[gold >= 0] = ranks_of_gold(ranked, gold[gold >= 0])
+        return ranks
 
     def figures(self, table: MentionTable, vectors: Tensor) -> dict[str, float]:
         """All figures of the split. Shape: vectors (spans, dim)."""
         outcome = self.outcome(table, vectors)
         return split_figures(table, outcome, self.names, self.code_rule, self.training)
-
-
-def gold_ranks(table: MentionTable, vectors: Tensor, index: ConceptIndex) -> Tensor:
-    """Ranks for `Outcome`. Shape: vectors (spans, dim) -> (gold mentions,)."""
-    gold = table.gold[table.gold != NOT_GOLD]
-    ranked = index.search_cuis(vectors[table.gold >= 0], RANKS).rows
-    ranks = torch.full((len(gold),), torch.inf)
-    ranks[gold >= 0] = ranks_of_gold(ranked, gold[gold >= 0])
-    return ranks

@@ -25,6 +25,8 @@ from embedlink.medcat.pack import linking_cat, save_pack
 from embedlink.module import LinkerModule
 from embedlink.names import ConceptNames, Representative, concept_names
 from embedlink.report import DataReport, build_report
+from embedlink.reranker import Reranker, RerankerSettings
+from embedlink.reranking import learn_reranking
 from embedlink.splits import Splits, split_documents
 from embedlink.storage import written_aside
 from embedlink.synonyms import SynonymDataModule
@@ -223,6 +225,23 @@ def first_stage(cfg: DictConfig, data: Data, module: LinkerModule) -> None:
     trainer.fit(module, synonyms)
     module.objective.hide_own_name = cfg.hide_own_name
     module.index = None
+
+
+def learn_second_look(
+    cfg: DictConfig, data: Data, module: LinkerModule, datamodule: LinkingDataModule
+) -> None:
+    """Train a reranker for the trained linker."""
+    linker, model = module.linker, cfg.model
+    index = module.index or module.refresh_index()
+    vectors = linker.encoder.encode(datamodule.sequences["train"], progress="Encoding windows")
+    settings = RerankerSettings(model.rerank, model.max_name_tokens)
+    L.seed_everything(cfg.seed, verbose=False)
+    linker.reranker = learn_reranking(
+        Reranker.untrained(settings, model.name), datamodule.tables["train"], vectors, index,
+        data.names, _plain_trainer(cfg, model.rerank_epochs), lr=model.rerank_lr,
+        batch_size=model.rerank_batch_size, weight_decay=cfg.optimizer.weight_decay,
+        warmup_share=cfg.optimizer.warmup_share, seed=cfg.seed,
+    )  # fmt: skip
 
 
 def _plain_trainer(cfg: DictConfig, epochs: int, *callbacks: Callback) -> L.Trainer:

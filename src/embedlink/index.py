@@ -148,6 +148,20 @@ class ConceptIndex:
         scores[~alone] = self._distinct_scores(queries, query[~alone], several)
         return scores
 
+    def nearest_names(self, queries: Tensor, query: Tensor, cuis: Tensor) -> Tensor:
+        """The best distinct name of each concept; its representative name where it has none.
+
+        Shape: queries (queries, dim), query (pairs,), cuis (pairs,) -> (pairs,) rows of `vectors`.
+        """
+        position, names = self.distinct_names_of_cui.expand(cuis)
+        scores = paired_scores(queries, query[position], self.vectors, names).cpu()
+        order = scores.argsort(descending=True, stable=True)
+        order = order[position[order].argsort(stable=True)]
+        first = order[place_in_group(position[order]) == 0]
+        nearest = self.representative[cuis].clone()
+        nearest[position[first]] = names[first]
+        return nearest
+
     def _distinct_scores(self, queries: Tensor, query: Tensor, cuis: Tensor) -> Tensor:
         """Best distinct name of each concept. Shape: query (pairs,), cuis (pairs,) -> (pairs,)."""
         position, names = self.distinct_names_of_cui.expand(cuis)

@@ -22,6 +22,7 @@ from embedlink.index import ConceptIndex
 from embedlink.names import ConceptNames, Representative
 from embedlink.pickling import PickledByValue
 from embedlink.pretrained import load_encoder
+from embedlink.reranker import Reranker, Reranking
 from embedlink.streaming import StreamedNames
 from embedlink.tokens import Sequences, TokenSequences, tokenise_names
 from embedlink.types import EmbedLinkError
@@ -33,6 +34,7 @@ FORMAT = 1
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SETTINGS, WEIGHTS, ENCODER = "linker.json", "linker.safetensors", "encoder"
 INDEX, INDEX_OF = "index.safetensors", "index.json"
+RERANKER = "reranker"
 _MISSING, _CORRUPT = "this part of the linker is missing", "this part of the linker is corrupt"
 """Files of a linker's folder. `INDEX_OF` holds the digests of what the index was built from."""
 
@@ -58,7 +60,8 @@ class Linker(PickledByValue):
     """The context model with its tokenizer, link decision and settings.
 
     `counts` says of the names seen in training how often each was (detected, linked),
-    `frequencies` of the concepts how many mentions they had there.
+    `frequencies` of the concepts how many mentions they had there. `reranker` looks at the nearest
+    concepts again, where one was trained.
     """
 
     settings: LinkerSettings
@@ -67,6 +70,7 @@ class Linker(PickledByValue):
     decision: LinkDecision
     counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     frequencies: Mapping[str, int] = field(default_factory=dict)
+    reranker: Reranker | None = None
 
     def __post_init__(self) -> None:
         self.encoder.to(DTYPES[self.settings.dtype])
@@ -129,6 +133,10 @@ class Linker(PickledByValue):
         seen = torch.tensor([self.frequencies.get(cui, 0) for cui in names.cuis])
         return self.settings.frequency_weight * torch.log1p(seen.float())
 
+    def reranking(self, names: ConceptNames, index: ConceptIndex) -> Reranking | None:
+        """The reranker at work on an index of these names."""
+        return None if self.reranker is None else Reranking(self.reranker, index, names.texts)
+
     def name_counts(self, names: ConceptNames) -> NameCounts:
         """`counts` in rows of the table; names it does not hold are left out."""
         table = NameCounts.empty(len(names.names))
@@ -163,6 +171,8 @@ class Linker(PickledByValue):
             "frequencies": self.frequencies,
         }
         (folder / SETTINGS).write_text(json.dumps(described, indent=1), encoding="utf-8")
+        if self.reranker is not None:
+            self.reranker.save(folder / RERANKER)
         save_file({"vectors": index.vectors.contiguous()}, folder / INDEX)
         (folder / INDEX_OF).write_text(json.dumps(self._index_of(names)), encoding="utf-8")
 
@@ -190,6 +200,8 @@ class Linker(PickledByValue):
         except RuntimeError as error:
             raise EmbedLinkError(f"{folder / WEIGHTS}: the weights do not fit: {error}") from error
         linker.counts, linker.frequencies = counts, frequencies
+        if (folder / RERANKER).is_dir():
+            linker.reranker = Reranker.load(folder / RERANKER)
         linker.encoder.eval()
         return linker
 

@@ -1,6 +1,6 @@
 """From vectors to links: the one place where a mention's concept is chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from embedlink.decision import LinkDecision, NameCounts
 from embedlink.groups import Groups
-from embedlink.index import ConceptIndex
+from embedlink.index import ConceptIndex, Hits
 from embedlink.names import ConceptNames
 from embedlink.types import Detection
 
@@ -111,9 +111,15 @@ def choose(
     return Choice(cui.gather(1, at[:, None]).squeeze(1), torch.where(some, own, 0.0), margin)
 
 
-def completed(vectors: Tensor, candidates: Groups, index: ConceptIndex) -> tuple[Groups, Tensor]:
+def completed(
+    vectors: Tensor,
+    candidates: Groups,
+    index: ConceptIndex,
+    nearest: Callable[[Tensor], Hits] | None = None,
+) -> tuple[Groups, Tensor]:
     """Give mentions without candidates the concept of the name that is nearest of all.
 
+    `nearest` finds the concepts nearest to the mentions of some rows; without it the index does.
     Shape: vectors (mentions, dim) -> groups of concept rows, and their scores (members,): those
     of `ConceptIndex.candidate_scores`, and of the nearest name.
     """
@@ -121,7 +127,7 @@ def completed(vectors: Tensor, candidates: Groups, index: ConceptIndex) -> tuple
     bare = torch.nonzero(candidates.sizes == 0).squeeze(1)
     if not len(bare) or not len(index.name_vectors):
         return candidates, scores
-    hits = index.search_cuis(vectors[bare], 1)
+    hits = nearest(bare) if nearest else index.search_cuis(vectors[bare], 1)
     sizes = candidates.sizes.index_fill(0, bare, 1)
     groups = Groups.sized(torch.empty(int(sizes.sum()), dtype=torch.int64), sizes)
     new = torch.zeros(len(groups.rows), dtype=torch.bool)

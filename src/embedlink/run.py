@@ -33,7 +33,13 @@ def train(cfg: DictConfig) -> float:
     experiment.first_stage(cfg, data, module)
     log_baselines(trainer, cfg, data, datamodule)
     trainer.fit(module, datamodule, ckpt_path=cfg.resume)
-    trainer.test(module, datamodule, ckpt_path=best_checkpoint(trainer), verbose=False)
+    best = best_checkpoint(trainer)
+    if cfg.model.rerank is not None:
+        trainer.validate(module, datamodule, ckpt_path=best, verbose=False)
+        experiment.learn_second_look(cfg, data, module, datamodule)
+        trainer.validate(module, datamodule, verbose=False)  # Calibrates the decision anew.
+        best = None
+    trainer.test(module, datamodule, ckpt_path=best, verbose=False)
 
     linker.set_counts(datamodule.counts, data.names)
     shipped = experiment.ship(cfg, folder, module, data)

@@ -84,6 +84,8 @@ class TaggerModule(L.LightningModule):
     not its wording alone.
     """
 
+    special: Tensor
+
     def __init__(
         self,
         tagger: MentionTagger,

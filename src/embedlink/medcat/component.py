@@ -115,6 +115,8 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
             sha.update(f"{name} {tensor.tolist()}".encode())
         for counts in (self.linker.counts, self.linker.frequencies):
             sha.update(json.dumps(sorted(counts.items())).encode())
+        if self.linker.reranker is not None:
+            sha.update(self.linker.reranker.digest().encode())
         return sha.hexdigest()
 
     @classmethod

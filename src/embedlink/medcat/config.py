@@ -82,6 +82,9 @@ class EmbedLinkLinking(Linking):
     always_calculate_similarity: bool = True
     """Off: a span's only candidate is linked unseen, with similarity 1, by no threshold and no
     decision. (On is not MedCAT's default; without it thresholds do next to nothing.)"""
+    rerank: bool = True
+    """Let the linker's cross-encoder, where it has one, choose among the concepts nearest to a
+    span without candidates (`model.rerank=k` in training)."""
     disambiguate_by: Literal["names", "concepts"] = "names"
     """Among several candidates, compare each one's closest name, or its representative name (as
     `medcat-embedding-linker` does)."""

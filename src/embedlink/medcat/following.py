@@ -34,6 +34,8 @@ def follow(config: EmbedLinkLinking, linker: Linker, live: LiveIndex) -> None:
     device = torch.device(config.gpu_device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if linker.encoder.device != device:
         linker.encoder.to(device)
+    if linker.reranker is not None and linker.reranker.device != device:
+        linker.reranker.to(device)
 
 
 def _switch(config: EmbedLinkLinking, linker: Linker) -> None:
@@ -43,6 +45,7 @@ def _switch(config: EmbedLinkLinking, linker: Linker) -> None:
     linker.tokenizer, linker.decision = fresh.tokenizer, fresh.decision
     linker.counts = fresh.counts or linker.counts
     linker.frequencies = fresh.frequencies or linker.frequencies
+    linker.reranker = fresh.reranker
     linker.encoder.eval()
 
 

@@ -1,5 +1,6 @@
 """Concepts found by their names' similarity alone, within MedCAT's filters."""
 
+from collections.abc import Callable
 from itertools import islice
 
 import torch
@@ -38,13 +39,18 @@ class NearNames:
             found.append(best)
         return self._ranked(vectors, found)
 
-    def best(self, vectors: Tensor) -> list[dict[int, float]]:
+    def best(
+        self, vectors: Tensor, k: int = 1, reordered: Callable[[Hits], Hits] | None = None
+    ) -> list[dict[int, float]]:
         """The one concept of all that fits best, with its name's score, if any is let through.
 
-        As `linking.completed` chooses. Shape: vectors (mentions, dim).
+        As `linking.completed` chooses; of the k nearest, which `reordered` puts in another order.
+        Shape: vectors (mentions, dim).
         """
         allowed = self._allowed_names()
-        hits = self.index.search_cuis(vectors, 1 if allowed is None else PRIOR_DEPTH, allowed)
+        depth = k if allowed is None else max(k, PRIOR_DEPTH)
+        hits = self.index.search_cuis(vectors, depth, allowed)
+        hits = reordered(hits) if reordered else hits
         check = self.config.filters.check_filters
         found: list[dict[int, float]] = []
         for scores, rows in zip(hits.scores.tolist(), hits.rows.tolist(), strict=True):

@@ -5,6 +5,7 @@ evaluation of a training run does.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,9 +17,11 @@ from embedlink.linking import Candidates, Links, link
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.near_names import NearNames
 from embedlink.names import ConceptNames
+from embedlink.tokens import MentionSequences, TokenSequences
 from embedlink.types import Detection, Prediction
 from embedlink.windows import WindowCutter
 
+Windows = TokenSequences | MentionSequences
 Rows = list[list[int]]
 """Concept rows of the candidates of each mention."""
 
@@ -33,6 +36,7 @@ class Predictor:
         self.settings = linker.settings
         self.counts = linker.name_counts(names)
         self.near = NearNames(names, index, config)
+        self.reranking = linker.reranking(names, index)
         self._cutter = linker.cutter
         self._bare = WindowCutter(linker.tokenizer, 0, linker.settings.max_tokens)
 
@@ -53,14 +57,18 @@ class Predictor:
                 found[at] = self._passing(detections[at], [(rows[0], 1.0)], 1.0)
             elif rows:
                 compared.append(at)
-        vectors = self._vectors(self._cutter, text, detections, compared + searched)
-        for part, rows_of in ((compared, self._compared), (searched, self._searched)):
+        windows = self._windows(self._cutter, text, detections, compared + searched)
+        vectors, first = self._vectors(windows), 0
+        for searching, part in ((False, compared), (True, searched)):
             for chunk in self._chunks(part):
-                own, vectors = vectors[: len(chunk)], vectors[len(chunk) :]
-                groups, scores = rows_of(own, [candidates[at] for at in chunk])
+                place = torch.arange(first, first + len(chunk))
+                own, first = vectors[place], first + len(chunk)
+                if searching:  # Only the best concept is decided on.
+                    groups, scores = self._searched(own, windows, place)
+                    best = _first(groups, scores)
+                else:
+                    best = groups, scores = self._compared(own, [candidates[at] for at in chunk])
                 chosen = [detections[at] for at in chunk]
-                # Of a search only the best concept is decided on.
-                best = (groups, scores) if part is compared else _first(groups, scores)
                 links = self._links(chosen, own, *best)
                 decided = self._decide(chosen, links, groups, scores)
                 for at, predictions in zip(chunk, decided, strict=True):
@@ -86,7 +94,7 @@ class Predictor:
             return rows
         append = config.append_to_ner_link_candidates
         wanting = [at for at, d in enumerate(detections) if append or not self._known(d)]
-        vectors = self._vectors(self._bare, text, detections, wanting)
+        vectors = self._vectors(self._windows(self._bare, text, detections, wanting))
         for chunk in self._chunks(wanting):
             own, vectors = vectors[: len(chunk)], vectors[len(chunk) :]
             near = self.near.concepts(
@@ -105,10 +113,19 @@ class Predictor:
         own = self.index.representative[groups.rows]
         return groups, paired_scores(vectors, query, self.index.vectors, own)
 
-    def _searched(self, vectors: Tensor, _: Rows) -> tuple[Groups, Tensor]:
-        """Concepts of the names nearest in context, with the names' scores; as `_compared`."""
+    def _searched(self, vectors: Tensor, windows: Windows, rows: Tensor) -> tuple[Groups, Tensor]:
+        """Concepts of the names nearest in context, with the names' scores; as `_compared`.
+
+        Shape: rows (mentions,) of their windows.
+        """
         k = self.config.inference_top_k_sampling
-        near = self.near.best(vectors) if k == 1 else self.near.concepts(vectors, k, 0.0)
+        if k > 1:
+            near = self.near.concepts(vectors, k, 0.0)
+        elif self.reranking is not None and self.config.rerank:
+            reordered = partial(self.reranking.reordered, vectors, windows, rows)
+            near = self.near.best(vectors, self.reranking.top_k, reordered)
+        else:
+            near = self.near.best(vectors)
         scores = torch.tensor([score for scores in near for score in scores.values()])
         return Groups.of([list(scores) for scores in near]), scores
 
@@ -164,14 +181,17 @@ class Predictor:
     def _allowed(self, cui: int) -> bool:
         return bool(self.config.filters.check_filters(self.names.cuis[cui]))
 
-    def _vectors(
+    def _windows(
         self, cutter: WindowCutter, text: str, detections: Sequence[Detection], chosen: list[int]
-    ) -> Tensor:
-        """Vectors of the chosen detections' windows. Shape: (chosen, dim)."""
-        spans = [(detections[at].start, detections[at].end) for at in chosen]
-        if not spans:
+    ) -> Windows:
+        """The chosen detections' windows."""
+        return cutter([(text, [(detections[at].start, detections[at].end) for at in chosen])])
+
+    def _vectors(self, windows: Windows) -> Tensor:
+        """Vectors of windows. Shape: (windows, dim)."""
+        if not len(windows):
             return torch.empty(0, self.linker.encoder.dim)
-        return self.linker.encoder.encode(cutter([(text, spans)]))
+        return self.linker.encoder.encode(windows)
 
     def _chunks(self, positions: list[int]) -> list[list[int]]:
         size = self.config.linking_batch_size

@@ -1,0 +1,203 @@
+"""A second look at the concepts nearest to a mention: a cross-encoder reads mention and name.
+
+Vectors of mentions and names are made apart; a cross-encoder reads a mention, its context and a
+name together, and so sees which words they share and which they do not (Nogueira and Cho 2019; for
+entity linking Wu et al. 2020, BLINK). It costs one pass of the encoder for each pair, so only the
+nearest few concepts are compared.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from embedlink.digests import digest_of
+from embedlink.encoder import CPU_TOKENS, GPU_TOKENS, last_states, masked_mean
+from embedlink.index import ConceptIndex, Hits
+from embedlink.pickling import PickledByValue
+from embedlink.precision import computing_in
+from embedlink.pretrained import load_encoder
+from embedlink.progress import progress_bar
+from embedlink.tokens import (
+    EncoderBatch,
+    MentionSequences,
+    SpecialTokens,
+    TokenSequences,
+    tokenise_names,
+)
+from embedlink.types import EmbedLinkError
+
+SCALE = 20.0
+"""How many logits a cosine of 1 counts beside the cross-encoder's own."""
+HEAD, SETTINGS, ENCODER = "head.safetensors", "reranker.json", "encoder"
+
+
+@dataclass(frozen=True)
+class RerankerSettings:
+    """How many of the nearest concepts are compared, and how names were cut in training."""
+
+    top_k: int
+    max_name_tokens: int = 64
+
+
+class Reranker(PickledByValue, nn.Module):
+    """A cross-encoder whose logits are added to cosines; untrained, it changes no order.
+
+    It reads what the linker's encoder reads, so it has the linker's tokenizer.
+    """
+
+    def __init__(
+        self,
+        settings: RerankerSettings,
+        language_model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+    ) -> None:
+        super().__init__()
+        self.settings, self.tokenizer = settings, tokenizer
+        self.language_model = language_model
+        self.head = nn.Linear(language_model.config.hidden_size, 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    @classmethod
+    def untrained(cls, settings: RerankerSettings, encoder: str) -> "Reranker":
+        """Start from an encoder's published weights."""
+        return cls(settings, *load_encoder(encoder, attention_dropout=False))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.head.weight.device
+
+    def forward(self, batch: EncoderBatch) -> Tensor:
+        """Logits of pairs. Shape: (pairs,)."""
+        mask = batch.attention_mask
+        states = last_states(self.language_model, mask, input_ids=batch.input_ids)
+        logits: Tensor = self.head(masked_mean(states, batch.mention_mask))
+        return logits.squeeze(1).float()
+
+    def pairs(
+        self,
+        windows: TokenSequences | MentionSequences,
+        mention: Tensor,
+        texts: Sequence[str],
+    ) -> TokenSequences:
+        """Mention, name and window of each pair, one after the other, as far as the encoder reads.
+
+        The mention is its surface where the linker reads surfaces. Shape: mention (pairs,) rows of
+        windows, texts (pairs,) names.
+        """
+        special, most = SpecialTokens.of(self.tokenizer), self.tokenizer.model_max_length
+        row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        names = tokenise_names(self.tokenizer, list(row_of), self.settings.max_name_tokens)
+        ids, pooled = [], []
+        for row, text in zip(mention.tolist(), texts, strict=True):
+            surface, window = _read(windows, row, special)
+            name = _row(names, row_of[text])[len(special.before) :]
+            ids.append([*surface, *name, *window][:most])
+            pooled.append((0, min(len(surface) + len(name), most)))
+        return TokenSequences.of(ids, pooled, self.tokenizer.pad_token_id or 0)
+
+    def score(self, pairs: TokenSequences, progress: str | None = None) -> Tensor:
+        """Logits of all pairs, in eval mode. Shape: (pairs,)."""
+        was_training = self.training
+        self.eval()
+        logits = torch.zeros(len(pairs))
+        budget = GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS
+        with progress_bar(len(pairs), progress, "pairs") as bar:
+            for rows in pairs.batches(budget):
+                with torch.inference_mode(), computing_in("auto", self.device):
+                    logits[rows] = self(pairs.batch(rows).to(self.device)).float().cpu()
+                bar.update(len(rows))
+        self.train(was_training)
+        return logits
+
+    def digest(self) -> str:
+        """Changes whenever a weight or a setting does."""
+        return digest_of(json.dumps(asdict(self.settings)), self.state_dict())
+
+    def save(self, folder: Path) -> None:
+        """Write the reranker to an empty or new folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.language_model.save_pretrained(folder / ENCODER)
+        self.tokenizer.save_pretrained(folder / ENCODER)
+        head = {key: t.detach().cpu().contiguous() for key, t in self.head.state_dict().items()}
+        save_file(head, folder / HEAD)
+        (folder / SETTINGS).write_text(json.dumps(asdict(self.settings)), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Reranker":
+        """Read a reranker back; an `EmbedLinkError` names a folder that holds none."""
+        try:
+            settings = RerankerSettings(**json.loads((folder / SETTINGS).read_text("utf-8")))
+            reranker = cls(settings, *load_encoder(str(folder / ENCODER)))
+            reranker.head.load_state_dict(load_file(folder / HEAD))
+        except Exception as error:  # Corrupt files make every library raise errors of its own.
+            raise EmbedLinkError(f"{folder}: no reranker can be read ({error})") from error
+        return reranker.eval()
+
+
+@dataclass(frozen=True)
+class Reranking:
+    """A reranker at work on an index. `texts` are the strings of the index' rows."""
+
+    reranker: Reranker
+    index: ConceptIndex
+    texts: Sequence[str]
+
+    @property
+    def top_k(self) -> int:
+        """How many of the nearest concepts are compared."""
+        return self.reranker.settings.top_k
+
+    def reordered(
+        self,
+        vectors: Tensor,
+        windows: TokenSequences | MentionSequences,
+        rows: Tensor,
+        hits: Hits,
+        progress: str | None = None,
+    ) -> Hits:
+        """The first `top_k` concepts of each mention by cosine, prior and logit together.
+
+        What comes after them, and the scores (cosines), stay. Shape: vectors (mentions, dim),
+        rows (mentions,) of their windows, hits (mentions, k) rows of concepts.
+        """
+        first = hits.rows[:, : self.top_k]
+        query, column = torch.nonzero(first >= 0, as_tuple=True)
+        names = self.index.nearest_names(vectors, query, first[query, column])
+        texts = [self.texts[name] for name in names.tolist()]
+        logits = self.reranker.score(self.reranker.pairs(windows, rows[query], texts), progress)
+        ranked = torch.full(first.shape, -torch.inf)
+        ranked[query, column] = hits.scores[query, column] + logits / SCALE
+        if self.index.prior is not None:
+            ranked[query, column] += self.index.prior[first[query, column]]
+        order = torch.arange(hits.rows.shape[1]).repeat(len(hits.rows), 1)
+        order[:, : first.shape[1]] = ranked.argsort(dim=1, descending=True, stable=True)
+        return Hits(hits.scores.gather(1, order), hits.rows.gather(1, order))
+
+
+def _row(sequences: TokenSequences, row: int) -> list[int]:
+    ids: list[int] = sequences.ids[sequences.starts[row] : sequences.starts[row + 1]].tolist()
+    return ids
+
+
+def _read(
+    windows: TokenSequences | MentionSequences, row: int, special: SpecialTokens
+) -> tuple[list[int], list[int]]:
+    """A mention's own text between special tokens, and its window without those before it."""
+    if isinstance(windows, MentionSequences):
+        assert isinstance(windows.surfaces, TokenSequences)
+        surface = _row(windows.surfaces, int(windows.surface[row]))
+        assert isinstance(windows.windows, TokenSequences)
+        window = _row(windows.windows, row)
+    else:
+        window = _row(windows, row)
+        first, last = windows.mention[row].tolist()
+        surface = [*special.before, *window[first:last], *special.after]
+    return surface, window[len(special.before) :]

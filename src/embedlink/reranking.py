@@ -1,0 +1,186 @@
+"""Trains a reranker on the training mentions and the concepts nearest to each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim import AdamW, Optimizer
+from torch.utils.data import DataLoader
+
+from embedlink.datamodule import LengthBatches, Rows
+from embedlink.index import ConceptIndex
+from embedlink.mentions import MentionTable
+from embedlink.module import scheduled
+from embedlink.names import ConceptNames
+from embedlink.objective import parameter_groups
+from embedlink.precision import computing_in
+from embedlink.reranker import SCALE, Reranker
+from embedlink.tokens import EncoderBatch, TokenSequences
+from embedlink.types import EmbedLinkError
+
+DEPTH = 64
+"""Names searched for the concepts nearest to a training mention."""
+HEAD_LR = 10
+"""How much faster than the encoder the head learns, which starts from nothing."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What training mentions choose from: the nearest concepts, each by its nearest name.
+
+    A mention's own wording is no choice: it would teach to compare strings alone, and unseen
+    wordings are what a reranker is for. Shape: mention (n,) rows of the table; name (n, k) rows of
+    texts, -1 where there are fewer; score (n, k) cosines; gold (n,) column of the gold concept.
+    """
+
+    mention: Tensor
+    name: Tensor
+    score: Tensor
+    gold: Tensor
+
+    @classmethod
+    def of(cls, table: MentionTable, vectors: Tensor, index: ConceptIndex, k: int) -> "Choices":
+        """The choices of all mentions of a known concept. Shape: vectors (spans, dim)."""
+        mention = torch.nonzero(table.gold >= 0).squeeze(1)
+        hits = index.search_names(vectors[mention], DEPTH)
+        found: list[tuple[int, list[int], list[float], int]] = []
+        rows = zip(
+            mention.tolist(), table.gold[mention].tolist(), table.candidates.name[mention].tolist(),
+            hits.rows.tolist(), hits.scores.tolist(), strict=True,
+        )  # fmt: skip
+        for row, gold, own, names, scores in rows:
+            best: dict[int, tuple[int, float]] = {}  # Concepts by their nearest name.
+            for name, score in zip(names, scores, strict=True):
+                if name not in (own, -1):
+                    for cui in index.cuis_of_name[name].tolist():
+                        best.setdefault(cui, (name, score))
+            if gold in best:
+                others = [cui for cui in best if cui != gold][: k - 1]
+                chosen = sorted([gold, *others], key=lambda cui: -best[cui][1])
+                found.append((
+                    row,
+                    [best[cui][0] for cui in chosen],
+                    [best[cui][1] for cui in chosen],
+                    chosen.index(gold),
+                ))  # fmt: skip
+        name = torch.full((len(found), k), -1, dtype=torch.int64)
+        score = torch.full((len(found), k), -torch.inf)
+        for at, (_, names, scores, _) in enumerate(found):
+            name[at, : len(names)] = torch.tensor(names)
+            score[at, : len(scores)] = torch.tensor(scores)
+        return cls(
+            torch.tensor([row for row, *_ in found], dtype=torch.int64),
+            name,
+            score,
+            torch.tensor([gold for *_, gold in found], dtype=torch.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.mention)
+
+
+class ChoiceData(L.LightningDataModule):
+    """Batches of choices, all pairs of a mention in one."""
+
+    def __init__(
+        self,
+        reranker: Reranker,
+        table: MentionTable,
+        choices: Choices,
+        texts: Sequence[str],
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.choices, self.batch_size, self.seed = choices, batch_size, seed
+        at, column = torch.nonzero(choices.name >= 0, as_tuple=True)
+        if not len(at):
+            raise EmbedLinkError(
+                "model.rerank: no training mention has a concept with another name than its own "
+                "wording nearby; choose model.rerank=null"
+            )
+        names = [texts[name] for name in choices.name[at, column].tolist()]
+        self.pairs: TokenSequences = reranker.pairs(table.windows, choices.mention[at], names)
+        self.pair = torch.full_like(choices.name, -1)  # (n, k) rows of pairs
+        self.pair[at, column] = torch.arange(len(at))
+
+    def train_dataloader(self) -> DataLoader[int]:
+        """Mentions in batches of like length, shuffled by (seed, epoch)."""
+        lengths = self.pairs.lengths[self.pair[:, 0]]
+        every = torch.arange(len(self.choices))
+        sampler = LengthBatches(every, lengths, self.batch_size, self.seed)
+        return DataLoader(Rows(len(every)), batch_sampler=sampler, collate_fn=self._batch)
+
+    def _batch(self, chosen: list[int]) -> tuple[EncoderBatch, Tensor, Tensor]:
+        rows = torch.tensor(chosen)
+        pair = self.pair[rows]
+        pairs = self.pairs.batch(pair[pair >= 0])
+        return pairs, self.choices.score[rows], self.choices.gold[rows]
+
+    def transfer_batch_to_device(
+        self,
+        batch: tuple[EncoderBatch, Tensor, Tensor],
+        device: torch.device,
+        dataloader_idx: int,
+    ) -> tuple[EncoderBatch, Tensor, Tensor]:
+        """Move a batch."""
+        return batch[0].to(device), batch[1].to(device), batch[2].to(device)
+
+
+class RerankerModule(L.LightningModule):
+    """Trains all layers of a reranker; embeddings stay as they are."""
+
+    def __init__(
+        self, reranker: Reranker, *, lr: float, weight_decay: float, warmup_share: float, seed: int
+    ) -> None:
+        super().__init__()
+        self.reranker, self.lr, self.seed = reranker, lr, seed
+        self.weight_decay, self.warmup_share = weight_decay, warmup_share
+        reranker.language_model.get_input_embeddings().requires_grad_(False)
+
+    def training_step(self, batch: tuple[EncoderBatch, Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Cross-entropy of the gold concept among the nearest, by cosine and logit together."""
+        pairs, scores, gold = batch
+        torch.manual_seed((self.seed << 32) + self.global_step)
+        with computing_in("auto", self.device):
+            logits = self.reranker(pairs)  # (pairs,)
+        there = torch.isfinite(scores)  # (batch, k)
+        table = torch.full_like(scores, -torch.inf).masked_scatter(there, logits)
+        loss = F.cross_entropy(torch.where(there, SCALE * scores + table, -torch.inf), gold)
+        self.log("reranker/loss", loss, prog_bar=True, batch_size=len(gold))
+        return loss
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW with linear warm-up and decay; the head learns faster."""
+        head = {"params": list(self.reranker.head.parameters()), "lr": HEAD_LR * self.lr}
+        groups = parameter_groups(self.reranker.language_model, self.weight_decay)
+        optimizer: Optimizer = AdamW([*groups, head], lr=self.lr)
+        return scheduled(optimizer, self.trainer, self.warmup_share)
+
+
+def learn_reranking(
+    reranker: Reranker,
+    table: MentionTable,
+    vectors: Tensor,
+    index: ConceptIndex,
+    names: ConceptNames,
+    trainer: L.Trainer,
+    *,
+    lr: float,
+    batch_size: int,
+    weight_decay: float,
+    warmup_share: float,
+    seed: int,
+) -> Reranker:
+    """Train the reranker on these mentions. Shape: vectors (spans, dim)."""
+    choices = Choices.of(table, vectors, index, reranker.settings.top_k)
+    data = ChoiceData(reranker, table, choices, names.texts, batch_size, seed)
+    module = RerankerModule(
+        reranker, lr=lr, weight_decay=weight_decay, warmup_share=warmup_share, seed=seed
+    )
+    trainer.fit(module, data)
+    return reranker.eval()
