@@ -12,7 +12,7 @@ FAST = (
 )  # fmt: skip
 CHOICES = [
     ("stage=synonyms", "encoded_negatives=2"),
-    ("loss=multi_similarity", "hide_own_name=true"),
+    ("loss=multi_similarity", "hide_own_name=false"),
     ("model.rerank=4", "model.rerank_epochs=2", "detection=variants"),
     ("trainer=bf16", "callbacks=compiled", "callbacks.compiled.backend=aot_eager"),
     ("loss=sampled", "targets=cuis", "model.surface_weight=0", "data.new_concepts=true"),
