@@ -27,6 +27,7 @@ COLUMNS = {
     "test/f1": "F1",
     "test/accuracy_at_1": "accuracy@1",
     "test/recall_at_64": "recall@64",
+    "test/calibration_error": "calibration error",
 }
 
 
@@ -43,7 +44,7 @@ def runs_of(study: str) -> pd.DataFrame:
 def settings_of(run_names: Sequence[str]) -> list[str]:
     """Each run's overrides without its seed and without what all runs of a study share."""
     overrides = [
-        [o for o in name.split() if not re.match(r"(seed|experiment|pack|resume)=", o)]
+        [o for o in name.split() if not re.match(r"(seed|experiment|pack|resume|baselines)=", o)]
         for name in run_names
     ]
     shared = (

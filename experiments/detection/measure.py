@@ -32,7 +32,11 @@ def main() -> None:
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--corpus", nargs="+", default=["ncbi", "distemist"])
     parser.add_argument("--split", nargs="+", default=["train", "validation"])
+    parser.add_argument("--tagger", help="a run's tagger of the one corpus: adds its rows")
     arguments = parser.parse_args()
+    settings: dict[str, dict[str, object]] = dict(SETTINGS)
+    if arguments.tagger:
+        settings["both + tagger"] = SETTINGS["both"] | {"tagger": arguments.tagger}
     register_resolvers()
     print(HEADER)
     for corpus in arguments.corpus:
@@ -40,10 +44,10 @@ def main() -> None:
             chosen = [f"data={corpus}", f"data_dir={arguments.data_dir}", "detection=variants"]
             data = load_data(compose("train", chosen), "preferred")
         train = {name: _detect(data.cdb, fields, data.splits.train)[0]
-                 for name, fields in SETTINGS.items()}  # fmt: skip
+                 for name, fields in settings.items()}  # fmt: skip
         for split in arguments.split:
             documents = getattr(data.splits, split)
-            for name, fields in SETTINGS.items():
+            for name, fields in settings.items():
                 found, seconds = _detect(data.cdb, fields, documents)
                 share = _linked_share(data.splits.train, train[name])
                 figures = _figures(documents, found, share)
@@ -51,10 +55,10 @@ def main() -> None:
 
 
 def _detect(
-    cdb: CDB, fields: dict[str, bool], documents: Sequence[Document]
+    cdb: CDB, fields: dict[str, object], documents: Sequence[Document]
 ) -> tuple[list[list[Detection]], float]:
     """Detections, and seconds a document (with the building of the table of variants)."""
-    for field, value in fields.items():
+    for field, value in ({"tagger": None} | fields).items():
         setattr(cdb.config.components.ner, field, value)
     start = time.perf_counter()
     found = VocabularyDetector(cdb, progress=False)(documents)
@@ -121,7 +125,9 @@ def _dictionary_f1(
         taken: set[int] = set()
         for each in sorted(detections, key=lambda d: d.start - d.end):
             span = range(each.start, each.end)
-            if share.get(each.name, 1.0) < 0.5 or not taken.isdisjoint(span):
+            if not each.candidates or share.get(each.name, 1.0) < 0.5:
+                continue
+            if not taken.isdisjoint(span):
                 continue
             taken.update(span)
             predicted += 1
