@@ -6,23 +6,16 @@ entity linking Wu et al. 2020, BLINK). It costs one pass of the encoder for each
 nearest few concepts are compared.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from embedlink.digests import digest_of
-from embedlink.encoder import CPU_TOKENS, GPU_TOKENS, last_states, masked_mean
+from embedlink.encoder import last_states, masked_mean
+from embedlink.headed import HeadedEncoder
 from embedlink.index import ConceptIndex, Hits
-from embedlink.pickling import PickledByValue
-from embedlink.precision import computing_in
 from embedlink.pretrained import load_encoder
-from embedlink.progress import progress_bar
 from embedlink.tokens import (
     EncoderBatch,
     MentionSequences,
@@ -30,11 +23,9 @@ from embedlink.tokens import (
     TokenSequences,
     tokenise_names,
 )
-from embedlink.types import EmbedLinkError
 
 SCALE = 20.0
 """How many logits a cosine of 1 counts beside the cross-encoder's own."""
-HEAD, SETTINGS, ENCODER = "head.safetensors", "reranker.json", "encoder"
 
 
 @dataclass(frozen=True)
@@ -45,34 +36,24 @@ class RerankerSettings:
     max_name_tokens: int = 64
 
 
-class Reranker(PickledByValue, nn.Module):
+class Reranker(HeadedEncoder[RerankerSettings]):
     """A cross-encoder whose logits are added to cosines; untrained, it changes no order.
 
     It reads what the linker's encoder reads, so it has the linker's tokenizer.
     """
 
-    def __init__(
-        self,
-        settings: RerankerSettings,
-        language_model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-    ) -> None:
-        super().__init__()
-        self.settings, self.tokenizer = settings, tokenizer
-        self.language_model = language_model
-        self.head = nn.Linear(language_model.config.hidden_size, 1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+    kind = "reranker"
+    origin = "a reranker is a folder in the linker that a run with model.rerank leaves"
+    settings_type = RerankerSettings
+    outputs = 1
 
     @classmethod
     def untrained(cls, settings: RerankerSettings, encoder: str) -> "Reranker":
         """Start from an encoder's published weights."""
-        return cls(settings, *load_encoder(encoder, attention_dropout=False))
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.head.weight.device
+        made = cls(settings, *load_encoder(encoder, attention_dropout=False))
+        nn.init.zeros_(made.head.weight)
+        nn.init.zeros_(made.head.bias)
+        return made
 
     def forward(self, batch: EncoderBatch) -> Tensor:
         """Logits of pairs. Shape: (pairs,)."""
@@ -92,7 +73,7 @@ class Reranker(PickledByValue, nn.Module):
         The mention is its surface where the linker reads surfaces. Shape: mention (pairs,) rows of
         windows, texts (pairs,) names.
         """
-        special, most = SpecialTokens.of(self.tokenizer), self.tokenizer.model_max_length
+        special, most = SpecialTokens.of(self.tokenizer), self.max_tokens
         row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         names = tokenise_names(self.tokenizer, list(row_of), self.settings.max_name_tokens)
         ids, pooled = [], []
@@ -105,41 +86,10 @@ class Reranker(PickledByValue, nn.Module):
 
     def score(self, pairs: TokenSequences, progress: str | None = None) -> Tensor:
         """Logits of all pairs, in eval mode. Shape: (pairs,)."""
-        was_training = self.training
-        self.eval()
-        logits = torch.zeros(len(pairs))
-        budget = GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS
-        with progress_bar(len(pairs), progress, "pairs") as bar:
-            for rows in pairs.batches(budget):
-                with torch.inference_mode(), computing_in("auto", self.device):
-                    logits[rows] = self(pairs.batch(rows).to(self.device)).float().cpu()
-                bar.update(len(rows))
-        self.train(was_training)
-        return logits
-
-    def digest(self) -> str:
-        """Changes whenever a weight or a setting does."""
-        return digest_of(json.dumps(asdict(self.settings)), self.state_dict())
-
-    def save(self, folder: Path) -> None:
-        """Write the reranker to an empty or new folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.language_model.save_pretrained(folder / ENCODER)
-        self.tokenizer.save_pretrained(folder / ENCODER)
-        head = {key: t.detach().cpu().contiguous() for key, t in self.head.state_dict().items()}
-        save_file(head, folder / HEAD)
-        (folder / SETTINGS).write_text(json.dumps(asdict(self.settings)), encoding="utf-8")
-
-    @classmethod
-    def load(cls, folder: Path) -> "Reranker":
-        """Read a reranker back; an `EmbedLinkError` names a folder that holds none."""
-        try:
-            settings = RerankerSettings(**json.loads((folder / SETTINGS).read_text("utf-8")))
-            reranker = cls(settings, *load_encoder(str(folder / ENCODER)))
-            reranker.head.load_state_dict(load_file(folder / HEAD))
-        except Exception as error:  # Corrupt files make every library raise errors of its own.
-            raise EmbedLinkError(f"{folder}: no reranker can be read ({error})") from error
-        return reranker.eval()
+        scores = torch.zeros(len(pairs))
+        for rows, logits in self.run(pairs, progress):
+            scores[rows] = logits
+        return scores
 
 
 @dataclass(frozen=True)

@@ -5,27 +5,21 @@ from dataclasses import dataclass
 
 import lightning as L
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim import AdamW, Optimizer
 from torch.utils.data import DataLoader
 
 from embedlink.datamodule import LengthBatches, Rows
+from embedlink.head_training import HeadedModule
 from embedlink.index import ConceptIndex
 from embedlink.mentions import MentionTable
-from embedlink.module import scheduled
 from embedlink.names import ConceptNames
-from embedlink.objective import parameter_groups
-from embedlink.precision import computing_in
 from embedlink.reranker import SCALE, Reranker
 from embedlink.tokens import EncoderBatch, TokenSequences
 from embedlink.types import EmbedLinkError
 
 DEPTH = 64
 """Names searched for the concepts nearest to a training mention."""
-HEAD_LR = 10
-"""How much faster than the encoder the head learns, which starts from nothing."""
 
 
 @dataclass(frozen=True)
@@ -131,35 +125,18 @@ class ChoiceData(L.LightningDataModule):
         return batch[0].to(device), batch[1].to(device), batch[2].to(device)
 
 
-class RerankerModule(L.LightningModule):
-    """Trains all layers of a reranker; embeddings stay as they are."""
-
-    def __init__(
-        self, reranker: Reranker, *, lr: float, weight_decay: float, warmup_share: float, seed: int
-    ) -> None:
-        super().__init__()
-        self.reranker, self.lr, self.seed = reranker, lr, seed
-        self.weight_decay, self.warmup_share = weight_decay, warmup_share
-        reranker.language_model.get_input_embeddings().requires_grad_(False)
+class RerankerModule(HeadedModule):
+    """Trains a reranker."""
 
     def training_step(self, batch: tuple[EncoderBatch, Tensor, Tensor], batch_idx: int) -> Tensor:
         """Cross-entropy of the gold concept among the nearest, by cosine and logit together."""
+        self.seed_step()
         pairs, scores, gold = batch
-        torch.manual_seed((self.seed << 32) + self.global_step)
-        with computing_in("auto", self.device):
-            logits = self.reranker(pairs)  # (pairs,)
         there = torch.isfinite(scores)  # (batch, k)
-        table = torch.full_like(scores, -torch.inf).masked_scatter(there, logits)
+        table = torch.full_like(scores, -torch.inf).masked_scatter(there, self.logits(pairs))
         loss = F.cross_entropy(torch.where(there, SCALE * scores + table, -torch.inf), gold)
         self.log("reranker/loss", loss, prog_bar=True, batch_size=len(gold))
         return loss
-
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW with linear warm-up and decay; the head learns faster."""
-        head = {"params": list(self.reranker.head.parameters()), "lr": HEAD_LR * self.lr}
-        groups = parameter_groups(self.reranker.language_model, self.weight_decay)
-        optimizer: Optimizer = AdamW([*groups, head], lr=self.lr)
-        return scheduled(optimizer, self.trainer, self.warmup_share)
 
 
 def learn_reranking(

@@ -5,28 +5,22 @@ mention, goes on inside one, or stands outside (the tags of Ramshaw and Marcus 1
 transformer as in Devlin et al. 2019).
 """
 
-import json
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
-from embedlink.digests import digest_of
-from embedlink.encoder import CPU_TOKENS, GPU_TOKENS, last_states
-from embedlink.pickling import PickledByValue
-from embedlink.precision import computing_in
+from embedlink.encoder import last_states
+from embedlink.headed import HeadedEncoder
 from embedlink.pretrained import load_encoder
 from embedlink.tokens import EncoderBatch, SpecialTokens, TokenSequences
-from embedlink.types import EmbedLinkError, Span
+from embedlink.types import Span
 
 WORD = re.compile(r"\w+|[^\w\s]")
 OUTSIDE, BEGIN, INSIDE = 0, 1, 2
@@ -136,33 +130,22 @@ class TaggerSettings:
     max_tokens: int = 256
 
 
-class MentionTagger(PickledByValue, nn.Module):
+class MentionTagger(HeadedEncoder[TaggerSettings]):
     """An encoder with a head that tags words."""
 
-    def __init__(
-        self,
-        settings: TaggerSettings,
-        language_model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-    ) -> None:
-        super().__init__()
-        self.settings, self.tokenizer = settings, tokenizer
-        self.language_model = language_model
-        self.head = nn.Linear(language_model.config.hidden_size, 3)
+    kind = "tagger"
+    origin = "a tagger is the folder `tagger` of the linker that a run leaves"
+    settings_type = TaggerSettings
+    outputs = 3
 
     @classmethod
     def untrained(cls, settings: TaggerSettings) -> "MentionTagger":
         """Start from an encoder's published weights."""
         return cls(settings, *load_encoder(settings.encoder, attention_dropout=False))
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.head.weight.device
-
     def chunks(self, texts: Sequence[str]) -> Chunks:
         """Cut texts as this tagger reads them: no longer than its encoder takes."""
-        most = min(self.settings.max_tokens, self.tokenizer.model_max_length)
+        most = min(self.settings.max_tokens, self.max_tokens)
         return chunks_of(texts, self.tokenizer, most)
 
     def forward(self, batch: EncoderBatch) -> Tensor:
@@ -175,51 +158,13 @@ class MentionTagger(PickledByValue, nn.Module):
 
     def tag(self, texts: Sequence[str]) -> list[Tags]:
         """Tag every text, in eval mode."""
-        was_training = self.training
-        self.eval()
         chunks = self.chunks(texts)
         sequences = chunks.sequences
         tagged = torch.empty(len(sequences.ids), 3)
-        budget = GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS
-        for rows in sequences.batches(budget):
+        for rows, logits in self.run(sequences):
             source, filled = sequences.positions(rows)
-            with torch.inference_mode(), computing_in("auto", self.device):
-                probabilities = self(sequences.batch(rows).to(self.device)).softmax(-1)
-            tagged[source[filled]] = probabilities.cpu()[filled]
-        self.train(was_training)
+            tagged[source[filled]] = logits.softmax(-1)[filled]
         return _tags(tagged[chunks.position].double().numpy(), chunks.words)
-
-    def digest(self) -> str:
-        """Changes whenever a weight or a setting does."""
-        return digest_of(json.dumps(asdict(self.settings)), self.state_dict())
-
-    def save(self, folder: Path) -> None:
-        """Write the tagger to an empty or new folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.language_model.save_pretrained(folder / ENCODER)
-        self.tokenizer.save_pretrained(folder / ENCODER)
-        head = {key: t.detach().cpu().contiguous() for key, t in self.head.state_dict().items()}
-        save_file(head, folder / HEAD)
-        (folder / SETTINGS).write_text(json.dumps(asdict(self.settings)), encoding="utf-8")
-
-    @classmethod
-    def load(cls, folder: Path | str) -> "MentionTagger":
-        """Read a tagger back; an `EmbedLinkError` names a folder that holds none."""
-        folder = Path(folder)
-        try:
-            settings = TaggerSettings(**json.loads((folder / SETTINGS).read_text("utf-8")))
-            tagger = cls(settings, *load_encoder(str(folder / ENCODER)))
-            tagger.head.load_state_dict(load_file(folder / HEAD))
-        except (OSError, TypeError, ValueError, RuntimeError, *BROKEN) as error:
-            raise EmbedLinkError(
-                f"{folder}: no tagger can be read ({error}); a tagger is the folder `tagger` of "
-                "the linker that a run leaves"
-            ) from error
-        return tagger.eval()
-
-
-SETTINGS, HEAD, ENCODER = "tagger.json", "head.safetensors", "encoder"
-BROKEN = (SafetensorError, EmbedLinkError)
 
 
 def _tags(probabilities: Probabilities, words: Sequence[Sequence[Span]]) -> list[Tags]:

@@ -2,29 +2,24 @@
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim import AdamW, Optimizer
 from torch.utils.data import DataLoader
 
 from embedlink.datamodule import LengthBatches, Rows
-from embedlink.module import scheduled
-from embedlink.objective import parameter_groups
-from embedlink.precision import computing_in
+from embedlink.head_training import HeadedModule
 from embedlink.tagger import BEGIN, INSIDE, OUTSIDE, MentionTagger
 from embedlink.tokens import EncoderBatch
 from embedlink.types import Document, EmbedLinkError, Span
 
 IGNORED = -100
 """The label of tokens that no word is tagged by (`torch.nn.CrossEntropyLoss`)."""
-HEAD_LR = 10
-"""How much faster than the encoder the head learns, which starts from nothing."""
 
 
 class TaggerData(L.LightningDataModule):
@@ -77,55 +72,36 @@ def tags_of(document: Document, words: Sequence[Span]) -> NDArray[np.int64]:
     return tags
 
 
-class TaggerModule(L.LightningModule):
-    """Trains all layers of a tagger; embeddings stay as they are.
+class TaggerModule(HeadedModule):
+    """Trains a tagger with a share of the tokens masked.
 
-    A share of the tokens is masked while it learns, so that the words around a mention count and
-    not its wording alone.
+    The words around a mention then count, and not its wording alone.
     """
 
     special: Tensor
 
-    def __init__(
-        self,
-        tagger: MentionTagger,
-        *,
-        lr: float,
-        masked: float,
-        weight_decay: float,
-        warmup_share: float,
-        seed: int,
-    ) -> None:
-        super().__init__()
-        self.tagger, self.lr, self.masked, self.seed = tagger, lr, masked, seed
-        self.weight_decay, self.warmup_share = weight_decay, warmup_share
+    def __init__(self, tagger: MentionTagger, *, masked: float, **training: Any) -> None:
+        super().__init__(tagger, **training)
+        self.masked, self.mask_id = masked, tagger.tokenizer.mask_token_id
         special = torch.tensor(tagger.tokenizer.all_special_ids)
         self.register_buffer("special", special, persistent=False)
-        tagger.language_model.get_input_embeddings().requires_grad_(False)
 
     def training_step(self, batch: tuple[EncoderBatch, Tensor], batch_idx: int) -> Tensor:
         """Cross-entropy of the words' tags."""
-        torch.manual_seed((self.seed << 32) + self.global_step)
-        with computing_in("auto", self.device):
-            logits = self.tagger(self.masked_batch(batch[0]))  # (batch, tokens, tags)
+        self.seed_step()
+        logits = self.logits(self.masked_batch(batch[0]))  # (batch, tokens, tags)
         loss = F.cross_entropy(logits.flatten(0, 1), batch[1].flatten(), ignore_index=IGNORED)
         self.log("tagger/loss", loss, prog_bar=True, batch_size=len(batch[1]))
         return loss
 
     def masked_batch(self, batch: EncoderBatch) -> EncoderBatch:
         """The batch with a share of its tokens masked; special tokens stay."""
+        if self.mask_id is None:
+            return batch
         ids = batch.input_ids
         hidden = torch.rand(ids.shape, device=ids.device) < self.masked
         hidden &= ~torch.isin(ids, self.special)
-        mask = self.tagger.tokenizer.mask_token_id
-        return batch if mask is None else batch._replace(input_ids=ids.masked_fill(hidden, mask))
-
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW with linear warm-up and decay; the head learns faster."""
-        head = {"params": list(self.tagger.head.parameters()), "lr": HEAD_LR * self.lr}
-        groups = parameter_groups(self.tagger.language_model, self.weight_decay)
-        optimizer: Optimizer = AdamW([*groups, head], lr=self.lr)
-        return scheduled(optimizer, self.trainer, self.warmup_share)
+        return batch._replace(input_ids=ids.masked_fill(hidden, self.mask_id))
 
 
 def learn_tags(

@@ -1,0 +1,53 @@
+"""How an encoder with a head is trained: all of its layers, the head faster."""
+
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+from torch.optim import AdamW, Optimizer
+
+from embedlink.headed import HeadedEncoder
+from embedlink.module import scheduled
+from embedlink.objective import parameter_groups
+from embedlink.precision import computing_in
+from embedlink.tokens import EncoderBatch
+
+HEAD_LR = 10
+"""How much faster than the encoder the head learns, which starts from nothing."""
+
+
+class HeadedModule(L.LightningModule):
+    """Trains all layers of an encoder and its head; embeddings stay as they are."""
+
+    def __init__(
+        self,
+        model: HeadedEncoder[Any],
+        *,
+        lr: float,
+        weight_decay: float,
+        warmup_share: float,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.model, self.lr, self.seed = model, lr, seed
+        self.weight_decay, self.warmup_share = weight_decay, warmup_share
+        model.language_model.get_input_embeddings().requires_grad_(False)
+
+    def logits(self, batch: EncoderBatch) -> Tensor:
+        """The model's logits in the fastest precision that trains as well."""
+        with computing_in("auto", self.device):
+            logits: Tensor = self.model(batch)
+        return logits
+
+    def seed_step(self) -> None:
+        """Let what is drawn in a step depend on seed and step alone."""
+        torch.manual_seed((self.seed << 32) + self.global_step)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW with linear warm-up and decay; the head learns faster."""
+        head = {"params": list(self.model.head.parameters()), "lr": HEAD_LR * self.lr}
+        groups = parameter_groups(self.model.language_model, self.weight_decay)
+        optimizer: Optimizer = AdamW([*groups, head], lr=self.lr)
+        return scheduled(optimizer, self.trainer, self.warmup_share)

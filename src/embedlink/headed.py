@@ -1,0 +1,101 @@
+"""An encoder with a linear head: what a tagger and a reranker are, in memory and on disk."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from embedlink.digests import digest_of
+from embedlink.encoder import CPU_TOKENS, GPU_TOKENS
+from embedlink.pickling import PickledByValue
+from embedlink.precision import computing_in
+from embedlink.pretrained import load_encoder
+from embedlink.progress import progress_bar
+from embedlink.tokens import TokenSequences
+from embedlink.types import EmbedLinkError
+
+Settings = TypeVar("Settings", bound=Any)
+HEAD, ENCODER = "head.safetensors", "encoder"
+"""Files of the folder, beside `<kind>.json` with the settings."""
+
+
+class HeadedEncoder(PickledByValue, nn.Module, Generic[Settings]):
+    """An encoder, its tokenizer and a head of a few outputs; `settings` are a dataclass.
+
+    What it is called, where its folder comes from, its settings and outputs are the subclass'.
+    """
+
+    kind: ClassVar[str]
+    origin: ClassVar[str]
+    settings_type: ClassVar[type]
+    outputs: ClassVar[int]
+
+    def __init__(
+        self,
+        settings: Settings,
+        language_model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+    ) -> None:
+        super().__init__()
+        self.settings, self.tokenizer = settings, tokenizer
+        self.language_model = language_model
+        self.head = nn.Linear(language_model.config.hidden_size, self.outputs)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.head.weight.device
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens the encoder reads at most."""
+        return int(self.tokenizer.model_max_length)
+
+    def run(
+        self, sequences: TokenSequences, progress: str | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the rows of each batch with the model's logits, on the CPU, in eval mode."""
+        was_training = self.training
+        self.eval()
+        budget = GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS
+        with progress_bar(len(sequences), progress, "texts") as bar:
+            for rows in sequences.batches(budget):
+                with torch.inference_mode(), computing_in("auto", self.device):
+                    logits = self(sequences.batch(rows).to(self.device))
+                yield rows, logits.float().cpu()
+                bar.update(len(rows))
+        self.train(was_training)
+
+    def digest(self) -> str:
+        """Changes whenever a weight or a setting does."""
+        return digest_of(json.dumps(asdict(self.settings)), self.state_dict())
+
+    def save(self, folder: Path) -> None:
+        """Write everything to an empty or new folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.language_model.save_pretrained(folder / ENCODER)
+        self.tokenizer.save_pretrained(folder / ENCODER)
+        head = {key: t.detach().cpu().contiguous() for key, t in self.head.state_dict().items()}
+        save_file(head, folder / HEAD)
+        described = json.dumps(asdict(self.settings))
+        (folder / f"{self.kind}.json").write_text(described, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Self:
+        """Read it back; an `EmbedLinkError` names a folder that holds none."""
+        folder = Path(folder)
+        try:
+            described = json.loads((folder / f"{cls.kind}.json").read_text("utf-8"))
+            made = cls(cls.settings_type(**described), *load_encoder(str(folder / ENCODER)))
+            made.head.load_state_dict(load_file(folder / HEAD))
+        except Exception as error:  # Corrupt files make every library raise errors of its own.
+            raise EmbedLinkError(
+                f"{folder}: no {cls.kind} can be read ({error}); {cls.origin}"
+            ) from error
+        return made.eval()
