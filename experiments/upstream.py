@@ -7,7 +7,8 @@ It needs `pip install medcat-embedding-linker==0.4.0`. `detection=variants` and
 beside the study's runs: `baseline/…` untrained, `names/…` with the training documents' names added
 and no step trained (`baselines=[]` leaves both out; no seed changes them but by the tagger), and
 `test/…` after as many epochs. Its epochs are MedCAT's own training (`train_supervised_raw`), which
-adds the names itself, and an embedding of all names.
+adds the names itself, and an embedding of all names. The counts of the test documents are left in
+the run's folder, for `python evaluate.py compare=[run,run]`.
 """
 
 import io
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import numpy as np
 import torch
 from benchmarks import upstream
 from hydra.core.hydra_config import HydraConfig
@@ -25,9 +27,13 @@ from medcat.cat import CAT
 from omegaconf import DictConfig
 
 from embedlink import experiment
+from embedlink.comparison import counts_file
 from embedlink.concepts import enrich_cdb
-from embedlink.metrics import count, gold_mentions, skipped_starts, total
+from embedlink.document_counts import DocumentCounts
+from embedlink.metrics import Counts, count, gold_mentions, skipped_starts
 from embedlink.pretrained import encoder_source
+from embedlink.report import digest
+from embedlink.resampling import intervals
 from embedlink.resolvers import PROJECT_ROOT, register_resolvers
 from embedlink.types import CodeRule, Document, Prediction
 
@@ -49,24 +55,37 @@ def embed(cat: CAT) -> None:
     linker_of(cat).create_embeddings()
 
 
-def figures(cat: CAT, documents: list[Document], rule: CodeRule) -> dict[str, float]:
-    """Precision, recall and F1 by the rule of `medcat.stats`."""
+def counts_of(cat: CAT, documents: list[Document], rule: CodeRule) -> DocumentCounts:
+    """What it makes of every document, by the rule of `medcat.stats`; ranks are not known."""
     counts = []
     for document in documents:
         found = cat.get_entities(document.text)["entities"].values()
         predictions = [Prediction(e["start"], e["end"], e["cui"], 0.0) for e in found]
         gold = gold_mentions(document, rule)
-        counts.append(count(predictions, gold, skipped_starts(document, rule)))
-    summed = total(counts)
-    return {"precision": summed.precision, "recall": summed.recall, "f1": summed.f1}
+        own = count(predictions, gold, skipped_starts(document, rule))
+        counts.append((own.tp, own.fp, own.fn, 0, 0))
+    return DocumentCounts(
+        [digest([document]) for document in documents],
+        [document.corpus for document in documents],
+        np.array(counts, dtype=np.int64),
+    )
 
 
-def run(cfg: DictConfig) -> dict[str, dict[str, float]]:
-    """Figures on the test documents by stage."""
+def figures(counts: DocumentCounts) -> dict[str, float]:
+    """Precision, recall and F1, with their intervals by document."""
+    tp, fp, fn = counts.counts.sum(0)[:3].tolist()
+    summed = Counts(tp, fp, fn)
+    found = {"precision": summed.precision, "recall": summed.recall, "f1": summed.f1}
+    bounds = intervals(counts.counts)
+    return found | {k: v for k, v in bounds.items() if k.rsplit("_", 1)[0] in found}
+
+
+def run(cfg: DictConfig, folder: Path) -> dict[str, dict[str, float]]:
+    """Figures on the test documents by stage; the folder takes the last one's counts."""
     torch.manual_seed(cfg.seed)
     cfg.data.enrich = False
     data = experiment.load_data(cfg, cfg.model.representative)
-    experiment.learn_detection(cfg, data, Path(HydraConfig.get().runtime.output_dir) / "tagger")
+    experiment.learn_detection(cfg, data, folder / "tagger")
     cat = upstream.training_cat(
         data.cdb, encoder_source(cfg.model.name), context_window_size=cfg.context_window,
         top_n_layers_to_unfreeze=cfg.unfreeze, training_batch_size=cfg.batch_size,
@@ -77,18 +96,20 @@ def run(cfg: DictConfig) -> dict[str, dict[str, float]]:
     found = {}
     if cfg.baselines:
         embed(cat)
-        found["baseline"] = figures(cat, test, rule)
+        found["baseline"] = figures(counts_of(cat, test, rule))
     enrich_cdb(cat.cdb, data.splits.train, new_concepts=cfg.data.new_concepts)
     embed(cat)
     if cfg.baselines:
-        found["names"] = figures(cat, test, rule)
+        found["names"] = figures(counts_of(cat, test, rule))
     train = upstream.export_of(data.splits.train)
     for epoch in range(cfg.trainer.max_epochs):
         with redirect_stdout(io.StringIO()):
             cat.trainer.train_supervised_raw(train, nepochs=1, disable_progress=True)
         embed(cat)
         log.info("epoch %d of %d is trained", epoch + 1, cfg.trainer.max_epochs)
-    return found | {"test": figures(cat, test, rule)}
+    counts = counts_of(cat, test, rule)
+    counts.write(folder / counts_file("test"))
+    return found | {"test": figures(counts)}
 
 
 @hydra.main(version_base="1.3", config_path=str(PROJECT_ROOT / "conf"), config_name="train")
@@ -97,7 +118,7 @@ def main(cfg: DictConfig) -> None:
     logger = instantiate(cfg.logger)
     logger.log_hyperparams(experiment.parameters(cfg) | {"linker": "medcat-embedding-linker"})
     with experiment.reported_errors():
-        found = run(cfg)
+        found = run(cfg, Path(HydraConfig.get().runtime.output_dir))
     for stage, values in found.items():
         logger.log_metrics({f"{stage}/{name}": value for name, value in values.items()}, step=0)
         print(stage, *(f"{name} {value:.3f}" for name, value in values.items()))
