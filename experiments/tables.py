@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 BEGIN, END = "<!-- table: written by experiments/tables.py -->", "<!-- end of table -->"
 COLUMNS = {
     "baseline/f1": "untrained F1",
+    "names/f1": "names added F1",
     "test/precision": "P",
     "test/recall": "R",
     "test/f1": "F1",

@@ -12,7 +12,7 @@ FAST = (
 )  # fmt: skip
 CHOICES = [
     ("stage=synonyms", "encoded_negatives=2"),
-    ("loss=multi_similarity", "hide_own_name=false"),
+    ("loss=multi_similarity", "hide_own_name=true"),
     ("model.rerank=4", "model.rerank_epochs=2", "detection=variants"),
     ("trainer=bf16", "callbacks=compiled", "callbacks.compiled.backend=aot_eager"),
     ("loss=sampled", "targets=cuis", "model.surface_weight=0", "data.new_concepts=true"),
@@ -60,8 +60,8 @@ def test_a_table_holds_means_over_seeds_and_intervals(tmp_path, monkeypatch):
     readme.write_text(f"# Why?\n\n{BEGIN}\nold\n{END}\n\nBecause.\n")
     main(["recipe", "--folder", str(tmp_path)])
     text = readme.read_text()
-    assert "| `nil_weight=0` | 2 | 0.500 (0.500–0.500) |  |  | 0.450 (0.400–0.500) |" in text
-    assert "| `default` | 1 | 0.500 |  |  | 0.700 [0.650, 0.750] |" in text
+    assert "| `nil_weight=0` | 2 | 0.500 (0.500–0.500) |  |  |  | 0.450 (0.400–0.500) |" in text
+    assert "| `default` | 1 | 0.500 |  |  |  | 0.700 [0.650, 0.750] |" in text
     assert text.startswith("# Why?")
     assert text.endswith("Because.\n")
     assert "old" not in text
