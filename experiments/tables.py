@@ -87,7 +87,7 @@ def plot(runs: pd.DataFrame, path: Path) -> None:
     axes.set_yticks(range(len(settings)), settings)
     axes.invert_yaxis()
     axes.set_xlabel("F1 on test documents")
-    axes.legend()
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.savefig(path, bbox_inches="tight", dpi=100)
     plt.close(figure)
 
