@@ -169,9 +169,13 @@ class Scorer:
         best = best_threshold(table, links, self.names, self.code_rule, point)
         self.decision.threshold.fill_(best)
 
-    def outcome(self, table: MentionTable, vectors: Tensor) -> Outcome:
-        """What the linker makes of the split. Shape: vectors (spans, dim)."""
-        links = self.links(table, vectors)
+    def outcome(self, table: MentionTable, vectors: Tensor, links: Links | None = None) -> Outcome:
+        """What the linker makes of the split, of its `links` where they are at hand.
+
+        Shape: vectors (spans, dim).
+        """
+        if links is None:
+            links = self.links(table, vectors)
         predictions = predict(table, links, self.names, float(self.decision.threshold))
         return Outcome(predictions, self.gold_ranks(table, vectors))
 

@@ -227,7 +227,7 @@ def first_stage(cfg: DictConfig, data: Data, module: LinkerModule) -> None:
     module.index = None
 
 
-def learn_second_look(
+def learn_reranker(
     cfg: DictConfig, data: Data, module: LinkerModule, datamodule: LinkingDataModule
 ) -> None:
     """Train a reranker for the trained linker."""

@@ -1,6 +1,7 @@
 """An encoder with a linear head: what a tagger and a reranker are, in memory and on disk."""
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -55,12 +56,17 @@ class HeadedEncoder(PickledByValue, nn.Module, Generic[Settings]):
     @property
     def max_tokens(self) -> int:
         """How many tokens the encoder reads at most."""
-        return int(self.tokenizer.model_max_length)
+        positions = getattr(self.language_model.config, "max_position_embeddings", None)
+        # Some tokenizers know no limit and say a number beyond all texts.
+        return min(int(self.tokenizer.model_max_length), positions or sys.maxsize)
 
     def run(
         self, sequences: TokenSequences, progress: str | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the rows of each batch with the model's logits, on the CPU, in eval mode."""
+        """Yield the rows of each batch with the model's logits, on the CPU, in eval mode.
+
+        Shape: rows (batch,), logits (batch, …) as `forward` gives them.
+        """
         was_training = self.training
         self.eval()
         budget = GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS

@@ -65,9 +65,9 @@ def measure_outcome(
 
 def measure_linker(scorer: Scorer, table: MentionTable, vectors: Tensor) -> Measured:
     """The same of a linker, and how its link decision does. Shape: vectors (spans, dim)."""
-    outcome = scorer.outcome(table, vectors)
-    measured = measure_outcome(table, outcome, scorer.names, scorer.code_rule, scorer.training)
     links = scorer.links(table, vectors)
+    outcome = scorer.outcome(table, vectors, links)
+    measured = measure_outcome(table, outcome, scorer.names, scorer.code_rule, scorer.training)
     threshold = float(scorer.decision.threshold)
     detected = table.detected
     right = right_links(table, links, scorer.names, scorer.code_rule)

@@ -41,40 +41,42 @@ class Choices:
         """The choices of all mentions of a known concept. Shape: vectors (spans, dim)."""
         mention = torch.nonzero(table.gold >= 0).squeeze(1)
         hits = index.search_names(vectors[mention], DEPTH)
-        found: list[tuple[int, list[int], list[float], int]] = []
-        rows = zip(
-            mention.tolist(), table.gold[mention].tolist(), table.candidates.name[mention].tolist(),
-            hits.rows.tolist(), hits.scores.tolist(), strict=True,
-        )  # fmt: skip
-        for row, gold, own, names, scores in rows:
-            best: dict[int, tuple[int, float]] = {}  # Concepts by their nearest name.
-            for name, score in zip(names, scores, strict=True):
-                if name not in (own, -1):
-                    for cui in index.cuis_of_name[name].tolist():
-                        best.setdefault(cui, (name, score))
-            if gold in best:
-                others = [cui for cui in best if cui != gold][: k - 1]
-                chosen = sorted([gold, *others], key=lambda cui: -best[cui][1])
-                found.append((
-                    row,
-                    [best[cui][0] for cui in chosen],
-                    [best[cui][1] for cui in chosen],
-                    chosen.index(gold),
-                ))  # fmt: skip
+        gold, own = table.gold[mention], table.candidates.name[mention]
+        columns = (mention, gold, own, hits.rows, hits.scores)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        found: list[tuple[int, list[tuple[int, float]], int]] = []
+        for row, right, wording, names, scores in rows:
+            best = _nearest(names, scores, wording, index)
+            if right in best:
+                others = [cui for cui in best if cui != right][: k - 1]
+                chosen = sorted([right, *others], key=lambda cui: -best[cui][1])
+                found.append((row, [best[cui] for cui in chosen], chosen.index(right)))
         name = torch.full((len(found), k), -1, dtype=torch.int64)
         score = torch.full((len(found), k), -torch.inf)
-        for at, (_, names, scores, _) in enumerate(found):
-            name[at, : len(names)] = torch.tensor(names)
-            score[at, : len(scores)] = torch.tensor(scores)
+        for at, (_, choices, _) in enumerate(found):
+            name[at, : len(choices)] = torch.tensor([row for row, _ in choices])
+            score[at, : len(choices)] = torch.tensor([cosine for _, cosine in choices])
         return cls(
             torch.tensor([row for row, *_ in found], dtype=torch.int64),
             name,
             score,
-            torch.tensor([gold for *_, gold in found], dtype=torch.int64),
+            torch.tensor([column for *_, column in found], dtype=torch.int64),
         )
 
     def __len__(self) -> int:
         return len(self.mention)
+
+
+def _nearest(
+    names: Sequence[int], scores: Sequence[float], own: int, index: ConceptIndex
+) -> dict[int, tuple[int, float]]:
+    """Concepts by their nearest name and its cosine, nearest first, without the name `own`."""
+    best: dict[int, tuple[int, float]] = {}
+    for name, score in zip(names, scores, strict=True):
+        if name not in (own, -1):
+            for cui in index.cuis_of_name[name].tolist():
+                best.setdefault(cui, (name, score))
+    return best
 
 
 class ChoiceData(L.LightningDataModule):

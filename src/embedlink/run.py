@@ -36,7 +36,7 @@ def train(cfg: DictConfig) -> float:
     best = best_checkpoint(trainer)
     if cfg.model.rerank is not None:
         trainer.validate(module, datamodule, ckpt_path=best, verbose=False)
-        experiment.learn_second_look(cfg, data, module, datamodule)
+        experiment.learn_reranker(cfg, data, module, datamodule)
         trainer.validate(module, datamodule, verbose=False)  # Calibrates the decision anew.
         best = None
     trainer.test(module, datamodule, ckpt_path=best, verbose=False)
