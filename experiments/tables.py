@@ -1,8 +1,10 @@
 """Write a study's table and plot from its runs in MLflow: `python experiments/tables.py recipe`.
 
-A study is a folder here, and the MLflow experiment of its name, which its file in
-`conf/experiment/` sets. Runs that differ in their seed alone make one row. The table goes
-between the two marks in the study's README, the plot beside it; no number is typed by hand.
+A study is a folder here, and the MLflow experiment that its file in `conf/experiment/` names. Runs
+that differ in their seed alone make one row. The studies of single choices share the experiment
+`choices`, each with the rows of its own settings: `… layers --experiment choices --keys unfreeze`.
+The table goes between the two marks in the study's README, the plot beside it; no number is typed
+by hand.
 """
 
 import argparse
@@ -20,6 +22,7 @@ import matplotlib.pyplot as plt
 
 HERE = Path(__file__).resolve().parent
 BEGIN, END = "<!-- table: written by experiments/tables.py -->", "<!-- end of table -->"
+DEFAULT = "default"
 COLUMNS = {
     "baseline/f1": "untrained F1",
     "names/f1": "names added F1",
@@ -32,14 +35,24 @@ COLUMNS = {
 }
 
 
-def runs_of(study: str) -> pd.DataFrame:
-    """The study's finished runs by setting and seed; the newest of those that repeat."""
-    found = mlflow.search_runs(experiment_names=[study], order_by=["start_time ASC"])
+def runs_of(experiment: str, keys: Sequence[str] | None = None) -> pd.DataFrame:
+    """Finished runs by setting and seed; the newest of those that repeat.
+
+    With `keys`, the runs that set one of them or nothing.
+    """
+    found = mlflow.search_runs(experiment_names=[experiment], order_by=["start_time ASC"])
     if "metrics.test/f1" not in found:
-        raise SystemExit(f"error: no finished run of the MLflow experiment {study!r}")
+        raise SystemExit(f"error: no finished run of the MLflow experiment {experiment!r}")
     found = found[found["metrics.test/f1"].notna()].copy()
     found["setting"] = settings_of(found["tags.mlflow.runName"].tolist())
+    if keys is not None:
+        own = [setting == DEFAULT or _keys(setting) <= set(keys) for setting in found["setting"]]
+        found = found[own]
     return found.drop_duplicates(["setting", "params.seed"], keep="last")
+
+
+def _keys(setting: str) -> set[str]:
+    return {override.split("=", 1)[0] for override in setting.split()}
 
 
 def settings_of(run_names: Sequence[str]) -> list[str]:
@@ -52,7 +65,7 @@ def settings_of(run_names: Sequence[str]) -> list[str]:
         set.intersection(*map(set, overrides)) if len(set(map(tuple, overrides))) > 1 else set()
     )
     kept = ([o for o in own if o not in shared] for own in overrides)
-    return [" ".join(own) or "default" for own in kept]
+    return [" ".join(own) or DEFAULT for own in kept]
 
 
 def table(runs: pd.DataFrame) -> str:
@@ -96,6 +109,8 @@ def main(arguments: list[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("study", help="a folder beside this file")
+    parser.add_argument("--experiment", help="in MLflow; the study's name unless given")
+    parser.add_argument("--keys", nargs="+", help="only runs that set one of these, or nothing")
     parser.add_argument("--folder", type=Path, default=HERE, help="where the studies' folders are")
     given = parser.parse_args(arguments)
     store = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{HERE.parent}/mlflow.db")
@@ -104,7 +119,7 @@ def main(arguments: list[str] | None = None) -> None:
     text = readme.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:
         raise SystemExit(f"error: {readme}: lacks the lines {BEGIN!r} and {END!r}")
-    runs = runs_of(given.study)
+    runs = runs_of(given.experiment or given.study, given.keys)
     before, rest = text.split(BEGIN, 1)
     after = rest.split(END, 1)[1]
     readme.write_text(f"{before}{BEGIN}\n\n{table(runs)}\n\n{END}{after}", encoding="utf-8")

@@ -68,6 +68,24 @@ def test_a_table_holds_means_over_seeds_and_intervals(tmp_path, monkeypatch):
     assert (tmp_path / "recipe" / "f1.png").stat().st_size > 1000
 
 
+def test_studies_of_one_experiment_share_their_default(tmp_path, monkeypatch):
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    mlflow.set_tracking_uri(store)
+    mlflow.set_experiment("choices")
+    logged("", 0, 0.7)
+    logged("unfreeze=0", 0, 0.6)
+    logged("context_window=5", 0, 0.5)
+    logged("context_window=5 unfreeze=0", 0, 0.4)
+    (tmp_path / "layers").mkdir()
+    readme = tmp_path / "layers" / "README.md"
+    readme.write_text(f"{BEGIN}\n{END}\n")
+    shared = ["--experiment", "choices", "--folder", str(tmp_path)]
+    main(["layers", *shared, "--keys", "unfreeze"])
+    rows = [line.split("|")[1].strip() for line in readme.read_text().splitlines()[4:-2]]
+    assert rows == ["`default`", "`unfreeze=0`"]
+
+
 def test_a_study_without_runs_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     (tmp_path / "recipe").mkdir()
