@@ -9,7 +9,6 @@ by hand.
 
 import argparse
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ import matplotlib.pyplot as plt
 HERE = Path(__file__).resolve().parent
 BEGIN, END = "<!-- table: written by experiments/tables.py -->", "<!-- end of table -->"
 DEFAULT = "default"
+NO_SETTINGS = ("seed", "split_seed", "experiment", "pack", "resume", "baselines")
 COLUMNS = {
     "baseline/f1": "untrained F1",
     "names/f1": "names added F1",
@@ -58,7 +58,7 @@ def _keys(setting: str) -> set[str]:
 def settings_of(run_names: Sequence[str]) -> list[str]:
     """Each run's overrides without its seed and without what all runs of a study share."""
     overrides = [
-        [o for o in name.split() if not re.match(r"(seed|experiment|pack|resume|baselines)=", o)]
+        [override for override in name.split() if override.split("=", 1)[0] not in NO_SETTINGS]
         for name in run_names
     ]
     shared = (

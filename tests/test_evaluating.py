@@ -2,6 +2,7 @@ import pytest
 from hydra import compose, initialize
 
 from embedlink.evaluating import NoWindows, check_evaluation
+from embedlink.experiment import load_data
 from embedlink.resolvers import register_resolvers
 from embedlink.types import EmbedLinkError
 
@@ -33,3 +34,13 @@ def test_nothing_and_two_things_are_errors_that_name_the_keys(configured, overri
 
 def test_no_windows_are_cut():
     assert len(NoWindows()([("some text", [(0, 4)])])) == 0
+
+
+def test_the_split_seed_keeps_the_documents_of_another_seed(configured):
+    def test_documents(*overrides):
+        cfg = configured("baseline=tfidf", "data.split=random", *overrides)
+        return [document.id for document in load_data(cfg, "preferred").splits.test]
+
+    first = test_documents("seed=0")
+    assert test_documents("seed=1", "split_seed=0") == first
+    assert test_documents("seed=1") != first

@@ -74,7 +74,7 @@ def load_data(cfg: DictConfig, representative: Representative) -> Data:
     splits = split_documents(
         documents,
         split=cfg.data.split,
-        seed=cfg.seed,
+        seed=cfg.split_seed,
         test_share=cfg.data.test_share,
         validation_share=cfg.data.validation_share,
         document_list=cfg.data.document_list,

@@ -50,6 +50,7 @@ CHECKS: tuple[Check, ...] = (
     ("context_window", _whole(0), "a whole number of words, 0 or more"),
     ("unfreeze", _whole(-1), "-1 (everything), 0 (none), or a number of top layers"),
     ("seed", _whole(0), "a whole number, 0 or more"),
+    ("split_seed", _whole(0), "a whole number, 0 or more"),
     ("batch_size", _whole(1), "a whole number, 1 or more"),
     ("token_budget", _whole(1), "a whole number, 1 or more"),
     ("limit_documents", lambda v: v is None or _whole(1)(v), "null, or a number of documents"),
