@@ -26,17 +26,17 @@ def made(cdb, documents, tiny_encoder, tmp_path):
     enrich_cdb(cdb, documents)
     names = concept_names(cdb)
 
-    def make(unfreeze=1, epochs=3, folder="run", nil_weight=1.0):
+    def make(unfreeze=1, epochs=3, folder="run", nil_weight=1.0, seed=5, drawing_seed=5):
         torch.manual_seed(0)
         settings = LinkerSettings(str(tiny_encoder), context_window=5, max_tokens=32)
         linker = Linker.untrained(settings, unfreeze)
         data = LinkingDataModule(
             Splits(documents[:4], documents[4:5], documents[5:], []),
-            VocabularyDetector(cdb, progress=False), names, linker.cutter, batch_size=3, seed=5,
+            VocabularyDetector(cdb, progress=False), names, linker.cutter, batch_size=3, seed=seed,
         )  # fmt: skip
         module = LinkerModule(
             linker, names, MarginalSoftmax(), lambda groups: AdamW(groups, lr=5e-3),
-            seed=5, nil_weight=nil_weight,
+            seed=drawing_seed, nil_weight=nil_weight,
         )  # fmt: skip
         last = ModelCheckpoint(tmp_path / folder, "last", enable_version_counter=False)
         best = ModelCheckpoint(tmp_path / folder, "best", monitor="val/f1", mode="max")
@@ -78,6 +78,10 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(made):
         trainer.fit(module, data)
         runs.append(weights(module))
     assert equal(*runs)
+    for other in ({"seed": 6}, {"drawing_seed": 6}):  # Batches, and what is drawn in a step.
+        trainer, module, data = made(folder="three", **other)
+        trainer.fit(module, data)
+        assert not equal(runs[0], weights(module))
 
 
 def test_a_resumed_run_ends_as_one_never_interrupted(made, tmp_path):

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from embedlink.decision import NameCounts
 from embedlink.mentions import MentionTable, mention_table
 from embedlink.names import ConceptNames
-from embedlink.objective import TrainBatch, shuffled_batches
+from embedlink.objective import TrainBatch, shuffled_batches, step_seed
 from embedlink.splits import Splits
 from embedlink.tokens import EncoderBatch, Sequences
 from embedlink.types import Detection, Document, EmbedLinkError
@@ -58,7 +58,7 @@ class LengthBatches(Sampler[list[int]]):
         return sum(-(-len(stretch) // self.batch_size) for stretch in stretches)
 
     def __iter__(self) -> Iterator[list[int]]:
-        seed = (self.seed << 16) + self.epoch
+        seed = step_seed(self.seed, self.epoch)
         for batch in shuffled_batches(self.lengths, self.batch_size, seed):
             yield self.rows[batch].tolist()
 

@@ -10,7 +10,7 @@ from torch.optim import AdamW, Optimizer
 
 from embedlink.headed import HeadedEncoder
 from embedlink.module import scheduled
-from embedlink.objective import parameter_groups
+from embedlink.objective import parameter_groups, step_seed
 from embedlink.precision import computing_in
 from embedlink.tokens import EncoderBatch
 
@@ -43,7 +43,7 @@ class HeadedModule(L.LightningModule):
 
     def seed_step(self) -> None:
         """Let what is drawn in a step depend on seed and step alone."""
-        torch.manual_seed((self.seed << 32) + self.global_step)
+        torch.manual_seed(step_seed(self.seed, self.global_step))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with linear warm-up and decay; the head learns faster."""

@@ -14,7 +14,7 @@ from embedlink.index import ConceptIndex
 from embedlink.linker import Linker
 from embedlink.losses import Targets
 from embedlink.names import ConceptNames
-from embedlink.objective import Losses, Objective, TrainBatch, parameter_groups
+from embedlink.objective import Losses, Objective, TrainBatch, parameter_groups, step_seed
 from embedlink.tokens import EncoderBatch, Sequences
 
 OptimizerFactory = Callable[[list[dict[str, object]]], Optimizer]
@@ -62,9 +62,9 @@ class LinkerModule(L.LightningModule):
 
         A run that resumes thus repeats what an uninterrupted one does.
         """
-        step_seed = (self.seed << 32) + self.global_step
-        torch.manual_seed(step_seed)
-        generator = torch.Generator().manual_seed(step_seed)
+        seed = step_seed(self.seed, self.global_step)
+        torch.manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
         losses: Losses = self.objective(batch, generator)
         size = len(batch.gold)
         for name, value in zip(("loss", "linking_loss", "nil_loss"), losses, strict=True):

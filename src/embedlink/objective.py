@@ -161,6 +161,11 @@ class Objective(nn.Module):
         return labels
 
 
+def step_seed(seed: int, step: int) -> int:
+    """A seed for one step. (PyTorch's generator for CPUs reads 32 bits of it.)"""
+    return (seed * 2_654_435_761 + step) % 2**32
+
+
 def parameter_groups(
     module: nn.Module, weight_decay: float, decision_lr: float = DECISION_LR
 ) -> list[dict[str, object]]:

@@ -12,9 +12,8 @@ from torch.optim import AdamW
 from embedlink.losses import MarginalSoftmax
 from embedlink.medcat.detection import VocabularyDetector
 from embedlink.medcat.registration import TRAINABLE
-from embedlink.medcat.training import step_seed
 from embedlink.mentions import mention_table
-from embedlink.objective import DECISION_LR, Objective, TrainBatch, parameter_groups
+from embedlink.objective import DECISION_LR, Objective, TrainBatch, parameter_groups, step_seed
 from embedlink.types import EmbedLinkError
 from tests.conftest import NOTES, document
 from tests.medcat.conftest import entities, export, linking_of

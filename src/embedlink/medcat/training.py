@@ -14,7 +14,7 @@ from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.live_index import LiveIndex
 from embedlink.medcat.samples import Sample
 from embedlink.names import ConceptNames
-from embedlink.objective import Objective, TrainBatch, parameter_groups
+from embedlink.objective import Objective, TrainBatch, parameter_groups, step_seed
 from embedlink.types import Detection, EmbedLinkError
 
 log = logging.getLogger(__name__)
@@ -146,11 +146,6 @@ class Training:
             torch.stack([sample.counts for sample in samples]),
             Candidates.of(detections, names),
         )
-
-
-def step_seed(seed: int, step: int) -> int:
-    """A seed for one step. (PyTorch's generator for CPUs reads 32 bits of it.)"""
-    return (seed * 2_654_435_761 + step) % 2**32
 
 
 def _parameters(group: dict[str, object]) -> list[Tensor]:
