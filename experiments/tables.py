@@ -22,7 +22,10 @@ import matplotlib.pyplot as plt
 HERE = Path(__file__).resolve().parent
 BEGIN, END = "<!-- table: written by experiments/tables.py -->", "<!-- end of table -->"
 DEFAULT = "default"
-NO_SETTINGS = ("seed", "split_seed", "experiment", "pack", "resume", "baselines")
+NO_SETTINGS = (
+    "seed", "split_seed", "experiment", "pack", "resume", "baselines", "data_dir",
+    "data.document_list", "detection.tagger.folder",
+)  # fmt: skip
 COLUMNS = {
     "baseline/f1": "untrained F1",
     "names/f1": "names added F1",

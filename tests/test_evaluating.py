@@ -1,10 +1,12 @@
 import pytest
 from hydra import compose, initialize
 
+from embedlink.concepts import load_cdb
 from embedlink.evaluating import NoWindows, check_evaluation
 from embedlink.experiment import load_data
+from embedlink.medcat.ner_config import EmbedLinkNer
 from embedlink.resolvers import register_resolvers
-from embedlink.types import EmbedLinkError
+from embedlink.types import EmbedLinkError, Problems
 
 
 @pytest.fixture
@@ -44,3 +46,23 @@ def test_the_split_seed_keeps_the_documents_of_another_seed(configured):
     first = test_documents("seed=0")
     assert test_documents("seed=1", "split_seed=0") == first
     assert test_documents("seed=1") != first
+
+
+@pytest.mark.parametrize("detection", ["learned", "variants", "vocabulary"])
+def test_embedlinks_detection_takes_the_place_of_a_packs_own(configured, tmp_path, detection):
+    table = configured("baseline=tfidf").data.concepts
+    load_cdb(table, Problems()).save(str(tmp_path / "cdb.zip"))
+    overrides = (
+        f"detection={detection}",
+        f"data.concepts={tmp_path / 'cdb.zip'}",
+        "limit_documents=2",
+    )
+    ner = load_data(configured("baseline=tfidf", *overrides), "preferred").cdb.config.components.ner
+    assert isinstance(ner, EmbedLinkNer) == (detection != "vocabulary")
+    assert ner.min_name_len == (3 if detection == "vocabulary" else 2)
+
+
+def test_a_detection_that_cannot_be_names_key_and_value(configured):
+    cfg = configured("baseline=tfidf", "detection.max_variant_words=0")
+    with pytest.raises(EmbedLinkError, match=r"detection\.max_variant_words=0 is not allowed"):
+        load_data(cfg, "preferred")

@@ -51,6 +51,14 @@ def test_intervals_are_ordered_repeatable_and_inside_the_unit(counts):
         assert 0 <= found[f"{figure}_low"] <= found[f"{figure}_high"] <= 1
 
 
+def test_accuracy_is_not_compared_with_a_run_that_knows_no_ranks():
+    ranked = np.random.default_rng(1).integers(1, 9, (30, 5))
+    unranked = ranked * np.array([1, 1, 1, 0, 0])
+    assert [row.figure for row in differences(ranked, ranked)] == list(FIGURES)
+    for pair in ((ranked, unranked), (unranked, ranked)):
+        assert [row.figure for row in differences(*pair)] == ["precision", "recall", "f1"]
+
+
 def test_a_run_does_not_differ_from_itself():
     counts = np.random.default_rng(1).integers(0, 9, (30, 5))
     for row in differences(counts, counts):

@@ -28,8 +28,9 @@ def test_help_waits_for_no_framework():
     [
         ([], "default"),
         (["unfreeze=4", "seed=1"], "unfreeze=4 seed=1"),
-        (["data_dir=/x"], "default"),
+        (["model.name=/home/me/encoder"], "model.name=encoder"),
+        (["data.names=[a/b,c]", "+x"], "data.names=b,c] +x"),
     ],
 )
-def test_a_run_is_named_by_its_settings_without_paths(overrides, name):
+def test_a_run_is_named_by_its_settings_with_the_last_part_of_paths(overrides, name):
     assert run_name(overrides) == name

@@ -42,6 +42,7 @@ def test_the_default_and_the_command_users_know_pass(configured):
         ("detection.tagger.epochs=0", "1 or more"),
         ("detection.tagger.least_probability=0", "between 0 and 1"),
         ("limit_documents=0", "null"),
+        ("resume=nowhere.ckpt", "checkpoints/last.ckpt"),
         ("baselines=[tfidf,bm26]", "dictionary_spans, tfidf, bm25"),
         ("operating_point=f2", "f1, {precision: p} or {recall: r}"),
     ],

@@ -33,6 +33,13 @@ def test_of_mentions_that_overlap_the_longest_is_tagged():
     assert tags.tolist() == [OUTSIDE, BEGIN, INSIDE, OUTSIDE, BEGIN, OUTSIDE]
 
 
+def test_a_shorter_mention_leaves_no_part_beside_the_longest():
+    text = "A common cold war."
+    mentions = (Mention(9, 17, "C5"), Mention(2, 13, "C5"))
+    tags = tags_of(Document("a", text, mentions), words(text))
+    assert tags.tolist() == [OUTSIDE, BEGIN, INSIDE, OUTSIDE, OUTSIDE]
+
+
 def test_every_word_has_one_label(tiny_encoder, documents):
     tagger = MentionTagger.untrained(TaggerSettings(str(tiny_encoder), max_tokens=32))
     data = TaggerData(tagger, documents, 4, 0)
@@ -48,6 +55,7 @@ def test_a_share_of_the_words_is_masked_and_never_a_special_token(tiny_encoder, 
     ids = tagger.chunks([document.text for document in documents]).sequences
     batch = ids.batch(torch.arange(len(ids)))
     module = TaggerModule(tagger, lr=1e-3, masked=share, weight_decay=0.0, warmup_share=0.0, seed=0)
+    torch.manual_seed(0)
     after = module.masked_batch(batch).input_ids
     special = torch.isin(batch.input_ids, torch.tensor(tagger.tokenizer.all_special_ids))
     assert torch.equal(after[special], batch.input_ids[special])

@@ -7,7 +7,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.optim import AdamW
 
-from embedlink.callbacks import Evaluation, IndexRefresh, best_checkpoint, figures_of
+from embedlink.callbacks import BestEpoch, Evaluation, IndexRefresh, best_epoch, figures_of
 from embedlink.concepts import enrich_cdb
 from embedlink.datamodule import LengthBatches, LinkingDataModule
 from embedlink.linker import Linker, LinkerSettings
@@ -39,7 +39,7 @@ def made(cdb, documents, tiny_encoder, tmp_path):
             seed=drawing_seed, nil_weight=nil_weight,
         )  # fmt: skip
         last = ModelCheckpoint(tmp_path / folder, "last", enable_version_counter=False)
-        best = ModelCheckpoint(tmp_path / folder, "best", monitor="val/f1", mode="max")
+        best = BestEpoch(tmp_path / folder, "best", monitor="val/f1", mode="max")
         trainer = L.Trainer(
             accelerator="cpu", max_epochs=epochs, logger=False, num_sanity_val_steps=0,
             enable_progress_bar=False, enable_model_summary=False, deterministic=True,
@@ -104,11 +104,39 @@ def test_a_resumed_run_ends_as_one_never_interrupted(made, tmp_path):
     assert dict(trainer.callback_metrics) == figures
 
 
+def test_a_run_resumed_in_another_folder_keeps_the_best_epoch_so_far(made, tmp_path):
+    trainer, module, data = made(epochs=2, folder="before")
+    trainer.fit(module, data)
+    path, f1 = best_epoch(trainer)
+    assert f1 == pytest.approx(float(trainer.callback_metrics["val/f1"]), abs=1)
+    trainer.checkpoint_callback.best_model_score = torch.tensor(2.0)  # No epoch is as good again.
+    trainer.checkpoint_callback.best_k_models = {path: torch.tensor(2.0)}
+    trainer.checkpoint_callback.kth_value = torch.tensor(2.0)
+    trainer.save_checkpoint(tmp_path / "before" / "last.ckpt")
+    trainer, module, data = made(epochs=4, folder="after")
+    trainer.fit(module, data, ckpt_path=tmp_path / "before" / "last.ckpt")
+    assert best_epoch(trainer) == (path, 2.0)
+    assert not (tmp_path / "after" / "best.ckpt").exists()
+
+
+def test_a_better_epoch_takes_its_place_and_leaves_the_other_folder_alone(made, tmp_path):
+    trainer, module, data = made(epochs=1, folder="before")
+    trainer.fit(module, data)
+    path, _ = best_epoch(trainer)
+    trainer.checkpoint_callback.best_k_models = {path: torch.tensor(-1.0)}
+    trainer.checkpoint_callback.kth_value = torch.tensor(-1.0)
+    trainer.save_checkpoint(tmp_path / "before" / "last.ckpt")
+    trainer, module, data = made(epochs=2, folder="after")
+    trainer.fit(module, data, ckpt_path=tmp_path / "before" / "last.ckpt")
+    assert best_epoch(trainer)[0] == str(tmp_path / "after" / "best.ckpt")
+    assert (tmp_path / "before" / "best.ckpt").is_file()
+
+
 def test_baseline_then_test_are_told_apart_and_the_best_epoch_is_tested(made):
     trainer, module, data = made(epochs=2)
     trainer.test(module, data, verbose=False)
     trainer.fit(module, data)
-    trainer.test(module, data, ckpt_path=best_checkpoint(trainer), verbose=False)
+    trainer.test(module, data, ckpt_path=best_epoch(trainer)[0], verbose=False)
     figures = figures_of(trainer)
     assert set(figures) == {"baseline", "test"}
     assert figures["baseline"]["tp"] == 2

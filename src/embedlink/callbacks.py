@@ -7,7 +7,7 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import MLFlowLogger
 from torch import Tensor
 
@@ -130,10 +130,11 @@ class Evaluation(Callback):
         assert isinstance(pl_module, LinkerModule)
         trained = trainer.global_step > 0
         scorer, table, vectors = self._encoded(trainer, pl_module, "validation")
+        links = None
         if trained:
-            scorer.fit(table, vectors, self.operating_point)
+            links = scorer.fit(table, vectors, self.operating_point)
             pl_module.linker.decision.load_state_dict(scorer.decision.state_dict())
-        figures = scorer.figures(table, vectors)
+        figures = scorer.figures(table, vectors, links)
         for name in ("precision", "recall", "f1"):
             pl_module.log(f"val/{name}", figures[name], logger=False, prog_bar=name == "f1")
         epoch = trainer.current_epoch + 1 if trained else 0
@@ -195,6 +196,17 @@ def figures_of(trainer: L.Trainer) -> dict[str, dict[str, float]]:
     raise LookupError("the trainer has no Evaluation callback")
 
 
-def best_checkpoint(trainer: L.Trainer) -> str | None:
-    """Path of the best epoch's checkpoint; None where no epoch was measured."""
-    return getattr(trainer.checkpoint_callback, "best_model_path", "") or None
+class BestEpoch(ModelCheckpoint):
+    """Keeps the best epoch, also that of a run which goes on in another folder."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the best epoch so far; Lightning forgets it where the folder is another."""
+        super().load_state_dict(state_dict | {"dirpath": self.dirpath})
+
+
+def best_epoch(trainer: L.Trainer) -> tuple[str | None, float]:
+    """The best epoch's checkpoint and its figure; None and 0 where no epoch was measured."""
+    kept = trainer.checkpoint_callback
+    if not isinstance(kept, ModelCheckpoint) or not kept.best_model_path:
+        return None, 0.0
+    return kept.best_model_path, float(kept.best_model_score or 0.0)

@@ -15,6 +15,7 @@ from embedlink.linker import Linker
 from embedlink.measuring import Measured, measure_linker
 from embedlink.medcat.detection import VocabularyDetector
 from embedlink.mentions import MentionTable, mention_table
+from embedlink.seen import check_unseen
 from embedlink.surfaces import TrainingMentions
 from embedlink.tokens import TokenSequences
 from embedlink.types import CodeRule, Document, EmbedLinkError
@@ -47,6 +48,8 @@ def measure(cfg: DictConfig) -> tuple[Data, Measured]:
         return data, data_baseline(cfg.baseline, data, table, cfg.data.code_rule)
     linker = Linker.load(cfg.checkpoint)
     data = experiment.load_data(cfg, linker.settings.representative)
+    if cfg.split != "train":
+        check_unseen(Path(cfg.checkpoint), getattr(data.splits, cfg.split))
     _use_own_tagger(cfg, data)
     return data, _measure_linker(cfg, data, linker)
 

@@ -155,8 +155,11 @@ class Scorer:
 
     def fit(
         self, table: MentionTable, vectors: Tensor, point: OperatingPoint | None = None
-    ) -> None:
-        """Calibrate the decision on this split and set its threshold. Shape: (spans, dim)."""
+    ) -> Links:
+        """Calibrate the decision on this split and set its threshold; returns the split's links.
+
+        Shape: vectors (spans, dim).
+        """
         links, named = self.links(table, vectors), table.candidates.name >= 0
         right = right_links(table, links, self.names, self.code_rule)
         for kind in (False, True):
@@ -168,6 +171,7 @@ class Scorer:
         links = links._replace(probability=self.decision.probability(links.evidence, named))
         best = best_threshold(table, links, self.names, self.code_rule, point)
         self.decision.threshold.fill_(best)
+        return links
 
     def outcome(self, table: MentionTable, vectors: Tensor, links: Links | None = None) -> Outcome:
         """What the linker makes of the split, of its `links` where they are at hand.
@@ -188,7 +192,9 @@ class Scorer:
         ranks[gold >= 0] = ranks_of_gold(ranked, gold[gold >= 0])
         return ranks
 
-    def figures(self, table: MentionTable, vectors: Tensor) -> dict[str, float]:
-        """All figures of the split. Shape: vectors (spans, dim)."""
-        outcome = self.outcome(table, vectors)
+    def figures(
+        self, table: MentionTable, vectors: Tensor, links: Links | None = None
+    ) -> dict[str, float]:
+        """All figures of the split; arguments as of `outcome`."""
+        outcome = self.outcome(table, vectors, links)
         return split_figures(table, outcome, self.names, self.code_rule, self.training)

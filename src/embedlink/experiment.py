@@ -20,13 +20,14 @@ from embedlink.concepts import align_codes, check_overlap, enrich_cdb, load_cdb
 from embedlink.corpora.reading import read_corpora
 from embedlink.datamodule import LinkingDataModule
 from embedlink.linker import Linker, LinkerSettings
-from embedlink.medcat.detection import VocabularyDetector, detection_config
+from embedlink.medcat.detection import VocabularyDetector, detect_by, detection_config
 from embedlink.medcat.pack import linking_cat, save_pack
 from embedlink.module import LinkerModule
 from embedlink.names import ConceptNames, Representative, concept_names
 from embedlink.report import DataReport, build_report
 from embedlink.reranker import Reranker, RerankerSettings
 from embedlink.reranking import learn_reranking
+from embedlink.seen import check_unseen
 from embedlink.splits import Splits, split_documents
 from embedlink.storage import written_aside
 from embedlink.synonyms import SynonymDataModule
@@ -66,7 +67,9 @@ def load_data(cfg: DictConfig, representative: Representative) -> Data:
     corpora = {name: instantiate(c, _convert_="all") for name, c in cfg.data.corpora.items()}
     documents, problems = read_corpora(corpora, strict=cfg.data.strict)
     ner = {key: value for key, value in cfg.detection.items() if key != "tagger"}
-    cdb = load_cdb(cfg.data.concepts, problems, detection_config(**ner))
+    config = detection_config(**ner)
+    cdb = load_cdb(cfg.data.concepts, problems, config)
+    detect_by(cdb, config)
     if cfg.data.strict:
         problems.raise_if_rejected()
     documents = align_codes(documents, cdb)
@@ -127,15 +130,17 @@ def linker_settings(cfg: DictConfig) -> LinkerSettings:
 
 
 def learn_detection(cfg: DictConfig, data: Data, folder: Path) -> None:
-    """Train a tagger on the training documents, where `detection.tagger` asks for one."""
+    """Leave a tagger in the folder and detect with it, where `detection.tagger` asks for one.
+
+    It is trained on the training documents, unless one is given or that of a resumed run there.
+    """
     wanted = cfg.detection.get("tagger")
     if wanted is None:
         return
-    of_resumed = Path(cfg.resume).parent.parent / "tagger" if cfg.resume else None
-    if wanted.folder is not None:
-        folder = Path(wanted.folder)
-    elif of_resumed is not None and of_resumed.is_dir():
-        folder = of_resumed
+    trained = wanted.folder or _tagger_of(cfg.resume)
+    if trained is not None:
+        check_unseen(Path(trained), [*data.splits.validation, *data.splits.test])
+        tagger = MentionTagger.load(trained)
     else:
         settings = TaggerSettings(wanted.encoder, wanted.max_tokens)
         trainer = _plain_trainer(cfg, wanted.epochs)
@@ -146,9 +151,15 @@ def learn_detection(cfg: DictConfig, data: Data, folder: Path) -> None:
             weight_decay=cfg.optimizer.weight_decay, warmup_share=cfg.optimizer.warmup_share,
             seed=cfg.seed,
         )  # fmt: skip
-        with written_aside(folder) as aside:
-            tagger.save(aside)
+    with written_aside(folder) as aside:
+        tagger.save(aside)
     use_tagger(data.cdb, folder, wanted.least_probability)
+
+
+def _tagger_of(checkpoint: str | None) -> Path | None:
+    """The tagger of the run that is resumed, where it has one."""
+    folder = Path(checkpoint).parent.parent / "tagger" if checkpoint else None
+    return folder if folder is not None and folder.is_dir() else None
 
 
 def use_tagger(cdb: CDB, folder: Path, least: float) -> None:

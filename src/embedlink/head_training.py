@@ -47,7 +47,8 @@ class HeadedModule(L.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with linear warm-up and decay; the head learns faster."""
-        head = {"params": list(self.model.head.parameters()), "lr": HEAD_LR * self.lr}
         groups = parameter_groups(self.model.language_model, self.weight_decay)
-        optimizer: Optimizer = AdamW([*groups, head], lr=self.lr)
+        heads = parameter_groups(self.model.head, self.weight_decay)
+        faster = [group | {"lr": HEAD_LR * self.lr} for group in heads]
+        optimizer: Optimizer = AdamW([*groups, *faster], lr=self.lr)
         return scheduled(optimizer, self.trainer, self.warmup_share)

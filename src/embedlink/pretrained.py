@@ -85,7 +85,7 @@ def encoder_source(name: str) -> str:
 def _cannot_load(name: str, error: Exception) -> str:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return (
-        f"model.name={name}: the encoder cannot be loaded ({reason}). It is no local folder, and "
+        f"{name}: this encoder cannot be loaded ({reason}). It is no local folder, and "
         "the model hub did not give it. Check the id and the network, or download the folder "
-        "elsewhere and pass model.name=/path/to/folder; model=minilm needs no network"
+        "elsewhere and give it, as model.name=/path/to/folder; model=minilm needs no network"
     )

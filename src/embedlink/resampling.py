@@ -18,6 +18,7 @@ RESAMPLES = 1_000
 SWAPS = 10_000
 SEED = 20_240_229
 """Any number that never changes: equal counts give equal intervals."""
+_GOLD = 3  # The column of the gold mentions that were ranked.
 _CHUNK = 8_000_000  # Random numbers held at once.
 
 Counts = NDArray[np.int64]
@@ -77,15 +78,18 @@ def differences(first: Counts, second: Counts) -> list[Difference]:
 
     The interval is the bootstrap's percentile interval of the difference, both runs drawn by the
     same documents. The p-value is that of the paired randomisation test (Yeh 2000): in every
-    document the two runs' counts change places or not, by chance.
+    document the two runs' counts change places or not, by chance. Accuracy is left out where a
+    run knows no ranks.
     """
     both = np.concatenate([first, second], axis=1)  # (documents, 10)
     low, high = _percentiles(both, _difference)
     one, other = figures_of_sums(first.sum(0)), figures_of_sums(second.sum(0))
     p = _randomisation(first, second)
+    ranked = bool(first[:, _GOLD].any() and second[:, _GOLD].any())
     return [
         Difference(name, *map(float, (one[n], other[n], other[n] - one[n], low[n], high[n], p[n])))
         for n, name in enumerate(FIGURES)
+        if ranked or name != "accuracy_at_1"
     ]
 
 

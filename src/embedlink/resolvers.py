@@ -4,7 +4,7 @@ It imports nothing heavy: an entry needs it before the command line is read, `--
 """
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from omegaconf import OmegaConf
 
@@ -22,5 +22,10 @@ def register_resolvers() -> None:
 
 
 def run_name(overrides: Sequence[str]) -> str:
-    """The settings given on the command line, paths left out; `default` where there are none."""
-    return " ".join(override for override in overrides if "/" not in override) or "default"
+    """The settings given on the command line, of paths the last part; `default` without any."""
+    return " ".join(map(_short, overrides)) or "default"
+
+
+def _short(override: str) -> str:
+    key, equals, value = override.partition("=")
+    return f"{key}{equals}{PurePath(value).name}" if "/" in value else override

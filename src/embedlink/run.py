@@ -7,8 +7,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from embedlink import experiment
-from embedlink.callbacks import best_checkpoint, figures_of
+from embedlink.callbacks import best_epoch, figures_of
 from embedlink.linker import Linker
+from embedlink.seen import note_seen
 from embedlink.settings import check_settings
 from embedlink.surfaces import TrainingMentions
 from embedlink.tracking import describe_run, log_baselines, note_results
@@ -20,6 +21,7 @@ def train(cfg: DictConfig) -> float:
     L.seed_everything(cfg.seed, verbose=False)
     folder = Path(HydraConfig.get().runtime.output_dir)
     data = experiment.load_data(cfg, cfg.model.representative)
+    note_seen(folder, data.splits.train)
     experiment.learn_detection(cfg, data, folder / "tagger")
     linker = Linker.untrained(experiment.linker_settings(cfg), cfg.unfreeze)
     linker.frequencies = TrainingMentions.of(data.splits.train).concepts
@@ -33,12 +35,12 @@ def train(cfg: DictConfig) -> float:
     experiment.first_stage(cfg, data, module)
     log_baselines(trainer, cfg, data, datamodule)
     trainer.fit(module, datamodule, ckpt_path=cfg.resume)
-    best = best_checkpoint(trainer)
+    best, f1 = best_epoch(trainer)
     if cfg.model.rerank is not None:
         trainer.validate(module, datamodule, ckpt_path=best, verbose=False)
         experiment.learn_reranker(cfg, data, module, datamodule)
         trainer.validate(module, datamodule, verbose=False)  # Calibrates the decision anew.
-        best = None
+        best, f1 = None, float(trainer.callback_metrics["val/f1"])
     trainer.test(module, datamodule, ckpt_path=best, verbose=False)
 
     linker.set_counts(datamodule.counts, data.names)
@@ -49,4 +51,4 @@ def train(cfg: DictConfig) -> float:
         f"F1 {figures['baseline']['f1']:.3f} untrained, {figures['test']['f1']:.3f} trained. "
         f"Linker: {shipped}. Compare runs: make ui (http://127.0.0.1:5000)"
     )
-    return float(trainer.callback_metrics.get("val/f1", 0.0))
+    return f1

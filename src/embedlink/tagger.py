@@ -134,7 +134,7 @@ class MentionTagger(HeadedEncoder[TaggerSettings]):
     """An encoder with a head that tags words."""
 
     kind = "tagger"
-    origin = "a tagger is the folder `tagger` of the linker that a run leaves"
+    origin = "a tagger is the folder `tagger` that a run leaves"
     settings_type = TaggerSettings
     outputs = 3
 

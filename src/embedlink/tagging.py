@@ -61,14 +61,15 @@ class TaggerData(L.LightningDataModule):
 
 
 def tags_of(document: Document, words: Sequence[Span]) -> NDArray[np.int64]:
-    """The tag of each word; of mentions that overlap, the longest. Shape: (words,)."""
+    """The tag of each word; of mentions that overlap, the longest counts. Shape: (words,)."""
     tags = np.full(len(words), OUTSIDE, dtype=np.int64)
     starts = np.array([word.start for word in words])
     ends = np.array([word.end for word in words])
-    for mention in sorted(document.mentions, key=lambda mention: mention.end - mention.start):
+    for mention in sorted(document.mentions, key=lambda mention: mention.start - mention.end):
         inner = np.flatnonzero((starts < mention.end) & (ends > mention.start))
-        tags[inner] = INSIDE
-        tags[inner[:1]] = BEGIN
+        if (tags[inner] == OUTSIDE).all():
+            tags[inner] = INSIDE
+            tags[inner[:1]] = BEGIN
     return tags
 
 

@@ -11,6 +11,7 @@ from medcat.pipeline.pipeline import Pipeline
 from medcat.tokenizing.tokenizers import BaseTokenizer
 from medcat.tokenizing.tokens import MutableEntity
 from medcat.vocab import Vocab
+from pydantic import ValidationError
 
 from embedlink.medcat.ner_config import EmbedLinkNer
 from embedlink.medcat.registration import NER
@@ -39,8 +40,22 @@ def detection_config(**ner: object) -> Config:
                 f"detection.{field}: no such field of {type(config.components.ner).__name__}; "
                 f"known: {', '.join(sorted(known))}"
             )
-        setattr(config.components.ner, field, value)
+        try:
+            setattr(config.components.ner, field, value)
+        except ValidationError as error:
+            raise EmbedLinkError(
+                f"detection.{field}={value!r} is not allowed: {error.errors()[0]['msg']}"
+            ) from error
     return config
+
+
+def detect_by(cdb: CDB, config: Config) -> None:
+    """Let a database that brings its own configuration be detected in as EmbedLink does.
+
+    Where `config` asks for MedCAT's own detection, the database's own stays.
+    """
+    if isinstance(config.components.ner, EmbedLinkNer):
+        cdb.config.components.ner = config.components.ner
 
 
 class VocabularyDetector:

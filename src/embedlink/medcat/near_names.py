@@ -92,5 +92,5 @@ class NearNames:
             name, cui = self.names.cuis_of_name.expand(every)
             mask = torch.zeros(len(every), dtype=torch.bool)
             mask[name[allowed[cui]]] = True
-            self._allowed = None if bool(mask.all()) else mask
+            self._allowed = None if bool(allowed.all()) else mask
         return self._allowed
