@@ -19,9 +19,11 @@ register_resolvers()
 def main(cfg: DictConfig) -> None:
     """The command line."""
     with reported_errors():
-        pack = Path(cfg.pack).expanduser() if cfg.pack else None
+        pack, tagger = (
+            Path(path).expanduser() if path else None for path in (cfg.pack, cfg.tagger)
+        )
         checkpoint, output = Path(cfg.checkpoint).expanduser(), Path(cfg.output).expanduser()
-        print(export_linker(checkpoint, cfg.target, output, pack, cfg.encoder))
+        print(export_linker(checkpoint, cfg.target, output, pack, cfg.encoder, tagger))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 from medcat.cat import CAT
+from medcat.components.types import CoreComponentType
 from medcat.vocab import Vocab
 
 from embedlink.exporting import export_linker
 from embedlink.names import concept_names
+from embedlink.tagger import MentionTagger, TaggerSettings
 from embedlink.types import EmbedLinkError
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +48,21 @@ def test_the_command_line_puts_the_linker_into_a_pack(folder, pack, tmp_path):
     cat = CAT.load_model_pack(str(tmp_path / "out"))
     assert cat.config.components.linking.comp_name == "embedlink_trainable_linker"
     assert [e["cui"] for e in cat.get_entities("High fever")["entities"].values()] == ["C3"]
+
+
+def test_a_pack_detects_as_training_does_with_its_tagger(folder, pack, tiny_encoder, tmp_path):
+    tagger = MentionTagger.untrained(TaggerSettings(str(tiny_encoder), max_tokens=64))
+    tagger.save(tmp_path / "tagger")
+    zipped, output = Path(f"{pack}.zip"), tmp_path / "out"
+    export_linker(folder, "embedlink", output, zipped, tagger=tmp_path / "tagger")
+    shutil.rmtree(tmp_path / "tagger")  # The pack holds its own.
+    ner = CAT.load_model_pack(str(output)).pipe.get_component(CoreComponentType.ner)
+    assert ner.tagger.digest() == tagger.digest()
+    with pytest.raises(EmbedLinkError, match="tagger: no tagger can be read"):
+        export_linker(folder, "embedlink", tmp_path / "no", zipped, tagger=tmp_path / "tagger")
+    assert not (tmp_path / "no").exists()
+    with pytest.raises(EmbedLinkError, match="tagger= goes with"):
+        export_linker(folder, "upstream", tmp_path / "no", zipped, tagger=tmp_path / "tagger")
 
 
 def test_the_command_line_reports_errors_in_one_line(folder):

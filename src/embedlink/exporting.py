@@ -28,13 +28,20 @@ Target = Literal["embedlink", "upstream", "sentence-transformers"]
 
 
 def export_linker(
-    checkpoint: Path, target: Target, output: Path, pack: Path | None, encoder: str | None = None
+    checkpoint: Path,
+    target: Target,
+    output: Path,
+    pack: Path | None,
+    encoder: str | None = None,
+    tagger: Path | None = None,
 ) -> str:
     """Write `output` whole or not at all; returns what to tell the user."""
     if target not in get_args(Target):
         raise EmbedLinkError(f"target={target!r} is not allowed; {' | '.join(get_args(Target))}")
+    if tagger is not None and (target != "embedlink" or pack is None):
+        raise EmbedLinkError("tagger= goes with target=embedlink and pack=")
     if target == "embedlink":
-        return _pack(checkpoint, output, pack)
+        return _pack(checkpoint, output, pack, tagger)
     linker = _read(checkpoint)
     if target == "sentence-transformers":
         with written_aside(output) as aside:
@@ -60,10 +67,10 @@ def export_linker(
     return f"{output}: ModelForEmbeddingLinking.from_pretrained loads it, with {first} below"
 
 
-def _pack(checkpoint: Path, output: Path, pack: Path | None) -> str:
+def _pack(checkpoint: Path, output: Path, pack: Path | None, tagger: Path | None) -> str:
     """A pack with our component: an existing pack with this linker, or upstream's pack as ours."""
     if pack is not None:
-        save_pack(relink(pack, _model_folder(checkpoint)), output)
+        save_pack(relink(pack, _model_folder(checkpoint), tagger), output)
     elif is_pack(checkpoint):
         save_pack(load_upstream_pack(checkpoint), output)
     else:

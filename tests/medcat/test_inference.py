@@ -3,7 +3,12 @@
 import pytest
 import torch
 
+from embedlink.concepts import load_cdb
+from embedlink.medcat.config import EmbedLinkLinking
+from embedlink.medcat.near_names import NearNames
 from embedlink.medcat.registration import TRAINABLE
+from embedlink.names import concept_names
+from embedlink.types import Problems
 from embedlink.windows import WindowCutter
 from tests.medcat.conftest import TEXT, entities, linking_of
 
@@ -233,3 +238,16 @@ def test_unlinked_entities_carry_no_concept(cat):
     doc = cat(TEXT)
     assert doc.linked_ents == []
     assert [entity.cui for entity in doc.ner_ents] == [""] * len(doc.ner_ents)
+
+
+def test_an_excluded_concept_gives_way_also_where_all_its_names_are_shared(linker, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("cui,name\nC1,tremor\nC2,tremor\nC2,fever\n")
+    names = concept_names(load_cdb(table, Problems()))
+    index = linker.build_index(names, progress=None)
+    config = EmbedLinkLinking()
+    near = NearNames(names, index, config)
+    vectors = index.vectors[[names.name_row["tremor"]]]
+    assert list(near.best(vectors)[0]) == [names.cui_row["C1"]]
+    config.filters.cuis_exclude = {"C1"}
+    assert list(near.best(vectors)[0]) == [names.cui_row["C2"]]

@@ -8,6 +8,7 @@ from medcat.cdb import CDB
 from medcat.vocab import Vocab
 
 from embedlink.medcat.config import EmbedLinkLinking
+from embedlink.medcat.ner_config import EmbedLinkNer
 from embedlink.medcat.registration import TRAINABLE
 from embedlink.storage import written_aside
 from embedlink.types import EmbedLinkError
@@ -19,9 +20,14 @@ def linking_cat(linker_folder: Path, cdb: CDB, vocab: Vocab | None = None) -> CA
     return CAT(cdb, vocab or Vocab())
 
 
-def relink(pack: Path, linker_folder: Path) -> CAT:
-    """An existing model pack with this linker in place of its own; all else stays."""
+def relink(pack: Path, linker_folder: Path, tagger: Path | None = None) -> CAT:
+    """An existing model pack with this linker in place of its own.
+
+    With a tagger it detects as training does by default; without, its detection stays.
+    """
     cat = load_pack(pack)
+    if tagger is not None:
+        cat.config.components.ner = EmbedLinkNer(min_name_len=2, tagger=str(tagger))
     cat.config.components.linking = _linking(linker_folder, cat.cdb)
     cat._recreate_pipe()  # MedCAT's way to make a changed configuration take effect.
     return cat
