@@ -46,7 +46,8 @@ class EmbedLinkLinking(Linking):
     """How much a mention's own text, encoded as names are, counts beside its context."""
     frequency_weight: float = Field(0.0, ge=0, le=1)
     """How much a concept's frequency in training counts beside similarities: the weight of
-    log(1 + mentions). It decides where context does not."""
+    log(1 + mentions). It decides where context does not. `train.py` counts them; training inside
+    MedCAT does not."""
     representative_name: Literal["preferred", "longest"] = "preferred"
     """Which name's vector stands for a concept."""
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -93,7 +94,10 @@ class EmbedLinkLinking(Linking):
     long_similarity_threshold: float = Field(0.0, ge=-1, le=1)
     """Least similarity of a link; 0 is no limit."""
     link_threshold: float | None = Field(None, ge=0, le=1)
-    """Least probability that a span is linked at all; None is the trained one."""
+    """Least probability that a span is linked at all; None is the one that `train.py` chose on
+    validation documents. Training inside MedCAT has none: it teaches the decision and leaves
+    threshold and calibration as they were. A linker that `train.py` never saw thus links
+    everything until this is set; 0.5 leaves alone what annotators more likely would."""
     multiple_predictions_per_detected_entity: bool = False
     """Return every candidate that passes, best first, and not the best alone."""
 
