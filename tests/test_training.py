@@ -108,7 +108,7 @@ def test_a_run_resumed_in_another_folder_keeps_the_best_epoch_so_far(made, tmp_p
     trainer, module, data = made(epochs=2, folder="before")
     trainer.fit(module, data)
     path, f1 = best_epoch(trainer)
-    assert f1 == pytest.approx(float(trainer.callback_metrics["val/f1"]), abs=1)
+    assert 1 >= f1 >= float(trainer.callback_metrics["val/f1"])  # The best, not the last.
     trainer.checkpoint_callback.best_model_score = torch.tensor(2.0)  # No epoch is as good again.
     trainer.checkpoint_callback.best_k_models = {path: torch.tensor(2.0)}
     trainer.checkpoint_callback.kth_value = torch.tensor(2.0)

@@ -9,6 +9,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import MLFlowLogger
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from embedlink.datamodule import LinkingDataModule
@@ -137,7 +138,7 @@ class Evaluation(Callback):
         figures = scorer.figures(table, vectors, links)
         for name in ("precision", "recall", "f1"):
             pl_module.log(f"val/{name}", figures[name], logger=False, prog_bar=name == "f1")
-        epoch = trainer.current_epoch + 1 if trained else 0
+        epoch = trainer.current_epoch + int(trainer.state.fn == TrainerFn.FITTING)
         self._log(trainer, "val", figures, epoch)
 
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
