@@ -22,6 +22,7 @@ import matplotlib.pyplot as plt
 HERE = Path(__file__).resolve().parent
 BEGIN, END = "<!-- table: written by experiments/tables.py -->", "<!-- end of table -->"
 DEFAULT = "default"
+NOTHING = pd.Series(dtype=float)
 NO_SETTINGS = (
     "seed", "split_seed", "experiment", "pack", "resume", "baselines", "data_dir",
     "data.document_list", "detection.tagger.folder",
@@ -29,6 +30,7 @@ NO_SETTINGS = (
 COLUMNS = {
     "baseline/f1": "untrained F1",
     "names/f1": "names added F1",
+    "val/f1": "validation F1",
     "test/precision": "P",
     "test/recall": "R",
     "test/f1": "F1",
@@ -48,10 +50,17 @@ def runs_of(experiment: str, keys: Sequence[str] | None = None) -> pd.DataFrame:
         raise SystemExit(f"error: no finished run of the MLflow experiment {experiment!r}")
     found = found[found["metrics.test/f1"].notna()].copy()
     found["setting"] = settings_of(found["tags.mlflow.runName"].tolist())
+    found["metrics.val/f1"] = found["run_id"].map(_validation_f1)
     if keys is not None:
         own = [setting == DEFAULT or _keys(setting) <= set(keys) for setting in found["setting"]]
         found = found[own]
     return found.drop_duplicates(["setting", "params.seed"], keep="last")
+
+
+def _validation_f1(run: str) -> float:
+    """F1 of the best epoch, which is the one that was tested; NaN where none was measured."""
+    history = mlflow.MlflowClient().get_metric_history(run, "val/f1")
+    return max((metric.value for metric in history if metric.step > 0), default=float("nan"))
 
 
 def _keys(setting: str) -> set[str]:
@@ -72,11 +81,16 @@ def settings_of(run_names: Sequence[str]) -> list[str]:
 
 
 def table(runs: pd.DataFrame) -> str:
-    """Markdown: means over seeds, and the 95 % interval by document of single runs."""
-    head = ["setting", "seeds", *COLUMNS.values()]
+    """Markdown: means over seeds, and the 95 % interval by document of single runs.
+
+    All figures are of the test documents but the one that says validation; a column that no run
+    has a figure for is left out.
+    """
+    known = {k: v for k, v in COLUMNS.items() if runs.get(f"metrics.{k}", NOTHING).notna().any()}
+    head = ["setting", "seeds", *known.values()]
     rows = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
     for setting, group in runs.groupby("setting", sort=False):
-        cells = [_cell(group, key) for key in COLUMNS]
+        cells = [_cell(group, key) for key in known]
         rows.append(f"| `{setting}` | {len(group)} | " + " | ".join(cells) + " |")
     return "\n".join(rows)
 
