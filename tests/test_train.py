@@ -227,7 +227,7 @@ def test_multirun_gives_comparable_runs(tiny_encoder, tmp_path):
     [
         (("unfreeze=99",), "unfreeze=99"),
         (("data=ncbi", "data_dir=/nowhere"), "/nowhere"),
-        (("model.name=no/encoder",), "model.name=no/encoder"),
+        (("model.name=no/encoder",), "no/encoder: this encoder cannot be loaded"),
         (("data.concepts=/nowhere.csv",), "/nowhere.csv"),
     ],
 )
