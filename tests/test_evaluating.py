@@ -34,6 +34,14 @@ def test_nothing_and_two_things_are_errors_that_name_the_keys(configured, overri
     assert all(override in str(caught.value) for override in overrides)
 
 
+@pytest.mark.parametrize(
+    "override", ["detection.tagger.least_probability=0", "data.split=some", "limit_documents=0"]
+)
+def test_a_value_out_of_range_is_named_before_any_work(configured, override):
+    with pytest.raises(EmbedLinkError, match=override.split("=")[0].replace(".", r"\.")):
+        check_evaluation(configured("baseline=tfidf", override))
+
+
 def test_no_windows_are_cut():
     assert len(NoWindows()([("some text", [(0, 4)])])) == 0
 

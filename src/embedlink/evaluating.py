@@ -16,6 +16,7 @@ from embedlink.measuring import Measured, measure_linker
 from embedlink.medcat.detection import VocabularyDetector
 from embedlink.mentions import MentionTable, mention_table
 from embedlink.seen import check_unseen
+from embedlink.settings import check_values
 from embedlink.surfaces import TrainingMentions
 from embedlink.tokens import TokenSequences
 from embedlink.types import CodeRule, Document, EmbedLinkError
@@ -36,6 +37,7 @@ def check_evaluation(cfg: DictConfig) -> None:
         raise EmbedLinkError(f"evaluate.py takes one of {', '.join(WAYS)}: {said}")
     if cfg.baseline is not None:
         check_baseline("baseline", cfg.baseline)
+    check_values(cfg, ("data.", "detection.", "seed", "split_seed", "limit_documents"))
     if cfg.split not in SPLITS:
         raise EmbedLinkError(f"split={cfg.split!r} is not allowed; train, validation or test")
 

@@ -96,11 +96,18 @@ CHECKS: tuple[Check, ...] = (
 
 def check_settings(cfg: DictConfig) -> None:
     """Raise `EmbedLinkError` with every value out of range, and for a layer count too high."""
+    check_values(cfg)
+    check_unfreeze(cfg.unfreeze, layer_count(cfg.model.name))
+
+
+def check_values(cfg: DictConfig, keys: tuple[str, ...] = ("",)) -> None:
+    """Raise `EmbedLinkError` with every value out of range under keys that begin so."""
     wrong = []
     for key, allowed, meaning in CHECKS:
+        if not key.startswith(keys):
+            continue
         value = OmegaConf.select(cfg, key, throw_on_missing=True)
         if not allowed(value):
             wrong.append(f"{key}={value!r} is not allowed; it takes {meaning}")
     if wrong:
         raise EmbedLinkError("\n".join(wrong))
-    check_unfreeze(cfg.unfreeze, layer_count(cfg.model.name))
