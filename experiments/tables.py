@@ -115,7 +115,7 @@ def plot(runs: pd.DataFrame, path: Path) -> None:
     axes.scatter(runs["metrics.baseline/f1"], row, color="grey", label="untrained")
     axes.scatter(runs["metrics.test/f1"], row, label="trained")
     axes.set_yticks(range(len(settings)), settings)
-    axes.invert_yaxis()
+    axes.set_ylim(len(settings) - 0.5, -0.5)
     axes.set_xlabel("F1 on test documents")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.savefig(path, bbox_inches="tight", dpi=100)
