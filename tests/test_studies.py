@@ -1,5 +1,7 @@
 """Every experiment's configuration runs, and a study's table comes from its runs in MLflow."""
 
+import re
+
 import mlflow
 import pytest
 from experiments.tables import BEGIN, END, main
@@ -48,18 +50,29 @@ def logged(setting, seed, f1, low=None):
             mlflow.log_metrics({"test/f1_low": low, "test/f1_high": f1 + f1 - low})
 
 
-def test_a_table_holds_means_over_seeds_and_intervals(tmp_path, monkeypatch):
+@pytest.fixture
+def readme_of(tmp_path, monkeypatch):
+    """The README of a study whose runs are logged next, in an MLflow experiment of its own."""
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     mlflow.set_tracking_uri(store)
-    mlflow.set_experiment("recipe")
+
+    def make(study, experiment):
+        mlflow.set_experiment(experiment)
+        (tmp_path / study).mkdir()
+        readme = tmp_path / study / "README.md"
+        readme.write_text(f"# Why?\n\n{BEGIN}\nold\n{END}\n\nBecause.\n")
+        return readme
+
+    return make
+
+
+def test_a_table_holds_means_over_seeds_and_intervals(readme_of, tmp_path):
+    readme = readme_of("recipe", "recipe")
     logged("nil_weight=0", 0, 0.40)
     logged("nil_weight=0", 1, 0.50)
     logged("", 0, 0.10)  # Repeated below: the newer one counts.
     logged("", 0, 0.70, low=0.65)
-    (tmp_path / "recipe").mkdir()
-    readme = tmp_path / "recipe" / "README.md"
-    readme.write_text(f"# Why?\n\n{BEGIN}\nold\n{END}\n\nBecause.\n")
     main(["recipe", "--folder", str(tmp_path)])
     text = readme.read_text()
     assert (
@@ -73,21 +86,15 @@ def test_a_table_holds_means_over_seeds_and_intervals(tmp_path, monkeypatch):
     assert (tmp_path / "recipe" / "f1.png").stat().st_size > 1000
 
 
-def test_studies_of_one_experiment_share_their_default(tmp_path, monkeypatch):
-    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    mlflow.set_tracking_uri(store)
-    mlflow.set_experiment("choices")
+def test_studies_of_one_experiment_share_their_default(readme_of, tmp_path):
+    readme = readme_of("layers", "choices")
     logged("", 0, 0.7)
     logged("unfreeze=0", 0, 0.6)
     logged("context_window=5", 0, 0.5)
     logged("context_window=5 unfreeze=0", 0, 0.4)
-    (tmp_path / "layers").mkdir()
-    readme = tmp_path / "layers" / "README.md"
-    readme.write_text(f"{BEGIN}\n{END}\n")
     shared = ["--experiment", "choices", "--folder", str(tmp_path)]
     main(["layers", *shared, "--keys", "unfreeze"])
-    rows = [line.split("|")[1].strip() for line in readme.read_text().splitlines()[4:-2]]
+    rows = re.findall(r"^\| (`.+?`)", readme.read_text(), re.MULTILINE)
     assert rows == ["`default`", "`unfreeze=0`"]
 
 

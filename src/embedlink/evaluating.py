@@ -50,10 +50,15 @@ def measure(cfg: DictConfig) -> tuple[Data, Measured]:
         return data, data_baseline(cfg.baseline, data, table, cfg.data.code_rule)
     linker = Linker.load(cfg.checkpoint)
     data = experiment.load_data(cfg, linker.settings.representative)
-    if cfg.split != "train":
-        check_unseen(Path(cfg.checkpoint), getattr(data.splits, cfg.split))
+    _check_not_trained_on(cfg, data, Path(cfg.checkpoint))
     _use_own_tagger(cfg, data)
     return data, _measure_linker(cfg, data, linker)
+
+
+def _check_not_trained_on(cfg: DictConfig, data: Data, folder: Path) -> None:
+    """Only `split=train` asks for documents that the linker or tagger in the folder has seen."""
+    if cfg.split != "train":
+        check_unseen(folder, getattr(data.splits, cfg.split))
 
 
 def _use_own_tagger(cfg: DictConfig, data: Data) -> None:
@@ -62,6 +67,7 @@ def _use_own_tagger(cfg: DictConfig, data: Data) -> None:
     if wanted is not None:
         folder = Path(wanted.folder or Path(cfg.checkpoint).parent / "tagger")
         if wanted.folder or folder.is_dir():
+            _check_not_trained_on(cfg, data, folder)
             experiment.use_tagger(data.cdb, folder, wanted.least_probability)
         else:
             log.warning(

@@ -54,7 +54,11 @@ CHECKS: tuple[Check, ...] = (
     ("split_seed", _whole(0), "a whole number, 0 or more"),
     ("batch_size", _whole(1), "a whole number, 1 or more"),
     ("token_budget", _whole(1), "a whole number, 1 or more"),
-    ("resume", lambda v: v is None or Path(str(v)).is_file(), "a run's checkpoints/last.ckpt"),
+    (
+        "resume",
+        lambda v: v is None or Path(str(v)).is_file(),
+        "null, or a checkpoints/last.ckpt that is there",
+    ),
     ("limit_documents", lambda v: v is None or _whole(1)(v), "null, or a number of documents"),
     ("targets", _choice("names", "cuis"), "names or cuis"),
     ("nil_weight", _number(0, 1000), "a number from 0 to 1000"),
