@@ -35,6 +35,7 @@ from embedlink.pretrained import encoder_source
 from embedlink.report import digest
 from embedlink.resampling import intervals
 from embedlink.resolvers import PROJECT_ROOT, register_resolvers
+from embedlink.tracking import parameters, run_ends
 from embedlink.types import CodeRule, Document, Prediction
 
 register_resolvers()
@@ -116,14 +117,14 @@ def run(cfg: DictConfig, folder: Path) -> dict[str, dict[str, float]]:
 def main(cfg: DictConfig) -> None:
     """The command line."""
     logger = instantiate(cfg.logger)
-    logger.log_hyperparams(experiment.parameters(cfg) | {"linker": "medcat-embedding-linker"})
-    with experiment.reported_errors():
+    with experiment.reported_errors(), run_ends([logger]):
+        logger.log_hyperparams(parameters(cfg) | {"linker": "medcat-embedding-linker"})
+        name = f"upstream {cfg.logger.run_name}"
+        logger.experiment.set_tag(logger.run_id, "mlflow.runName", name)
         found = run(cfg, Path(HydraConfig.get().runtime.output_dir))
-    for stage, values in found.items():
-        logger.log_metrics({f"{stage}/{name}": value for name, value in values.items()}, step=0)
-        print(stage, *(f"{name} {value:.3f}" for name, value in values.items()))
-    logger.experiment.set_tag(logger.run_id, "mlflow.runName", f"upstream {cfg.logger.run_name}")
-    logger.finalize("success")
+        for stage, values in found.items():
+            logger.log_metrics({f"{stage}/{key}": value for key, value in values.items()}, step=0)
+            print(stage, *(f"{key} {value:.3f}" for key, value in values.items()))
 
 
 if __name__ == "__main__":

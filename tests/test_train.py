@@ -69,6 +69,7 @@ def test_the_last_line_says_what_came_out(finished):
 def test_mlflow_holds_settings_figures_and_identity(finished):
     folder, _ = finished
     (run,) = runs(folder)
+    assert run.info.status == "FINISHED"
     for name in ("precision", "recall", "f1"):
         assert {f"baseline/{name}", f"val/{name}", f"test/{name}"} <= run.data.metrics.keys()
     for name in ("accuracy_at_1", "accuracy_at_5", "recall_at_64", "mrr", "demo/f1"):
@@ -258,3 +259,4 @@ def test_an_output_that_cannot_be_written_leaves_nothing_half_written(
     left = set(os.listdir(blocked))
     others = {".hydra", "checkpoints", "linker", "tagger", "train.log", "train_documents.txt"}
     assert left == others | figures
+    assert [run.info.status for run in runs(tmp_path)] == ["FAILED"]

@@ -13,7 +13,7 @@ import lightning as L
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
 from medcat.cdb import CDB
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from embedlink.callbacks import IndexRefresh
 from embedlink.concepts import align_codes, check_overlap, enrich_cdb, load_cdb
@@ -272,38 +272,3 @@ def reported_errors() -> Iterator[None]:
         yield
     except EmbedLinkError as error:
         raise SystemExit(f"error: {error}") from error
-
-
-def resolved(cfg: DictConfig) -> dict[str, object]:
-    """The configuration as plain values."""
-    return _plain(cfg, resolve=True)
-
-
-def parameters(cfg: DictConfig) -> dict[str, object]:
-    """All settings as `group.key`; what only names the run's own folder stays `${hydra:…}`.
-
-    Two runs with the same settings thus have the same parameters.
-    """
-    written = flat(_plain(cfg, resolve=False))
-    # What is written as a reference to a group of settings has other keys than its values.
-    own = {key: value for key, value in written.items() if "${hydra:" in str(value)}
-    values = flat(_plain(cfg, resolve=True))
-    return {key: own.get(key, value) for key, value in values.items()}
-
-
-def flat(config: dict[str, object], prefix: str = "") -> dict[str, object]:
-    """Nested values by dotted key."""
-    pairs: dict[str, object] = {}
-    for key, value in config.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict) and value:
-            pairs |= flat(value, f"{name}.")
-        else:
-            pairs[name] = value
-    return pairs
-
-
-def _plain(cfg: DictConfig, resolve: bool) -> dict[str, object]:
-    container = OmegaConf.to_container(cfg, resolve=resolve)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}

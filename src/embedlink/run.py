@@ -12,7 +12,7 @@ from embedlink.linker import Linker
 from embedlink.seen import note_seen
 from embedlink.settings import check_settings
 from embedlink.surfaces import TrainingMentions
-from embedlink.tracking import describe_run, log_baselines, note_results
+from embedlink.tracking import describe_run, log_baselines, note_results, run_ends
 
 
 def train(cfg: DictConfig) -> float:
@@ -28,24 +28,25 @@ def train(cfg: DictConfig) -> float:
     datamodule = experiment.build_datamodule(cfg, data, linker)
     module = experiment.build_module(cfg, data, linker)
     trainer = experiment.build_trainer(cfg)
-    describe_run(trainer, cfg, data, folder)
+    with run_ends(trainer.loggers):
+        describe_run(trainer, cfg, data, folder)
 
-    trainer.validate(module, datamodule, verbose=False)  # Epoch 0: the untrained baseline.
-    trainer.test(module, datamodule, verbose=False)
-    experiment.first_stage(cfg, data, module)
-    log_baselines(trainer, cfg, data, datamodule)
-    trainer.fit(module, datamodule, ckpt_path=cfg.resume)
-    best, f1 = best_epoch(trainer)
-    if cfg.model.rerank is not None:
-        trainer.validate(module, datamodule, ckpt_path=best, verbose=False)
-        experiment.learn_reranker(cfg, data, module, datamodule)
-        trainer.validate(module, datamodule, verbose=False)  # Calibrates the decision anew.
-        best, f1 = None, float(trainer.callback_metrics["val/f1"])
-    trainer.test(module, datamodule, ckpt_path=best, verbose=False)
+        trainer.validate(module, datamodule, verbose=False)  # Epoch 0: the untrained baseline.
+        trainer.test(module, datamodule, verbose=False)
+        experiment.first_stage(cfg, data, module)
+        log_baselines(trainer, cfg, data, datamodule)
+        trainer.fit(module, datamodule, ckpt_path=cfg.resume)
+        best, f1 = best_epoch(trainer)
+        if cfg.model.rerank is not None:
+            trainer.validate(module, datamodule, ckpt_path=best, verbose=False)
+            experiment.learn_reranker(cfg, data, module, datamodule)
+            trainer.validate(module, datamodule, verbose=False)  # Calibrates the decision anew.
+            best, f1 = None, float(trainer.callback_metrics["val/f1"])
+        trainer.test(module, datamodule, ckpt_path=best, verbose=False)
 
-    linker.set_counts(datamodule.counts, data.names)
-    shipped = experiment.ship(cfg, folder, module, data)
-    note_results(trainer, str(folder / "linker"), shipped)
+        linker.set_counts(datamodule.counts, data.names)
+        shipped = experiment.ship(cfg, folder, module, data)
+        note_results(trainer, str(folder / "linker"), shipped)
     figures = figures_of(trainer)
     print(
         f"F1 {figures['baseline']['f1']:.3f} untrained, {figures['test']['f1']:.3f} trained. "

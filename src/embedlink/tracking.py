@@ -1,20 +1,47 @@
 """What MLflow is told about a run beside its figures. Never any text of a document."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import lightning as L
 import mlflow
 import yaml
 from hydra.utils import instantiate
-from lightning.pytorch.loggers import MLFlowLogger
-from omegaconf import DictConfig
+from lightning.pytorch.loggers import Logger, MLFlowLogger
+from omegaconf import DictConfig, OmegaConf
 
 from embedlink.datamodule import LinkingDataModule
 from embedlink.evaluating import data_baseline
-from embedlink.experiment import Data, parameters, resolved
+from embedlink.experiment import Data
 from embedlink.report import log_report
+
+
+class RunLogger(MLFlowLogger):
+    """Lightning's logger of MLflow, for a run of several stages.
+
+    Every `validate`, `test` and `fit` of a trainer finalises its loggers, and MLflow's would show
+    the run as finished after the first of them. Here only a failure ends it; `run_ends` does the
+    rest, so a run that was killed stays `RUNNING` and is not taken for a result.
+    """
+
+    def finalize(self, status: str = "success") -> None:
+        """End the run if it failed."""
+        if status != "success":
+            super().finalize(status)
+
+
+@contextmanager
+def run_ends(loggers: Iterable[Logger]) -> Iterator[None]:
+    """End the run with the block: as finished, or as failed where an error or Ctrl-C leaves it."""
+    status = "failed"
+    try:
+        yield
+        status = "finished"
+    finally:
+        for logger in loggers:
+            logger.finalize(status)
 
 
 def describe_run(trainer: L.Trainer, cfg: DictConfig, data: Data, folder: Path) -> None:
@@ -36,6 +63,7 @@ def log_data(logger: MLFlowLogger, data: Data) -> None:
     mlflow.set_tracking_uri(logger._tracking_uri)
     with mlflow.start_run(run_id=logger.run_id):
         log_report(data.report)
+    logger.experiment.update_run(logger.run_id, "RUNNING")  # `start_run` ends what it opens.
 
 
 def log_baselines(
@@ -57,13 +85,13 @@ def log_evaluation(
     if not cfg.logger:
         return
     logger = instantiate(cfg.logger)
-    logger.log_hyperparams(parameters(cfg))
-    logger.log_metrics({f"{cfg.split}/{name}": value for name, value in figures.items()}, step=0)
-    for key, value in _identity(data, files[0].parent).items():
-        logger.experiment.set_tag(logger.run_id, key, value)
-    for file in files:
-        logger.experiment.log_artifact(logger.run_id, str(file))
-    logger.finalize("success")
+    with run_ends([logger]):
+        logger.log_hyperparams(parameters(cfg))
+        logger.log_metrics({f"{cfg.split}/{k}": v for k, v in figures.items()}, step=0)
+        for key, value in _identity(data, files[0].parent).items():
+            logger.experiment.set_tag(logger.run_id, key, value)
+        for file in files:
+            logger.experiment.log_artifact(logger.run_id, str(file))
 
 
 def note_results(trainer: L.Trainer, checkpoint: str, shipped: Path) -> None:
@@ -85,3 +113,38 @@ def git_commit() -> str:
         cwd=Path(__file__).parent, capture_output=True, text=True, check=False,
     )  # fmt: skip
     return described.stdout.strip()
+
+
+def resolved(cfg: DictConfig) -> dict[str, object]:
+    """The configuration as plain values."""
+    return _plain(cfg, resolve=True)
+
+
+def parameters(cfg: DictConfig) -> dict[str, object]:
+    """All settings as `group.key`; what only names the run's own folder stays `${hydra:…}`.
+
+    Two runs with the same settings thus have the same parameters.
+    """
+    written = flat(_plain(cfg, resolve=False))
+    # What is written as a reference to a group of settings has other keys than its values.
+    own = {key: value for key, value in written.items() if "${hydra:" in str(value)}
+    values = flat(_plain(cfg, resolve=True))
+    return {key: own.get(key, value) for key, value in values.items()}
+
+
+def flat(config: dict[str, object], prefix: str = "") -> dict[str, object]:
+    """Nested values by dotted key."""
+    pairs: dict[str, object] = {}
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and value:
+            pairs |= flat(value, f"{name}.")
+        else:
+            pairs[name] = value
+    return pairs
+
+
+def _plain(cfg: DictConfig, resolve: bool) -> dict[str, object]:
+    container = OmegaConf.to_container(cfg, resolve=resolve)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
