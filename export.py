@@ -8,8 +8,6 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from embedlink.experiment import reported_errors
-from embedlink.exporting import export_linker
 from embedlink.resolvers import register_resolvers
 
 register_resolvers()
@@ -18,6 +16,10 @@ register_resolvers()
 @hydra.main(version_base="1.3", config_path="conf", config_name="export")
 def main(cfg: DictConfig) -> None:
     """The command line."""
+    # Imported here, so that --help does not wait for torch and MedCAT.
+    from embedlink.experiment import reported_errors
+    from embedlink.exporting import export_linker
+
     with reported_errors():
         pack, tagger = (
             Path(path).expanduser() if path else None for path in (cfg.pack, cfg.tagger)

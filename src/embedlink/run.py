@@ -1,4 +1,4 @@
-"""One experiment, from data to pack: what `train.py` runs."""
+"""What `train.py` and `evaluate.py` run: an experiment from data to pack, and its measure anew."""
 
 from pathlib import Path
 
@@ -8,11 +8,13 @@ from omegaconf import DictConfig
 
 from embedlink import experiment
 from embedlink.callbacks import best_epoch, figures_of
+from embedlink.comparison import compare_runs, format_comparison
+from embedlink.evaluating import check_evaluation, measure
 from embedlink.linker import Linker
 from embedlink.seen import note_seen
 from embedlink.settings import check_settings
 from embedlink.surfaces import TrainingMentions
-from embedlink.tracking import describe_run, log_baselines, note_results, run_ends
+from embedlink.tracking import describe_run, log_baselines, log_evaluation, note_results, run_ends
 
 
 def train(cfg: DictConfig) -> float:
@@ -53,3 +55,16 @@ def train(cfg: DictConfig) -> float:
         f"Linker: {shipped}. Compare runs: make ui (http://127.0.0.1:5000)"
     )
     return f1
+
+
+def evaluate(cfg: DictConfig) -> None:
+    """Print the figures of a linker or baseline on one split, or of two runs beside each other."""
+    check_evaluation(cfg)
+    if cfg.compare is not None:
+        print(format_comparison(compare_runs(cfg.compare, cfg.split), cfg.compare))
+        return
+    data, measured = measure(cfg)
+    files = measured.write(Path(HydraConfig.get().runtime.output_dir), cfg.split)
+    log_evaluation(cfg, data, measured.figures, files)
+    for name, value in measured.figures.items():
+        print(f"{name:32} {value:.4f}")
