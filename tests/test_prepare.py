@@ -1,14 +1,13 @@
-import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
+from embedlink.preparing import prepare, read_all
 from embedlink.types import EmbedLinkError
 from tests.written import (
     published,
@@ -21,16 +20,6 @@ from tests.written import (
 
 ROOT = Path(__file__).parents[1]
 GROUPS = sorted(path.stem for path in (ROOT / "conf" / "data").glob("*.yaml"))
-
-
-@pytest.fixture(scope="module")
-def entry() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("prepare", ROOT / "prepare.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def composed(*overrides: str) -> DictConfig:
@@ -56,11 +45,11 @@ def test_every_configuration_has_the_same_keys(group: str) -> None:
     assert set(data) - {"export"} == keys
 
 
-def test_all_three_corpora(entry: ModuleType, corpora: Path) -> None:
+def test_all_three_corpora(corpora: Path) -> None:
     config = composed(
         "data=all", f"data_dir={corpora}", "download=false", f"data.concepts={corpora}/concepts.csv"
     )
-    report, problems = entry.prepare(config)
+    report, problems = read_all(config)
     assert {name: row.documents for name, row in report.corpora.items()} == {
         "snomed": 12,
         "distemist": 3,
@@ -71,10 +60,10 @@ def test_all_three_corpora(entry: ModuleType, corpora: Path) -> None:
     assert config.data.split == "random"
 
 
-def test_missing_corpus_says_where_to_ask(entry: ModuleType, tmp_path: Path) -> None:
+def test_missing_corpus_says_where_to_ask(tmp_path: Path) -> None:
     for group, address in (("snomed", "physionet.org"), ("cometa", "siphs.org")):
         with pytest.raises(EmbedLinkError, match=address):
-            entry.prepare(composed(f"data={group}", f"data_dir={tmp_path}"))
+            prepare(composed(f"data={group}", f"data_dir={tmp_path}"))
 
 
 def run(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
@@ -108,10 +97,8 @@ def test_command_line(corpora: Path) -> None:
 
 
 @pytest.mark.parametrize(("group", "documents"), [("ncbi", 793), ("distemist", 583)])
-def test_published_data_passes_a_strict_run(entry: ModuleType, group: str, documents: int) -> None:
+def test_published_data_passes_a_strict_run(group: str, documents: int) -> None:
     folder = published("concepts").parent
-    report, problems = entry.prepare(
-        composed(f"data={group}", f"data_dir={folder}", "download=false")
-    )
+    report, problems = read_all(composed(f"data={group}", f"data_dir={folder}", "download=false"))
     assert report.corpora[group].documents == documents
     assert not problems.rejected

@@ -8,12 +8,13 @@ import pytest
 from embedlink.resolvers import PROJECT_ROOT, run_name
 
 
-def test_help_waits_for_no_framework():
+@pytest.mark.parametrize("entry", ["train.py", "evaluate.py", "export.py", "prepare.py"])
+def test_help_waits_for_no_framework(entry):
     heavy = ("torch", "lightning", "mlflow", "transformers", "medcat", "pandas")
     code = (
         "import runpy, sys\n"
-        "sys.argv = ['train.py', '--help']\n"
-        "try:\n    runpy.run_path('train.py', run_name='__main__')\n"
+        f"sys.argv = ['{entry}', '--help']\n"
+        f"try:\n    runpy.run_path('{entry}', run_name='__main__')\n"
         f"finally:\n    sys.exit(str([m for m in {heavy} if m in sys.modules]))"
     )
     run = subprocess.run(
