@@ -28,7 +28,11 @@ LARGE = 1000
 
 @dataclass(frozen=True)
 class ApproximateSearch:
-    """An inverted file over unit vectors. Shape: vectors (vectors, dim)."""
+    """An inverted file over unit vectors. Shape: vectors (vectors, dim).
+
+    `cells` is the index of faiss, which keeps the vectors in float16; `probes` is how many cells a
+    query looks into.
+    """
 
     vectors: Tensor
     cells: Any
@@ -40,9 +44,10 @@ class ApproximateSearch:
     ) -> "ApproximateSearch":
         """Sort the vectors into cells, by default four times the square root of their number.
 
-        Shape: vectors (vectors, dim).
+        Raises `EmbedLinkError` where faiss is not installed. Shape: vectors (vectors, dim).
         """
         faiss = _faiss()
+        # With fewer than 39 vectors for each cell faiss warns.
         count = cells or max(1, min(int(4 * len(vectors) ** 0.5), len(vectors) // 39))
         quantiser = faiss.IndexFlatIP(vectors.shape[1])
         index = faiss.IndexIVFScalarQuantizer(
@@ -50,6 +55,7 @@ class ApproximateSearch:
             faiss.METRIC_INNER_PRODUCT,
         )  # fmt: skip
         faiss.omp_set_num_threads(torch.get_num_threads())
+        # A generator of its own: what was drawn before changes nothing here.
         generator = torch.Generator().manual_seed(0)
         sample = torch.randperm(len(vectors), generator=generator)[: count * TRAINED_ON]
         if count > LARGE:
@@ -63,21 +69,24 @@ class ApproximateSearch:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the inverted file; the vectors are not its own."""
+        """Bytes of the inverted file; the vectors are not its own. Counting them copies it."""
         return int(_faiss().serialize_index(self.cells).nbytes)
 
     def search(self, queries: Tensor, k: int, allowed: Tensor | None = None) -> Hits:
         """The k best found; arguments and result as in `search.search`.
 
-        Shape: queries (queries, dim), allowed (vectors,) bool.
+        Rows are -1 also where the cells looked into hold fewer than k. Shape: queries (queries,
+        dim), allowed (vectors,) bool.
         """
         k = min(k, len(self.vectors))
         faiss, wanted = _faiss(), {"nprobe": min(self.probes, self.cells.nlist)}
         if allowed is not None:
+            # One bit for each row, the lowest first in each byte, as faiss reads them.
             bits = np.packbits(allowed.numpy(), bitorder="little")
             wanted["sel"] = faiss.IDSelectorBitmap(bits)
         parameters = faiss.SearchParametersIVF(**wanted)
         _, found = self.cells.search(queries.float().numpy(), max(1, k), params=parameters)
+        # By row, so that equal scores rank by row after the stable sorts below.
         rows = torch.from_numpy(found).sort(dim=1).values[:, :k]
         query, column = (rows >= 0).nonzero(as_tuple=True)
         row = rows[query, column]
@@ -92,7 +101,7 @@ class ApproximateSearch:
 
 
 def recall(found: Tensor, true: Tensor) -> float:
-    """Share of the true rows that were found. Shape: (queries, k) each."""
+    """Share of the true rows that were found, in [0, 1]. Shape: (queries, k) each."""
     return float((found[:, :, None] == true[:, None]).any(1).float().mean())
 
 

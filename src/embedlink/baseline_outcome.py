@@ -1,4 +1,8 @@
-"""Baselines through the same evaluation as a linker: gold ranks, and links of all detections."""
+"""Baselines through the same evaluation as a linker: gold ranks, and links of all detections.
+
+A baseline has no link decision. It links everything that detection gave a candidate, as a linker
+does before training; what the tagger alone proposes has none, and is left alone.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -28,7 +32,10 @@ def measure_baseline(
     added: Added,
     rule: CodeRule,
 ) -> Measured:
-    """Figures of the baseline called `name`; `added` are names that came from training mentions."""
+    """Figures of the baseline called `name`; `added` are names that came from training mentions.
+
+    The name is one of `BASELINES` (`check_baseline`). The windows of `table` are not read.
+    """
     baseline = BASELINES[name](names, training, added)
     outcome = baseline_outcome(baseline, table, names, training)
     return measure_outcome(table, outcome, names, rule, training)
@@ -40,10 +47,10 @@ def baseline_outcome(
     """Rank concepts for gold mentions; choose among each detection's candidates, link them all.
 
     Of concepts that fit equally well, the one most frequent in training counts, then the first
-    in the database's order.
+    in the database's order. A gold concept that scores 0 was not found: its rank is infinite.
     """
     prior = tie_break(names, training)
-    gold = table.gold[table.gold != NOT_GOLD]
+    gold = table.gold[table.gold != NOT_GOLD]  # (gold mentions,)
     ranks = torch.full((len(gold),), torch.inf)
     inside = torch.nonzero(gold >= 0).squeeze(1).tolist()
     surfaces = gold_surfaces(table)
@@ -61,6 +68,7 @@ def tie_break(names: ConceptNames, training: TrainingMentions) -> Scores:
     Shape: (concepts,) in [0, 1).
     """
     frequency = np.array([training.concepts.get(cui, 0) for cui in names.cuis], dtype=np.int64)
+    # By frequency, then against the database's order: the last one gets the largest value.
     order = np.lexsort((-np.arange(len(frequency)), frequency))
     value = np.empty(len(frequency))
     value[order] = np.arange(len(frequency)) / max(len(frequency), 1)
@@ -83,6 +91,7 @@ def _scored(baseline: Baseline, surfaces: Sequence[str], names: ConceptNames) ->
 def _links(baseline: Baseline, table: MentionTable, names: ConceptNames, prior: Scores) -> Links:
     """The best candidate of every detection; only where there are several, scores matter."""
     cui = _first_candidates(table)
+    # Scores are made for all concepts, so only where they can change the choice.
     several = [
         (row, document.text[detection.start : detection.end])
         for at, document in enumerate(table.documents)
@@ -93,8 +102,9 @@ def _links(baseline: Baseline, table: MentionTable, names: ConceptNames, prior: 
     ]
     scored = _scored(baseline, [surface for _, surface in several], names)
     for (row, _), scores in zip(several, scored, strict=True):
-        own = table.candidates.cuis[row]
+        own = table.candidates.cuis[row]  # (candidates,)
         cui[row] = own[int((scores + _TIE * prior)[own.numpy()].argmax())]
+    # Probability 1 for all: of links that overlap the longest stays.
     return Links(cui, torch.zeros(len(cui)), torch.ones(len(cui)), torch.empty(len(cui), 0))
 
 

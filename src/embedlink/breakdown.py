@@ -18,11 +18,16 @@ from embedlink.surfaces import TrainingMentions, gold_surfaces
 def gold_groups(
     table: MentionTable, names: ConceptNames, training: TrainingMentions
 ) -> dict[str, Tensor]:
-    """Which gold mentions belong to each group. Shape: (gold mentions,) bool each."""
+    """Which gold mentions belong to each group. Shape: (gold mentions,) bool each.
+
+    They are all with `table.gold != NOT_GOLD`, in the table's order. One whose concept is not in
+    the database is of an unseen concept.
+    """
     forms = [normal_form(surface) for surface in gold_surfaces(table)]
     rows = table.gold[table.gold != NOT_GOLD].tolist()
     concept = _mask([row >= 0 and names.cuis[row] in training.concepts for row in rows])
     surface = _mask([form in training.surfaces for form in forms])
+    # Of the database in use: a training mention's surface that was added to it is a name there.
     meanings = torch.tensor([_meanings(form, names) for form in forms], dtype=torch.int64)
     return {
         "seen_concept": concept,

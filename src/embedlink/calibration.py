@@ -21,6 +21,7 @@ def calibration_error(probability: Tensor, linked: Tensor, bins: int = BINS) -> 
     """
     if not len(probability):
         return 0.0
+    # Equal probabilities have the mean of their ranks, so they fall into one bin.
     order = torch.from_numpy(rankdata(probability.numpy())) - 0.5
     bin_of = (order * bins / len(probability)).long()
     distance = torch.bincount(bin_of, weights=probability.double() - linked.double())

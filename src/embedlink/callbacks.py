@@ -1,4 +1,9 @@
-"""What happens around training: the index is rebuilt, the linker measured, the result saved."""
+"""What happens around training: the index is rebuilt, the linker measured, the result saved.
+
+Lightning calls them in the order of `conf/callbacks`, and the order matters: frozen states first,
+then the index, which is built from them, then evaluation, which searches the index, and last the
+checkpoint, which needs the figure and holds the threshold that evaluation chose.
+"""
 
 import copy
 from collections.abc import Iterable
@@ -28,7 +33,9 @@ class FrozenStates(Callback):
     """Computes what lies below the trainable layers once, for windows and names.
 
     It stands before `IndexRefresh`, whose work it makes less. `budget` counts bytes; `folder`
-    takes what does not stay in memory (the system's temporary folder by default).
+    takes what does not stay in memory (the system's temporary folder by default). The windows of
+    training, validation and test take from the budget in this order, the names last; see
+    `StateCache` for what does not fit.
     """
 
     def __init__(self, budget: int, folder: str | None = None) -> None:
@@ -56,6 +63,7 @@ class FrozenStates(Callback):
         encoder = module.linker.encoder
         # Lightning evaluates in inference mode, whose tensors cannot take part in training.
         with torch.inference_mode(False), torch.no_grad():
+            # The tables keep their tokens: `sequences` are what the loaders read.
             for split, table in data.tables.items():
                 data.sequences[split] = self.cache.freeze(
                     encoder, table.windows, f"Windows: {split}"
@@ -69,7 +77,11 @@ class FrozenStates(Callback):
 
 
 class IndexRefresh(Callback):
-    """Rebuilds the concept index whenever weights may have changed since it was built."""
+    """Rebuilds the concept index whenever weights may have changed since it was built.
+
+    `built_at` is the optimizer's step then, -1 before. An index costs a pass over all names, so
+    one for each epoch does: the epoch that ended is measured by it, the next one learns from it.
+    """
 
     def __init__(self) -> None:
         self.built_at = -1
@@ -88,6 +100,7 @@ class IndexRefresh(Callback):
 
     def _refresh(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         assert isinstance(module, LinkerModule)
+        # Steps tell that weights trained. Where others were loaded, the module has no index.
         if module.index is None or self.built_at != trainer.global_step:
             module.refresh_index()
             self.built_at = trainer.global_step
@@ -99,6 +112,9 @@ class Evaluation(Callback):
     The link decision is calibrated and its threshold chosen, by `operating_point`, on the
     validation split after every epoch of training; both travel in the weights. Before training
     everything is linked. `folder` takes what is written of the test split, by default nothing.
+    `code_rule` says how composites count; an `operating_point` that is none raises
+    `EmbedLinkError`. `vectors` holds those of the rows encoded so far, `figures` those of the test
+    split by stage, `baseline` or `test`.
     """
 
     def __init__(
@@ -127,22 +143,32 @@ class Evaluation(Callback):
         self.vectors.update(zip(batch[0].tolist(), outputs.cpu(), strict=True))
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Score the validation split; epoch 0 is the untrained linker."""
+        """Score the validation split; epoch 0 is the untrained linker.
+
+        Precision, recall and F1 are left to other callbacks as well, as `val/…`: the best epoch
+        and early stopping go by F1.
+        """
         assert isinstance(pl_module, LinkerModule)
         trained = trainer.global_step > 0
         scorer, table, vectors = self._encoded(trainer, pl_module, "validation")
         links = None
         if trained:
+            # The scorer has a copy of the decision; what it fitted goes into the weights.
             links = scorer.fit(table, vectors, self.operating_point)
             pl_module.linker.decision.load_state_dict(scorer.decision.state_dict())
         figures = scorer.figures(table, vectors, links)
         for name in ("precision", "recall", "f1"):
+            # Not for the loggers: Lightning would log by step, `_log` does by epoch.
             pl_module.log(f"val/{name}", figures[name], logger=False, prog_bar=name == "f1")
+        # Inside a fit the epoch that ended is not counted yet; a validation after it is none anew.
         epoch = trainer.current_epoch + int(trainer.state.fn == TrainerFn.FITTING)
         self._log(trainer, "val", figures, epoch)
 
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Score the test split: `baseline` before any training step, `test` after."""
+        """Score the test split: `baseline` before any training step, `test` after.
+
+        Files are left of `test` only.
+        """
         assert isinstance(pl_module, LinkerModule)
         stage = "test" if trainer.global_step > 0 else "baseline"
         measured = measure_linker(*self._encoded(trainer, pl_module, "test"))
@@ -154,7 +180,11 @@ class Evaluation(Callback):
     def _encoded(
         self, trainer: L.Trainer, module: LinkerModule, split: str
     ) -> tuple[Scorer, MentionTable, Tensor]:
-        """What scores a split, its table, and the vectors kept. Shape: (spans, dim)."""
+        """What scores a split, its table, and the vectors kept. Shape: (spans, dim).
+
+        The vectors come in batches of like length; here they stand in the table's order. None is
+        kept afterwards.
+        """
         data = trainer.datamodule  # type: ignore[attr-defined]
         assert isinstance(data, LinkingDataModule)
         table = data.tables[split]
@@ -164,8 +194,9 @@ class Evaluation(Callback):
 
     def _scorer(self, module: LinkerModule, data: LinkingDataModule) -> Scorer:
         assert module.index is not None
-        if self.training is None:
+        if self.training is None:  # Counted once: documents do not change.
             self.training = TrainingMentions.of(data.splits.train)
+        # A copy on the CPU, where the vectors are kept, whatever device trains.
         return Scorer(
             data.names,
             module.index,
@@ -182,7 +213,7 @@ class Evaluation(Callback):
 
 
 def log_files(trainer: L.Trainer, files: Iterable[Path]) -> None:
-    """Keep files as artifacts where MLflow logs the run."""
+    """Keep files as artifacts where MLflow logs the run, else do nothing."""
     for logger in trainer.loggers:
         if isinstance(logger, MLFlowLogger) and logger.run_id:
             for file in files:
@@ -190,7 +221,10 @@ def log_files(trainer: L.Trainer, files: Iterable[Path]) -> None:
 
 
 def figures_of(trainer: L.Trainer) -> dict[str, dict[str, float]]:
-    """The figures on the test split: of the `baseline`, and of the `test` after training."""
+    """The figures on the test split: of the `baseline`, and of the `test` after training.
+
+    What was not measured yet is not there. Raises `LookupError` without an `Evaluation`.
+    """
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, Evaluation):
             return callback.figures
@@ -198,15 +232,22 @@ def figures_of(trainer: L.Trainer) -> dict[str, dict[str, float]]:
 
 
 class BestEpoch(ModelCheckpoint):
-    """Keeps the best epoch, also that of a run which goes on in another folder."""
+    """Keeps the best epoch, also that of a run which goes on in another folder.
+
+    The other folder's file is read and left alone; a better epoch is written to the new one.
+    """
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the best epoch so far; Lightning forgets it where the folder is another."""
+        # Lightning takes figures over only where the checkpoint names the folder that is in use.
         super().load_state_dict(state_dict | {"dirpath": self.dirpath})
 
 
 def best_epoch(trainer: L.Trainer) -> tuple[str | None, float]:
-    """The best epoch's checkpoint and its figure; None and 0 where no epoch was measured."""
+    """The best epoch's checkpoint and its figure; None and 0 where no epoch was measured.
+
+    It is that of the first checkpoint callback: `conf/callbacks` has the best before the last.
+    """
     kept = trainer.checkpoint_callback
     if not isinstance(kept, ModelCheckpoint) or not kept.best_model_path:
         return None, 0.0

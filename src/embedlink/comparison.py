@@ -1,4 +1,8 @@
-"""Two runs beside each other, on the same documents."""
+"""Two runs beside each other, on the same documents.
+
+Only the counts that each left in its folder are read. A comparison of different documents would
+say nothing, so the digests must be the same, document by document.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +19,13 @@ def counts_file(split: str) -> str:
 
 
 def compare_runs(folders: Sequence[str], split: str = "test") -> list[Difference]:
-    """Differences between two runs' folders; an `EmbedLinkError` where they cannot be compared."""
+    """Differences between two runs' folders; an `EmbedLinkError` where they cannot be compared.
+
+    That is where `folders` are not two, one of them or its counts of `split` cannot be read, the
+    documents are not the same, or there are fewer than two. A difference is the second run's
+    figure less the first's.
+    """
+    # It comes from the command line, where compare=runs/A is a string.
     if isinstance(folders, str) or not isinstance(folders, Sequence) or len(folders) != 2:
         raise EmbedLinkError(
             f"compare={folders!r} is not allowed; it takes the folders of two runs, as "
@@ -39,6 +49,7 @@ def _check_same(
     first: DocumentCounts, second: DocumentCounts, folders: Sequence[str], split: str
 ) -> None:
     """The same documents in both, by digest, and enough of them to draw from."""
+    # Counted, not as sets: a document may occur twice in a corpus.
     one, other = (Counter(zip(c.corpora, c.documents, strict=True)) for c in (first, second))
     if one != other:
         raise EmbedLinkError(
@@ -55,7 +66,10 @@ def _check_same(
 
 
 def format_comparison(rows: Sequence[Difference], folders: Sequence[str]) -> str:
-    """The comparison as a table; the difference is B less A."""
+    """The comparison as a table; the difference is B less A.
+
+    `folders` are A and B. The interval is that of the difference, with the p-value beside it.
+    """
     lines = [f"A = {folders[0]}", f"B = {folders[1]}", ""]
     lines.append(f"{'':14}{'A':>8}{'B':>8}{'B - A':>9}  {'95 % interval':18}{'p':>8}")
     for row in rows:

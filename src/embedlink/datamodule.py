@@ -1,4 +1,9 @@
-"""Documents, detection and windows of a run, as Lightning loads them."""
+"""Documents, detection and windows of a run, as Lightning loads them.
+
+Detection and tokenising run once, over whole splits; what they find lies flat in a `MentionTable`.
+Loaders hand out row numbers only, and a batch is cut out of the table by its rows: no sample is
+made of a single span, and no worker process is needed.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -18,7 +23,7 @@ from embedlink.types import Detection, Document, EmbedLinkError
 from embedlink.windows import WindowCutter
 
 Detector = Callable[[Sequence[Document]], list[list[Detection]]]
-"""Runs MedCAT's detection over documents."""
+"""Runs MedCAT's detection over documents; the detections of each, in MedCAT's order."""
 
 
 class Rows(Dataset[int]):
@@ -37,6 +42,8 @@ class Rows(Dataset[int]):
 class LengthBatches(Sampler[list[int]]):
     """Training batches of like length, in an order that (seed, epoch) decides alone.
 
+    Shape: rows (rows,) to draw from, lengths (rows,) of their sequences in tokens. Every row comes
+    once an epoch, `batch_size` at a time; one batch may be smaller. Epoch 0 until told otherwise.
     A run that resumes in epoch 3 thus sees what an uninterrupted one does.
     """
 
@@ -54,6 +61,7 @@ class LengthBatches(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
+        # As `shuffled_batches` cuts them.
         stretches = torch.arange(len(self.rows)).split(32 * self.batch_size)
         return sum(-(-len(stretch) // self.batch_size) for stretch in stretches)
 
@@ -64,7 +72,12 @@ class LengthBatches(Sampler[list[int]]):
 
 
 class LinkingDataModule(L.LightningDataModule):
-    """Mention tables of the three splits, and batches of their windows."""
+    """Mention tables of the three splits, and batches of their windows.
+
+    `batch_size` counts windows of a training batch, `token_budget` padded tokens of one that is
+    only encoded, for validation or test. `seed` decides the order of training batches. After
+    `setup` there are `tables` by split, and `counts` of the names in the training documents.
+    """
 
     def __init__(
         self,
@@ -84,7 +97,11 @@ class LinkingDataModule(L.LightningDataModule):
         """The windows of each split; a callback may put cached states in their place."""
 
     def setup(self, stage: str | None = None) -> None:
-        """Detect once and cut all windows once."""
+        """Detect once and cut all windows once.
+
+        Raises `EmbedLinkError` where the training documents have nothing to train on.
+        """
+        # Lightning calls this for every fit, validation and test, one after the other.
         if self.tables:
             return
         for split in ("train", "validation", "test"):
@@ -108,7 +125,9 @@ class LinkingDataModule(L.LightningDataModule):
         return DataLoader(Rows(len(train)), batch_sampler=sampler, collate_fn=self._train_batch)
 
     def _train_batch(self, chosen: list[int]) -> TrainBatch:
+        """Shape: chosen (batch,) rows of the training table."""
         train, rows = self.tables["train"], torch.tensor(chosen)
+        # A document's own counts are left out: the label of a rare name could be read off them.
         own = tuple(counts[rows] for counts in train.own_counts)
         candidates = train.candidates.select(rows)
         return TrainBatch(
@@ -130,16 +149,17 @@ class LinkingDataModule(L.LightningDataModule):
         return rows, windows.to(device)
 
     def val_dataloader(self) -> DataLoader[int]:
-        """All windows of the validation split."""
+        """All windows of the validation split, as (rows, windows), longest first."""
         return self._encode_loader("validation")
 
     def test_dataloader(self) -> DataLoader[int]:
-        """All windows of the test split."""
+        """All windows of the test split, as (rows, windows), longest first."""
         return self._encode_loader("test")
 
     def _encode_loader(self, split: str) -> DataLoader[int]:
         windows = self.tables[split].windows
         batches = [rows.tolist() for rows in windows.batches(self.token_budget)]
+        # `sequences` is read when a batch is made: by then it may hold cached states.
         return DataLoader(
             Rows(len(windows)),
             batch_sampler=batches,
@@ -147,4 +167,5 @@ class LinkingDataModule(L.LightningDataModule):
         )
 
     def _windows(self, split: str, rows: Tensor) -> tuple[Tensor, EncoderBatch]:
+        """Shape: rows (batch,). They go along, to tell evaluation whose vectors come back."""
         return rows, self.sequences[split].batch(rows)

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+# How well the concept fits and leads the next, whether there is a next (1 or 0), whether training
+# documents held the name (1 or 0), and the log odds of its being linked there.
 FEATURES = ("similarity", "margin", "several", "seen", "log_odds")
 UNCALIBRATED = [1.0, 0.0, 0.0, 0.0]
 """Weights of logit, tagger and similarity, and shift, that leave the logit as it is."""
@@ -59,6 +61,7 @@ class NameCounts:
         if without is not None:
             detected = torch.where(known, detected - without[0], 0.0)
             linked = torch.where(known, linked - without[1], 0.0)
+        # A half each: what was always linked, or never, has finite odds; what is unknown has 0.
         odds = torch.log((linked + 0.5) / (detected - linked + 0.5))
         return torch.stack([(detected > 0).float(), odds], 1)
 

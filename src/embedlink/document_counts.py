@@ -1,7 +1,8 @@
 """Counts of every document: what intervals and paired comparisons are made of.
 
-They hold no text: a document is a digest, which two runs share where text and gold mentions are
-equal.
+They hold no text: a document is a digest, which two runs share where id, text, split and
+annotations are equal. A run leaves them as a CSV, so that `comparison` needs the files of two runs
+and neither corpus nor linker.
 """
 
 import csv
@@ -28,7 +29,7 @@ HEADER = ("document", "corpus", *COLUMNS)
 class DocumentCounts:
     """The counts of a split, one row for each document.
 
-    `documents` are digests of text and gold mentions. Shape: counts (documents, 5) int64, in
+    `documents` are digests (`report.digest`). Shape: counts (documents, 5) int64, in
     the order of `COLUMNS`.
     """
 
@@ -38,13 +39,18 @@ class DocumentCounts:
 
     @classmethod
     def of(cls, table: MentionTable, outcome: Outcome, rule: CodeRule) -> "DocumentCounts":
-        """Count what was made of a split."""
+        """Count what was made of a split, in the table's order of documents.
+
+        `tp`, `fp` and `fn` are of predictions, by `rule`; `gold` and `hits_at_1` of ranks, which
+        know no rule.
+        """
         ends = count_documents(table, outcome.predictions, rule)
         gold = table.gold != NOT_GOLD
         inside = table.gold[gold] >= 0
         document = table.document[gold][inside]
         hit = outcome.ranks[inside] <= 1
         size = len(table.documents)
+        # With `minlength` a document without gold mentions has its row as well.
         mentions = torch.bincount(document, minlength=size)
         hits = torch.bincount(document[hit], minlength=size)
         rows = [
@@ -58,7 +64,10 @@ class DocumentCounts:
         )
 
     def sorted(self) -> "DocumentCounts":
-        """The same rows by corpus and digest: an order that two runs share."""
+        """The same rows by corpus and digest: an order that two runs share.
+
+        Runs may read the same documents in different orders; pairs are then row by row.
+        """
         order = sorted(
             range(len(self.documents)), key=lambda n: (self.corpora[n], self.documents[n])
         )
@@ -67,7 +76,7 @@ class DocumentCounts:
         )
 
     def write(self, path: Path) -> None:
-        """Write a CSV with one row for each document."""
+        """Write a CSV with one row for each document; an older file is replaced."""
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(HEADER)

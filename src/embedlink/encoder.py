@@ -4,6 +4,10 @@ The arrangement (masked mean pooling over the mention's tokens, an optional line
 L2 normalisation, the top N layers trainable) is that of CogStack's embedding linker, pull
 request 392 of cogstack-nlp. Frozen layers always run in eval mode, so what lies below the
 trainable layers is a fixed function of the text.
+
+`states` runs the layers, `pooled` averages what they give, `project` makes unit vectors of it.
+A training step calls the encoder itself, with gradient, on one batch; `encode` takes all
+sequences, without gradient, and cuts them into batches of like length.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,9 +35,15 @@ CPU_TOKENS, GPU_TOKENS = 4096, 65536
 
 
 class ContextEncoder(nn.Module):
-    """Encodes windows and names into unit vectors."""
+    """Encodes windows and names into unit vectors.
+
+    `unfreeze` counts the top layers that train; `projection` adds a linear layer, which starts as
+    the identity; `surface_weight` is that of a mention's own text beside its context. Raises
+    `EmbedLinkError` where the model has no known stack of layers, or fewer than are to train.
+    """
 
     unfrozen: int = 0
+    """Top layers that train: 0 none, -1 everything, embeddings included."""
     precision: Precision = "float32"
     """What `encode` computes in where the caller does not say."""
 
@@ -68,7 +78,7 @@ class ContextEncoder(nn.Module):
         A mention's own text is added to its context with `surface_weight`: encoded as names are,
         it meets an equal name with cosine 1, which no context window does.
         """
-        vectors = self.project(self.pooled(batch))
+        vectors = self.project(self.pooled(batch))  # (batch, dim)
         if batch.surface is None:
             return vectors
         surfaces = self.project(self.pooled(batch.surface))
@@ -83,7 +93,7 @@ class ContextEncoder(nn.Module):
         tokens = self._narrowing(batch)
         if tokens is None:
             return masked_mean(self.states(batch), self.pooled_tokens(batch))
-        below = self.states(batch, without=1)
+        below = self.states(batch, without=1)  # (batch, tokens, dim)
         last = encoder_layers(self.language_model)[-1]
         states = narrow_layer(last, below, batch.attention_mask, tokens.positions)
         return masked_mean(states, tokens.mask)
@@ -95,16 +105,20 @@ class ContextEncoder(nn.Module):
         if self.pooling == "window" or done or not can_narrow(last):
             return None
         tokens = MentionTokens.of(batch.mention_mask)
+        # All are padded to the longest mention: beside a long one nothing is saved.
         return tokens if 2 * tokens.positions.shape[1] <= batch.input_ids.shape[1] else None
 
     def states(self, batch: EncoderBatch, without: int = 0) -> Tensor:
-        """States that all layers but the last `without` end with. Shape: (batch, tokens, dim)."""
+        """States that all layers but the last `without` end with. Shape: (batch, tokens, dim).
+
+        Where the batch has states, only the layers above those run.
+        """
         if batch.states is None:
             model = lower_part(self.language_model, without) if without else self.language_model
             return last_states(model, batch.attention_mask, input_ids=batch.input_ids)
-        states = batch.states.to(self.language_model.dtype)
+        states = batch.states.to(self.language_model.dtype)  # A cache may hold float16.
         if batch.layers <= without:
-            return states
+            return states  # They end at this cut already.
         top = upper_part(self.language_model, batch.layers, without)
         return last_states(top, batch.attention_mask, inputs_embeds=states)
 
@@ -115,13 +129,18 @@ class ContextEncoder(nn.Module):
         return F.normalize(pooled.float(), dim=-1)
 
     def unfreeze(self, layers: int) -> None:
-        """Make the top `layers` trainable (0 none, -1 everything); the projection always is."""
+        """Make the top `layers` trainable (0 none, -1 everything); the projection always is.
+
+        An optimizer that was made before does not follow. Raises `EmbedLinkError` as
+        `check_unfreeze` does.
+        """
         stack = encoder_layers(self.language_model)
         check_unfreeze(layers, len(stack))
         self.language_model.requires_grad_(layers == -1)
         for layer in list(stack)[len(stack) - max(layers, 0) :]:
             layer.requires_grad_(True)
         self.unfrozen = layers
+        # Dropout of a layer follows from whether it trains.
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "ContextEncoder":
@@ -145,8 +164,11 @@ class ContextEncoder(nn.Module):
     ) -> Tensor:
         """Encode all sequences, batched by length. Shape: (sequences, dim) `dtype` on the CPU.
 
-        `progress` names a progress bar; without it there is none. Where several processes train
-        (torch.distributed), `together` lets each encode its share; all of them must call it.
+        Rows are in the order of the sequences. A batch has at most `token_budget` tokens, padding
+        included (or one sequence), by default `CPU_TOKENS` or `GPU_TOKENS`; `precision` is by
+        default the encoder's own. `progress` names a progress bar; without it there is none. Where
+        several processes train (torch.distributed), `together` lets each encode its share; all of
+        them must call it.
         """
         shared = together and distributed.is_available() and distributed.is_initialized()
         mine: Sequences = sequences
@@ -171,13 +193,17 @@ class ContextEncoder(nn.Module):
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the rows of each batch with what `compute` makes of it, in eval mode.
 
-        Shape: rows (batch,) on the CPU, then the result on the encoder's device.
+        Batches come as `sequences` cuts them, not in the order of rows. Take all of them: only
+        after the last one the encoder has its mode back. Results are inference tensors, which
+        cannot take part in training. Shape: rows (batch,) on the CPU, then the result on the
+        encoder's device.
         """
         was_training = self.training
         self.train(False)
         budget = token_budget or (GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS)
         with progress_bar(len(sequences), progress, "texts") as bar:
             for rows in sequences.batches(budget):
+                # At once: streamed names exist until the next rows are asked for.
                 batch = _pinned(sequences.batch(rows), self.device).to(self.device)
                 # The contexts end before the yield, or they would hold in the caller.
                 with torch.inference_mode(), computing_in(precision or self.precision, self.device):
@@ -188,7 +214,10 @@ class ContextEncoder(nn.Module):
 
 
 def last_states(model: PreTrainedModel, attention_mask: Tensor, **inputs: Tensor) -> Tensor:
-    """States of the last layer. Shape: attention_mask (batch, tokens) -> (batch, tokens, dim)."""
+    """States of the last layer. Shape: attention_mask (batch, tokens) -> (batch, tokens, dim).
+
+    `inputs` are `input_ids` or, for an upper part of a model, states as `inputs_embeds`.
+    """
     states: Tensor = model(attention_mask=attention_mask, **inputs).last_hidden_state
     return states
 
@@ -199,7 +228,7 @@ def _pinned(batch: EncoderBatch, device: torch.device) -> EncoderBatch:
 
 
 def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
-    """Average of the states where the mask is 1.
+    """Average of the states where the mask is 1; 0 where it is nowhere (a name without tokens).
 
     Shape: states (batch, tokens, dim), mask (batch, tokens) -> (batch, dim).
     """

@@ -2,6 +2,10 @@
 
 Detection does not depend on the encoder. It runs once; every epoch only links again. The
 figures equal `medcat.stats.stats.get_stats` on a pack of the same linker (a test holds that).
+
+Vectors of a table's spans become links (a concept and a probability for every span), links above
+a threshold predictions, and predictions figures. Trying another threshold costs the second and
+third step only, which is what `sweep` does.
 """
 
 import logging
@@ -33,7 +37,12 @@ log = logging.getLogger(__name__)
 def predict(
     table: MentionTable, links: Links, names: ConceptNames, threshold: float, nested: bool = False
 ) -> list[list[Prediction]]:
-    """Predictions of every document: detections whose link probability reaches the threshold."""
+    """Predictions of every document: detections whose link probability reaches the threshold.
+
+    Shape: links (spans,) of the whole table; gold mentions that detection missed give none. At
+    `threshold` 0 every detection with a concept is linked. `nested` keeps links that overlap, in
+    the order of detection; else they come by start, the most probable of those that overlap.
+    """
     linked = ((links.cui >= 0) & (links.probability >= threshold)).tolist()
     probability = links.probability.tolist()
     predictions = []
@@ -58,7 +67,11 @@ def _prediction(detection: Detection, row: int, links: Links, names: ConceptName
 
 
 def thresholds(table: MentionTable, links: Links, steps: int = 100) -> list[float]:
-    """Thresholds worth a try, ascending: 0, which links everything, and quantiles."""
+    """Thresholds worth a try, ascending: 0, which links everything, and quantiles.
+
+    Of the detections' probabilities, at most `steps` of them: they part the detections evenly
+    wherever the probabilities lie. Only 0 without detections.
+    """
     detected = links.probability[table.detected]
     if not len(detected):
         return [0.0]
@@ -69,7 +82,8 @@ def thresholds(table: MentionTable, links: Links, steps: int = 100) -> list[floa
 def sweep(
     table: MentionTable, links: Links, names: ConceptNames, rule: CodeRule
 ) -> Iterator[tuple[float, list[Counts]]]:
-    """Every threshold worth a try, with the counts of every document there."""
+    """Every threshold worth a try, ascending, with the counts of every document there."""
+    # Gold does not depend on the threshold, so it is read once.
     gold = gold_of(table, rule)
     for threshold in thresholds(table, links):
         yield threshold, count_all(predict(table, links, names, threshold), gold)
@@ -84,7 +98,8 @@ def best_threshold(
 ) -> float:
     """The link probability that serves `point` best as a threshold on this split (default: F1).
 
-    Choose it on validation documents, never on test.
+    Choose it on validation documents, never on test. In [0, 1]; of thresholds that serve as well
+    the lowest. A warning is logged where no threshold reaches what `point` asks for.
     """
     point = point or OperatingPoint()
     tried = list(sweep(table, links, names, rule))
@@ -101,7 +116,7 @@ def best_threshold(
 def trade_offs(
     table: MentionTable, links: Links, names: ConceptNames, rule: CodeRule
 ) -> list[TradeOff]:
-    """Counts of every corpus at every threshold worth a try."""
+    """Counts of every corpus at every threshold worth a try, by threshold, then by corpus."""
     rows = []
     for threshold, counts in sweep(table, links, names, rule):
         for corpus in sorted({document.corpus for document in table.documents}):
@@ -111,7 +126,11 @@ def trade_offs(
 
 
 def right_links(table: MentionTable, links: Links, names: ConceptNames, rule: CodeRule) -> Tensor:
-    """Whether a link of each detection would count as right. Shape: (spans,) bool."""
+    """Whether a link of each detection would count as right. Shape: (spans,) bool.
+
+    By the rule of `metrics.count`, start and concept, whether or not it would be linked. False
+    where there is no concept, and for gold mentions that detection missed.
+    """
     right = torch.zeros(len(table), dtype=torch.bool)
     for at, (gold, _) in enumerate(gold_of(table, rule)):
         pairs = {(mention.start, cui) for mention in gold for cui in mention.cuis}
@@ -127,7 +146,8 @@ class Scorer:
     """Scores a split with one linker: its index, its link decision and its name counts.
 
     `training` tells seen from unseen concepts and surfaces, where it is given; `reranking` looks
-    at the nearest concepts again.
+    at the nearest concepts again. `names` and `index` share their rows. `fit` changes the
+    decision in place; all else stays as it is.
     """
 
     names: ConceptNames
@@ -139,7 +159,11 @@ class Scorer:
     reranking: Reranking | None = None
 
     def nearest(self, table: MentionTable, vectors: Tensor, k: int, rows: Tensor) -> Hits:
-        """The k concepts nearest to the spans of some rows. Shape: vectors (spans, dim)."""
+        """The k concepts nearest to the spans of some rows. Shape: vectors (spans, dim).
+
+        rows (queries,) of the table -> (queries, k), or as many as the reranker compares where
+        those are more. Scores are cosines in [-1, 1], also where a reranker decides the order.
+        """
         own = vectors[rows]
         if self.reranking is None:
             return self.index.search_cuis(own, k)
@@ -147,7 +171,8 @@ class Scorer:
         return self.reranking.reordered(own, table.windows, rows, hits, "Reranking")
 
     def links(self, table: MentionTable, vectors: Tensor) -> Links:
-        """Link every span of the table. Shape: vectors (spans, dim)."""
+        """Link every span of the table, without any threshold. Shape: vectors (spans, dim)."""
+        # Only spans without candidates are searched for, in all names; that is the costly part.
         nearest = partial(self.nearest, table, vectors, 1)
         groups, scores = completed(vectors, table.candidates.cuis, self.index, nearest)
         candidates = replace(table.candidates, cuis=groups)
@@ -158,16 +183,19 @@ class Scorer:
     ) -> Links:
         """Calibrate the decision on this split and set its threshold; returns the split's links.
 
-        Shape: vectors (spans, dim).
+        `point` is the best F1 by default. Their probabilities are the calibrated ones. Shape:
+        vectors (spans, dim).
         """
         links, named = self.links(table, vectors), table.candidates.name >= 0
         right = right_links(table, links, self.names, self.code_rule)
         for kind in (False, True):
             rows = table.detected & (named == kind)
             weights = fit_platt(links.evidence[rows], right[rows])
+            # Where there is nothing to fit, the calibration of an earlier epoch must not stay.
             self.decision.calibration[int(kind)] = torch.tensor(UNCALIBRATED)
             if weights is not None:
                 self.decision.calibration[int(kind)] = weights
+        # Calibration changes no choice of a concept: the links need not be made again.
         links = links._replace(probability=self.decision.probability(links.evidence, named))
         best = best_threshold(table, links, self.names, self.code_rule, point)
         self.decision.threshold.fill_(best)
@@ -184,10 +212,13 @@ class Scorer:
         return Outcome(predictions, self.gold_ranks(table, vectors))
 
     def gold_ranks(self, table: MentionTable, vectors: Tensor) -> Tensor:
-        """Ranks for `Outcome`. Shape: vectors (spans, dim) -> (gold mentions,)."""
+        """Ranks for `Outcome`. Shape: vectors (spans, dim) -> (gold mentions,).
+
+        Among all concepts of the database, whatever detection proposed there.
+        """
         gold = table.gold[table.gold != NOT_GOLD]
         known = torch.nonzero(table.gold >= 0).squeeze(1)
-        ranked = self.nearest(table, vectors, RANKS, known).rows
+        ranked = self.nearest(table, vectors, RANKS, known).rows  # (known, k)
         ranks = torch.full((len(gold),), torch.inf)
         ranks[gold >= 0] = ranks_of_gold(ranked, gold[gold >= 0])
         return ranks

@@ -1,4 +1,9 @@
-"""A trained linker in the forms that other programs load."""
+"""A trained linker in the forms that other programs load.
+
+What comes in may be the folder `linker` of a run, a folder or pack that `medcat-embedding-linker`
+saved, or a pack of our own. The target `embedlink` needs a MedCAT pack to put the linker into,
+unless what comes in is a pack itself.
+"""
 
 import logging
 from pathlib import Path
@@ -25,6 +30,7 @@ from embedlink.types import EmbedLinkError
 log = logging.getLogger(__name__)
 
 Target = Literal["embedlink", "upstream", "sentence-transformers"]
+"""A MedCAT pack with our component; `medcat-embedding-linker`'s pack or model; an encoder alone."""
 
 
 def export_linker(
@@ -35,7 +41,14 @@ def export_linker(
     encoder: str | None = None,
     tagger: Path | None = None,
 ) -> str:
-    """Write `output` whole or not at all; returns what to tell the user."""
+    """Write `output` whole or not at all; returns what to tell the user.
+
+    `pack` is the MedCAT pack to put the linker into; without one the target `upstream` writes the
+    model alone. Only then `encoder` counts, the hub id that upstream loads first; by default the
+    output holds an encoder. `tagger` is a folder, and lets `pack` detect as training does. Raises
+    `EmbedLinkError` where the target does not exist, `tagger` does not go with it, or a linker,
+    pack or package is missing.
+    """
     if target not in get_args(Target):
         raise EmbedLinkError(f"target={target!r} is not allowed; {' | '.join(get_args(Target))}")
     if tagger is not None and (target != "embedlink" or pack is None):
@@ -47,6 +60,7 @@ def export_linker(
         with written_aside(output) as aside:
             write_sentence_model(linker, aside)
         return f"{output}: SentenceTransformer({str(output)!r}) gives this linker's name vectors"
+    # Said, not refused: a user may want upstream's predictions all the same.
     if linker.settings.surface_weight:
         log.warning(
             "model.surface_weight=%g: upstream reads a mention's context alone, so it predicts "
@@ -60,6 +74,7 @@ def export_linker(
             f"config.components.linking.embedding_model_name to its folder .encoder"
         )
     with written_aside(output) as aside:
+        # The place where it will lie: the folder written aside is renamed at the end.
         first = encoder or str(output.resolve() / ENCODER)
         write_upstream_model(linker, aside, first)
         if encoder is None:
@@ -90,7 +105,9 @@ def _model_folder(checkpoint: Path) -> Path:
 
 
 def _read(checkpoint: Path) -> Linker:
+    """The linker of a folder or pack, upstream's or ours."""
     own = checkpoint / "saved_components" / "core_linking" / SETTINGS
+    # An unpacked pack of our own holds the linker's folder: the rest need not be loaded.
     if is_pack(checkpoint) and not own.is_file():
         component = load_upstream_pack(checkpoint).pipe.get_component(CoreComponentType.linking)
         assert isinstance(component, LinkingComponent)

@@ -1,6 +1,10 @@
 """The figures of a split, from what a linker or a baseline made of it.
 
 `end_to_end` equals `medcat.stats.stats.get_stats` on a pack of the same linker.
+
+Two kinds stand beside each other. End to end, detection, choice and link decision count together,
+over predictions. Ranks tell how well concepts are told apart where the mention is given: over gold
+mentions of one known concept, with no detection and no threshold.
 """
 
 from collections.abc import Sequence
@@ -29,6 +33,7 @@ RANKS = 64
 """How deep gold concepts are looked for."""
 
 Gold = tuple[list[GoldMention], frozenset[int]]
+"""Of a document: what counts as gold, and the starts that do not count (`skipped_starts`)."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Outcome:
 def count_documents(
     table: MentionTable, predictions: Sequence[Sequence[Prediction]], rule: CodeRule
 ) -> list[Counts]:
-    """Counts of every document."""
+    """Counts of every document, in the table's order."""
     return count_all(predictions, gold_of(table, rule))
 
 
@@ -57,7 +62,7 @@ def gold_of(table: MentionTable, rule: CodeRule) -> list[Gold]:
 
 
 def count_all(predictions: Sequence[Sequence[Prediction]], gold: Sequence[Gold]) -> list[Counts]:
-    """The same, of gold that is at hand."""
+    """The same, of gold that is at hand: to count many predictions of the same documents."""
     return [count(found, *own) for found, own in zip(predictions, gold, strict=True)]
 
 
@@ -68,10 +73,15 @@ def split_figures(
     rule: CodeRule,
     training: TrainingMentions | None = None,
 ) -> dict[str, float]:
-    """All figures of a split; without `training` those of seen and unseen are left out."""
+    """All figures of a split; without `training` those of groups (`breakdown`) are left out.
+
+    Keys are those that MLflow shows after `test/`: `f1`, `<corpus>/f1`, `<corpus>/char_iou`,
+    `accuracy_at_1`, `accuracy_at_1/<group>` and their like.
+    """
     figures = end_to_end(table, outcome.predictions, rule) | char_iou(table, outcome.predictions)
     figures |= rank_figures(table, outcome.ranks)
     if training is not None:
+        # Ranks and groups are over all gold mentions; figures over those the database knows.
         inside = table.gold[table.gold != NOT_GOLD] >= 0
         groups = gold_groups(table, names, training)
         inner = {group: members[inside] for group, members in groups.items()}
@@ -82,7 +92,11 @@ def split_figures(
 def end_to_end(
     table: MentionTable, predictions: Sequence[Sequence[Prediction]], rule: CodeRule
 ) -> dict[str, float]:
-    """Precision, recall and F1 overall and, as `<corpus>/f1`, for each corpus."""
+    """Precision, recall and F1 overall and, as `<corpus>/f1`, for each corpus.
+
+    Beside them the counts `tp`, `fp` and `fn`, and `mention_recall`. Overall, the counts of all
+    documents are summed first, so a corpus weighs by its mentions.
+    """
     counts = count_documents(table, predictions, rule)
     figures = _figures("", counts, sum(len(gold_mentions(d, rule)) for d in table.documents))
     corpora = sorted({document.corpus for document in table.documents})
@@ -107,7 +121,11 @@ def _figures(prefix: str, counts: Sequence[Counts], gold: int) -> dict[str, floa
 
 
 def char_iou(table: MentionTable, predictions: Sequence[Sequence[Prediction]]) -> dict[str, float]:
-    """Macro character IoU of each corpus, as `<corpus>/char_iou`; gold are known single codes."""
+    """Macro character IoU of each corpus, as `<corpus>/char_iou`; gold are known single codes.
+
+    In [0, 1]. Composites are left out whatever the code rule; concepts that the database lacks
+    are not.
+    """
     gold: dict[str, list[LinkedSpan]] = {document.corpus: [] for document in table.documents}
     found: dict[str, list[LinkedSpan]] = {corpus: [] for corpus in gold}
     for at, document in enumerate(table.documents):

@@ -3,6 +3,9 @@
 Frozen layers run in eval mode on text that does not change, so their output never does. With
 `unfreeze=0` that is the pooled vector, and encoding again is at most one matrix product; with N
 layers unfrozen it is one state for every token, and encoding again runs N layers only.
+
+`StateCache.freeze` gives sequences that stand where the tokens stood: their batches carry states
+beside token ids, and `ContextEncoder.states` goes on from there.
 """
 
 import logging
@@ -31,7 +34,8 @@ IN_MEMORY = 512 * 2**20
 class FrozenSequences:
     """Sequences with their states below the top `layers` layers.
 
-    Shape: states (tokens, dim) float32 or float16, for every token of `tokens`.
+    With `layers` 0 the states are pooled vectors, and `tokens` stand-ins of one token each. Shape:
+    states (tokens, dim) float32 or float16, for every token of `tokens`.
     """
 
     tokens: TokenSequences
@@ -48,7 +52,8 @@ class FrozenSequences:
 
     def batch(self, rows: Tensor) -> EncoderBatch:
         """The given sequences, padded to the longest of them. Shape: rows (batch,)."""
-        source, _ = self.tokens.positions(rows)  # Padding repeats states; the mask hides them.
+        # Where a sequence is padded stand states of others; the mask hides them.
+        source, _ = self.tokens.positions(rows)  # (batch, tokens)
         return self.tokens.batch(rows)._replace(states=self.states[source], layers=self.layers)
 
     def batches(self, token_budget: int) -> Iterator[Tensor]:
@@ -61,6 +66,8 @@ class StateCache:
 
     What does not fit in float32 is kept in float16, and what does not fit then is computed
     again each time. Cached sequences are valid as long as the weights below do not change.
+    `budget` counts the bytes of all that one cache keeps; `folder` takes its files, by default
+    the system's folder of temporary ones.
     """
 
     def __init__(self, budget: int, folder: Path | None = None) -> None:
@@ -73,7 +80,12 @@ class StateCache:
         progress: str | None = None,
         precision: Precision = "float32",
     ) -> Sequences:
-        """The sequences with the states that never change, or as they are where that cannot be."""
+        """The sequences with the states that never change, or as they are where that cannot be.
+
+        They stay as they are where everything trains, where the encoder cannot be cut, where
+        states do not fit, and where they are frozen or streamed already. Windows and surfaces of
+        mentions are kept apart: one may fit where the other does not.
+        """
         if isinstance(tokens, MentionSequences):
             parts = (tokens.windows, tokens.surfaces)
             windows, surfaces = (self.freeze(encoder, p, progress, precision) for p in parts)
@@ -85,6 +97,7 @@ class StateCache:
             or not _splits(encoder, tokens)
         ):
             return tokens
+        # A state for every token, or one vector for every sequence.
         kept = tokens if encoder.unfrozen else _pooled_tokens(len(tokens))
         states = self._allocate(len(kept.ids), encoder.dim)
         if states is None:
@@ -97,6 +110,10 @@ class StateCache:
         return FrozenSequences(kept, states, top)
 
     def _allocate(self, rows: int, dim: int) -> Tensor | None:
+        """Room in the finer format that fits; None where none does, or the disk is full.
+
+        Shape: (rows, dim).
+        """
         for dtype in (torch.float32, torch.float16):
             size = rows * dim * dtype.itemsize
             if size <= self.left:
@@ -121,6 +138,7 @@ def _storage(rows: int, dim: int, dtype: torch.dtype, folder: Path | None) -> Te
         except OSError as error:
             log.warning("no room on the disk for %d bytes of states: %s", size, error.strerror)
             return None
+        # The mapping outlives the file, which has no name: its room is free again when it goes.
         kind = np.float32 if dtype == torch.float32 else np.float16
         return torch.from_numpy(np.memmap(file, kind, "r+", shape=(rows, dim)))
 
@@ -151,6 +169,7 @@ def _pooled_tokens(count: int) -> TokenSequences:
 
 def _splits(encoder: ContextEncoder, tokens: TokenSequences) -> bool:
     """Whether the two parts give what the whole gives; some architectures do more in between."""
+    # A few sequences show it: it lies in the architecture, not in the text.
     batch = tokens.batch(torch.arange(min(4, len(tokens)))).to(encoder.device)
     was_training = encoder.training
     encoder.train(False)

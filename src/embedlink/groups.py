@@ -1,4 +1,7 @@
-"""Rows in groups: which names belong to which concept, which candidates to which mention."""
+"""Rows in groups: which names belong to which concept, which candidates to which mention.
+
+Two tensors hold what would else be millions of small lists, and a batch is looked up at once.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +16,7 @@ from torch import Tensor
 class Groups:
     """A list of rows for each group, stored flat: group `g` holds `rows[starts[g]:starts[g+1]]`.
 
+    Groups may be empty, and a row may stand in several. The order within a group is kept.
     Shape: rows (members,) int64; starts (groups + 1,) int64.
     """
 
@@ -51,7 +55,7 @@ class Groups:
         """
         sizes = self.sizes[groups]
         positions = torch.repeat_interleave(torch.arange(len(groups)), sizes)
-        before = torch.cumsum(sizes, 0) - sizes
+        before = torch.cumsum(sizes, 0) - sizes  # Members of the groups before each.
         within = torch.arange(int(sizes.sum())) - before[positions]
         return positions, self.rows[self.starts[groups][positions] + within]
 
@@ -62,7 +66,7 @@ class Groups:
     def inverted(self, size: int) -> "Groups":
         """The opposite relation over `size` members: for each row, the groups that hold it."""
         owners = torch.repeat_interleave(torch.arange(len(self)), self.sizes)
-        order = torch.argsort(self.rows, stable=True)
+        order = torch.argsort(self.rows, stable=True)  # Stable: groups ascend for each row.
         counts = torch.bincount(self.rows, minlength=size)
         starts = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
         return Groups(owners[order], starts)

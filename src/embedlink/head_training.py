@@ -1,4 +1,7 @@
-"""How an encoder with a head is trained: all of its layers, the head faster."""
+"""How an encoder with a head is trained: all of its layers, the head faster.
+
+`tagging` and `reranking` bring the batches and the loss.
+"""
 
 from typing import Any
 
@@ -19,7 +22,11 @@ HEAD_LR = 10
 
 
 class HeadedModule(L.LightningModule):
-    """Trains all layers of an encoder and its head; embeddings stay as they are."""
+    """Trains all layers of an encoder and its head; the embeddings of tokens stay as they are.
+
+    The model is changed in place. `lr` is the encoder's highest rate, reached after
+    `warmup_share` (in [0, 1]) of all steps; `seed` decides what a step draws, dropout included.
+    """
 
     def __init__(
         self,
@@ -47,7 +54,9 @@ class HeadedModule(L.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with linear warm-up and decay; the head learns faster."""
+        # Each has a group for a link decision, which is empty here.
         groups = parameter_groups(self.model.language_model, self.weight_decay)
+        # A learning rate of their own: those without take the optimizer's.
         heads = parameter_groups(self.model.head, self.weight_decay)
         faster = [group | {"lr": HEAD_LR * self.lr} for group in heads]
         optimizer: Optimizer = AdamW([*groups, *faster], lr=self.lr)

@@ -1,4 +1,8 @@
-"""An encoder with a linear head: what a tagger and a reranker are, in memory and on disk."""
+"""An encoder with a linear head: what a tagger and a reranker are, in memory and on disk.
+
+A subclass says how a batch becomes logits. How it is trained is in `head_training`: this ships in
+model packs, which import no Lightning.
+"""
 
 import json
 import sys
@@ -33,9 +37,12 @@ class HeadedEncoder(PickledByValue, nn.Module, Generic[Settings]):
     """
 
     kind: ClassVar[str]
+    """Names the file of the settings, and the model in errors."""
     origin: ClassVar[str]
+    """Ends the error of a folder that holds none: which folder does."""
     settings_type: ClassVar[type]
     outputs: ClassVar[int]
+    """Logits that the head gives for each vector."""
 
     def __init__(
         self,
@@ -55,7 +62,7 @@ class HeadedEncoder(PickledByValue, nn.Module, Generic[Settings]):
 
     @property
     def max_tokens(self) -> int:
-        """How many tokens the encoder reads at most."""
+        """How many tokens the encoder reads at most, special tokens included."""
         positions = getattr(self.language_model.config, "max_position_embeddings", None)
         # Some tokenizers know no limit and say a number beyond all texts.
         return min(int(self.tokenizer.model_max_length), positions or sys.maxsize)
@@ -65,13 +72,15 @@ class HeadedEncoder(PickledByValue, nn.Module, Generic[Settings]):
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the rows of each batch with the model's logits, on the CPU, in eval mode.
 
-        Shape: rows (batch,), logits (batch, …) as `forward` gives them.
+        Take all of them: only after the last batch the model has its mode back. Shape: rows
+        (batch,), logits (batch, …) float32 as `forward` gives them.
         """
         was_training = self.training
         self.eval()
         budget = GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS
         with progress_bar(len(sequences), progress, "texts") as bar:
             for rows in sequences.batches(budget):
+                # The contexts end before the yield, or they would hold in the caller.
                 with torch.inference_mode(), computing_in("auto", self.device):
                     logits = self(sequences.batch(rows).to(self.device))
                 yield rows, logits.float().cpu()
@@ -79,11 +88,14 @@ class HeadedEncoder(PickledByValue, nn.Module, Generic[Settings]):
         self.train(was_training)
 
     def digest(self) -> str:
-        """Changes whenever a weight or a setting does."""
+        """Changes whenever a weight or a setting does; the tokenizer does not count."""
         return digest_of(json.dumps(asdict(self.settings)), self.state_dict())
 
     def save(self, folder: Path) -> None:
-        """Write everything to an empty or new folder."""
+        """Write everything to an empty or new folder.
+
+        Weights are safetensors, settings are JSON: nothing is pickled.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.language_model.save_pretrained(folder / ENCODER)
         self.tokenizer.save_pretrained(folder / ENCODER)
@@ -94,9 +106,10 @@ class HeadedEncoder(PickledByValue, nn.Module, Generic[Settings]):
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:
-        """Read it back; an `EmbedLinkError` names a folder that holds none."""
+        """Read it back, in eval mode; an `EmbedLinkError` names a folder that holds none."""
         folder = Path(folder)
         try:
+            # First the settings: a folder of something else fails before weights are read.
             described = json.loads((folder / f"{cls.kind}.json").read_text("utf-8"))
             made = cls(cls.settings_type(**described), *load_encoder(str(folder / ENCODER)))
             made.head.load_state_dict(load_file(folder / HEAD))

@@ -1,6 +1,8 @@
 """The concept index: vectors of all names and concepts, and search over them.
 
-It knows tensors and rows only; what the rows mean is in `names.ConceptNames`.
+It knows tensors and rows only; what the rows mean is in `names.ConceptNames`. A search finds names
+(`search`, `approximate`); what makes concepts of them, and what decides between concepts of one
+name, is here.
 """
 
 from dataclasses import dataclass
@@ -63,6 +65,7 @@ class ConceptIndex:
         return Compact.of(self.searched, self._form(self.searched.device))
 
     def _form(self, device: torch.device) -> Form:
+        """What `search_by` comes to on this device."""
         if self.search_by in ("float32", "bfloat16"):
             return self.search_by
         # Products of bytes want more than 16 queries on a GPU, where a document has few.
@@ -91,7 +94,8 @@ class ConceptIndex:
 
         Concepts that share that name rank by their best distinct name. Names are searched
         deeper until every query has k concepts, or the names run out. A prior reorders the
-        first k concepts, or `PRIOR_DEPTH`; the scores stay cosines.
+        first k concepts, or `PRIOR_DEPTH`; the scores stay cosines. `allowed` (names,) bool
+        leaves names out. Returns (queries, k), of fewer columns where there are fewer concepts.
         """
         if self.prior is None:
             return self._nearest_cuis(queries, k, allowed)
@@ -102,9 +106,11 @@ class ConceptIndex:
         return Hits(near.scores.gather(1, order), near.rows.gather(1, order))
 
     def _nearest_cuis(self, queries: Tensor, k: int, allowed: Tensor | None) -> Hits:
+        """The k best concepts without a prior. Shape: queries (queries, dim)."""
         k = min(k, len(self.representative))
         scores = torch.full((len(queries), k), -torch.inf)
         rows = torch.full((len(queries), k), -1, dtype=torch.int64)
+        # Concepts have several names each: k of them take more than k names.
         waiting, depth = torch.arange(len(queries)), 4 * k
         while len(waiting):
             hits = self.search_names(queries[waiting], depth, allowed)
@@ -120,9 +126,10 @@ class ConceptIndex:
         query, column = torch.nonzero(hits.rows >= 0, as_tuple=True)
         entry, cuis = self.cuis_of_name.expand(hits.rows[query, column])
         query, score = query[entry], hits.scores[query, column][entry]
-        tie = score.clone()
+        tie = score.clone()  # (entries,)
         shared = self.cuis_of_name.sizes[hits.rows[hits.rows >= 0]][entry] > 1
         tie[shared] = self._distinct_scores(queries, query[shared], cuis[shared])
+        # Stable sorts, the last key first: by query, then score, then tie, then row of the name.
         order = tie.argsort(descending=True, stable=True)
         order = order[score[order].argsort(descending=True, stable=True)]
         order = order[query[order].argsort(stable=True)]
@@ -155,6 +162,7 @@ class ConceptIndex:
         """
         position, names = self.distinct_names_of_cui.expand(cuis)
         scores = paired_scores(queries, query[position], self.vectors, names).cpu()
+        # The names of each pair together, the best in front.
         order = scores.argsort(descending=True, stable=True)
         order = order[position[order].argsort(stable=True)]
         first = order[place_in_group(position[order]) == 0]

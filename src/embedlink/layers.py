@@ -1,7 +1,8 @@
 """A transformer's stack of layers, and the model cut in two at one of them.
 
 Both parts share the weights of the whole: the lower one ends with the states below the cut, the
-upper one starts from them. So they follow every change of weights, device and mode.
+upper one starts from them. So they follow every change of weights, device and mode. They are made
+for each call, which costs little: only tables of submodules are copied.
 """
 
 import copy
@@ -19,7 +20,10 @@ STACKS = ("encoder.layer", "transformer.layer")
 
 
 def encoder_layers(model: PreTrainedModel) -> nn.ModuleList:
-    """The stack of transformer layers, bottom first."""
+    """The stack of transformer layers, bottom first.
+
+    Raises `EmbedLinkError` for an architecture that keeps them elsewhere than in `STACKS`.
+    """
     stack = model.get_submodule(_stack_path(model))
     assert isinstance(stack, nn.ModuleList)
     return stack
@@ -48,6 +52,7 @@ class _StatesAsEmbeddings(nn.Module):
 
     def forward(self, *args: Tensor, inputs_embeds: Tensor | None = None, **_: object) -> Tensor:
         """Return the states. Shape: (batch, tokens, dim) -> (batch, tokens, dim)."""
+        # DistilBERT gives them as its last argument, the others by keyword.
         states = args[-1] if inputs_embeds is None else inputs_embeds
         return states
 
@@ -70,7 +75,7 @@ def _with_stack(model: PreTrainedModel, stack: nn.ModuleList) -> PreTrainedModel
     holder_name, stack_name = _stack_path(model).split(".")
     shell = _shell(model)
     holder = _shell(model.get_submodule(holder_name))
-    stack.training = model.training
+    stack.training = model.training  # A slice of layers is a new list, in training mode.
     holder._modules[stack_name] = stack
     shell._modules[holder_name] = holder
     return shell

@@ -1,6 +1,7 @@
 """A trained linker: what training produces, checkpoints hold and MedCAT packs ship.
 
-The folder it is saved to needs nothing else to load: no hub, no Lightning, no Hydra.
+The folder it is saved to needs nothing else to load: no hub, no Lightning, no Hydra. The index lies
+in it too, with digests of what it was built from: it is used again while they are the same.
 """
 
 import json
@@ -35,20 +36,20 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SETTINGS, WEIGHTS, ENCODER = "linker.json", "linker.safetensors", "encoder"
 INDEX, INDEX_OF = "index.safetensors", "index.json"
 RERANKER = "reranker"
-_MISSING, _CORRUPT = "this part of the linker is missing", "this part of the linker is corrupt"
 """Files of a linker's folder. `INDEX_OF` holds the digests of what the index was built from."""
+_MISSING, _CORRUPT = "this part of the linker is missing", "this part of the linker is corrupt"
 
 
 @dataclass(frozen=True)
 class LinkerSettings:
     """What must be the same in training and use. Windows count words, limits count tokens."""
 
-    encoder: str
-    context_window: int = 14
-    max_tokens: int = 64
-    max_name_tokens: int = 64
+    encoder: str  # hub id or folder that training started from
+    context_window: int = 14  # on each side of a mention
+    max_tokens: int = 64  # of a window, special tokens included
+    max_name_tokens: int = 64  # of a name, special tokens included
     pooling: Pooling = "mention"
-    projection: bool = False
+    projection: bool = False  # a linear layer over what is pooled
     representative: Representative = "preferred"
     surface_weight: float = 0.0  # of the mention's own text beside its context
     frequency_weight: float = 0.0  # of log(1 + a concept's training mentions) beside cosines
@@ -73,11 +74,14 @@ class Linker(PickledByValue):
     reranker: Reranker | None = None
 
     def __post_init__(self) -> None:
-        self.encoder.to(DTYPES[self.settings.dtype])
+        self.encoder.to(DTYPES[self.settings.dtype])  # The link decision stays in float32.
 
     @classmethod
     def untrained(cls, settings: LinkerSettings, unfreeze: int = 0) -> "Linker":
-        """Start from an encoder's published weights."""
+        """Start from an encoder's published weights; it links everything that has a concept.
+
+        Raises `EmbedLinkError` as `load_encoder` and `ContextEncoder` do.
+        """
         model, tokenizer = load_encoder(settings.encoder)
         encoder = ContextEncoder(
             model, settings.pooling, settings.projection, unfreeze, settings.surface_weight
@@ -104,7 +108,11 @@ class Linker(PickledByValue):
         token_budget: int | None = None,
         together: bool = False,
     ) -> ConceptIndex:
-        """Encode all names and representative names; arguments as in `ContextEncoder.encode`."""
+        """Encode all names and representative names; arguments as in `ContextEncoder.encode`.
+
+        `tokens` are the texts of `names`, perhaps with states; without them names are tokenised
+        while others are encoded.
+        """
         if tokens is None:
             tokens = StreamedNames(self.tokenizer, names.texts, self.settings.max_name_tokens)
         dtype = DTYPES[self.settings.dtype]
@@ -134,7 +142,7 @@ class Linker(PickledByValue):
         return self.settings.frequency_weight * torch.log1p(seen.float())
 
     def reranking(self, names: ConceptNames, index: ConceptIndex) -> Reranking | None:
-        """The reranker at work on an index of these names."""
+        """The reranker at work on an index of these names; None where none was trained."""
         return None if self.reranker is None else Reranking(self.reranker, index, names.texts)
 
     def name_counts(self, names: ConceptNames) -> NameCounts:
@@ -154,7 +162,10 @@ class Linker(PickledByValue):
         }
 
     def save(self, folder: Path, names: ConceptNames, index: ConceptIndex) -> None:
-        """Write the linker and its index to an empty or new folder."""
+        """Write the linker and its index to an empty or new folder.
+
+        A failure leaves what was written so far; `storage.written_aside` prevents that.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.encoder.language_model.save_pretrained(folder / ENCODER)
         self.tokenizer.save_pretrained(folder / ENCODER)
@@ -178,7 +189,11 @@ class Linker(PickledByValue):
 
     @classmethod
     def load(cls, folder: Path | str) -> "Linker":
-        """Read a linker back; an `EmbedLinkError` names a part that is missing or corrupt."""
+        """Read a linker back, in eval mode and with no layer unfrozen.
+
+        An `EmbedLinkError` names a part that is missing or corrupt. The index is not read here, see
+        `stored_index`: whether it fits depends on the names.
+        """
         folder = Path(folder)
         described = _read_settings(folder)
         model, tokenizer = _read_encoder(folder / ENCODER)
@@ -206,7 +221,10 @@ class Linker(PickledByValue):
         return linker
 
     def stored_index(self, folder: Path, names: ConceptNames) -> ConceptIndex | None:
-        """The index saved with the linker; None if names or weights have changed since."""
+        """The index saved with the linker; None if names, weights or settings have changed since.
+
+        An `EmbedLinkError` names a file of it that is missing or corrupt.
+        """
         if _read_json(folder / INDEX_OF) != self._index_of(names):
             return None
         vectors = read_tensors(folder / INDEX).get("vectors")
@@ -260,6 +278,7 @@ def _read_settings(folder: Path) -> dict[str, Any]:
 
 def _read_encoder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The encoder, with an error that names the file at fault and never asks the hub."""
+    # Looked for first: transformers would ask the hub for what is not there.
     for part in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
         if not (folder / part).is_file():
             raise EmbedLinkError(f"{folder / part}: {_MISSING}")

@@ -1,4 +1,9 @@
-"""From vectors to links: the one place where a mention's concept is chosen."""
+"""From vectors to links: the one place where a mention's concept is chosen.
+
+`completed` finds a concept for mentions without candidates, `choose` takes the best candidate, and
+`link` adds how probable it is that the link is right. Evaluation and MedCAT's component link here,
+and the link decision trains on what is chosen here.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -44,8 +49,9 @@ class Candidates:
     def found(
         cls, cuis: Groups, detections: Sequence[Detection], names: ConceptNames
     ) -> "Candidates":
-        """These concepts for the detections."""
+        """These concepts for the detections, one group of concept rows each, in their order."""
         name = [names.name_row.get(d.name, -1) for d in detections]
+        # Log odds of 0.5 are 0, which says nothing.
         tagged = [0.5 if d.tagged is None else d.tagged for d in detections]
         return cls(
             cuis,
@@ -73,7 +79,11 @@ class Links(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """The best candidate of each mention and by how much it leads. Shape: (mentions,) each."""
+    """The best candidate of each mention and by how much it leads. Shape: (mentions,) each.
+
+    `margin` is 0 or more, prior included, and 0 where there is no other candidate; without any
+    `cui` is -1 and `similarity` 0.
+    """
 
     cui: Tensor
     similarity: Tensor
@@ -86,7 +96,8 @@ def choose(
     """Take each mention's best candidate; equal scores go to the first of the candidates.
 
     `scores` (members,) of the candidates are looked up in the index unless given. The index's
-    prior of the concepts counts beside them.
+    prior of the concepts counts beside them. Shape: vectors (mentions, dim), candidates concept
+    rows by mention.
     """
     if scores is None:
         scores = index.candidate_scores(vectors, candidates)
@@ -98,6 +109,7 @@ def choose(
     filled = column < candidates.sizes[:, None]  # (mentions, width)
     similarity = torch.full((count, width), -torch.inf)
     similarity[filled] = scores
+    # The prior counts in the choice alone: similarities stay cosines.
     table = similarity.clone()
     if index.prior is not None:
         table[filled] += index.prior[candidates.rows]
@@ -130,6 +142,7 @@ def completed(
     hits = nearest(bare) if nearest else index.search_cuis(vectors[bare], 1)
     sizes = candidates.sizes.index_fill(0, bare, 1)
     groups = Groups.sized(torch.empty(int(sizes.sum()), dtype=torch.int64), sizes)
+    # Members that were not there: the only ones of groups that were empty.
     new = torch.zeros(len(groups.rows), dtype=torch.bool)
     new[groups.starts[:-1][bare]] = True
     groups.rows[new], groups.rows[~new] = hits.rows[:, 0], candidates.rows
@@ -161,7 +174,7 @@ def link(
 
     Shape: vectors (mentions, dim), unit length; scores (members,) as in `choose`.
     """
-    choice = choose(vectors, candidates.cuis, index, scores)
+    choice = choose(vectors, candidates.cuis, index, scores)  # (mentions,) each
     features = decision_features(choice, candidates.cuis.sizes, counts.features(candidates.name))
     evidence = decision.evidence(vectors, features, candidates.tagged)
     probability = decision.probability(evidence, candidates.name >= 0)

@@ -22,14 +22,21 @@ from embedlink.negatives import (
 )
 
 Targets = Literal["names", "cuis"]
-"""What a mention is compared with: all names, or one representative name for each concept."""
+"""What a mention is compared with: all names, or one representative name for each concept.
+
+Of names that several concepts share, see `names.ConceptNames.distinct_names_of_cui`.
+"""
 
 
 class LogitScale(nn.Module):
-    """Multiplies cosines before a softmax, whose entropy is bounded below without it."""
+    """Multiplies cosines before a softmax, whose entropy is bounded below without it.
+
+    `scale` is where it starts (20 is a temperature of 0.05), and stays unless `learnable`.
+    """
 
     def __init__(self, scale: float = 20.0, learnable: bool = True) -> None:
         super().__init__()
+        # Its logarithm is learned, so that no step makes the scale negative.
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)), requires_grad=learnable)
 
     def forward(self, cosines: Tensor) -> Tensor:
@@ -66,12 +73,14 @@ class SampledSoftmax(nn.Module):
         Shape: vectors (batch, dim), targets (targets, dim) both of unit length, labels
         (batch, targets) int8 with one or more `POSITIVE` a row -> ().
         """
+        # Which targets are drawn carries no gradient; their scores are taken again below.
         with torch.no_grad():
             pool = hardest(vectors, targets, labels, self.pool_size, self.score_budget)
             negatives = sample_negatives(pool, self.k, self.temperature, generator)  # (batch, k)
-            positive = sample_positives(labels, generator)
+            positive = sample_positives(labels, generator)  # (batch,)
         rows = torch.cat([positive[:, None], negatives], 1)  # (batch, 1 + k)
         logits = self.scale(torch.einsum("bd,bkd->bk", vectors, targets[rows]))
+        # The positive stands first in every row, so class 0 is always right.
         return F.cross_entropy(
             logits, torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
         )
@@ -98,7 +107,10 @@ class MarginalSoftmax(nn.Module):
     def forward(
         self, vectors: Tensor, targets: Tensor, labels: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """Negative log marginal likelihood; shapes as in `SampledSoftmax.forward`."""
+        """Negative log marginal likelihood; shapes as in `SampledSoftmax.forward`.
+
+        Nothing is drawn, so `generator` is not used. Hidden targets have no probability at all.
+        """
         keep = worth_scoring(vectors, targets, labels, self.score_budget)
         if keep is not None:
             targets, labels = targets[keep], labels[:, keep]

@@ -1,4 +1,8 @@
-"""A finished linker, or a baseline, measured on a split: figures, their intervals, and files."""
+"""A finished linker, or a baseline, measured on a split: figures, their intervals, and files.
+
+The test split of a run, `evaluate.py` and every baseline come here, so that their figures can be
+compared.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +25,11 @@ from embedlink.types import CodeRule, EmbedLinkError
 
 @dataclass(frozen=True)
 class Measured:
-    """What is reported of a split; nothing of it holds text."""
+    """What is reported of a split; nothing of it holds text.
+
+    `figures` go by key, without the split's name. `trade_offs` are empty of what has no link
+    decision, a baseline; `threshold`, in [0, 1], is the one that the figures were taken at.
+    """
 
     figures: dict[str, float]
     documents: DocumentCounts
@@ -29,7 +37,11 @@ class Measured:
     threshold: float = 0.0
 
     def write(self, folder: Path, split: str) -> list[Path]:
-        """Leave the files of the split in a run's folder, and say which."""
+        """Leave the files of the split in a run's folder, and say which.
+
+        The counts of documents always; the curve, as table and picture, where there are trade-offs.
+        Older ones are replaced. Raises `EmbedLinkError` where the folder cannot be written.
+        """
         try:
             folder.mkdir(parents=True, exist_ok=True)
             return self._write(folder, split)
@@ -57,7 +69,10 @@ def measure_outcome(
     rule: CodeRule,
     training: TrainingMentions | None,
 ) -> Measured:
-    """Figures of a split with their intervals by document."""
+    """Figures of a split with their intervals by document.
+
+    Without `training` there are no figures of groups, with fewer than two documents no intervals.
+    """
     documents = DocumentCounts.of(table, outcome, rule)
     figures = split_figures(table, outcome, names, rule, training)
     return Measured(figures | intervals(documents.counts), documents)
@@ -65,13 +80,15 @@ def measure_outcome(
 
 def measure_linker(scorer: Scorer, table: MentionTable, vectors: Tensor) -> Measured:
     """The same of a linker, and how its link decision does. Shape: vectors (spans, dim)."""
+    # Links may cost a search of all names: what follows is of the same ones.
     links = scorer.links(table, vectors)
     outcome = scorer.outcome(table, vectors, links)
     measured = measure_outcome(table, outcome, scorer.names, scorer.code_rule, scorer.training)
     threshold = float(scorer.decision.threshold)
-    detected = table.detected
+    detected = table.detected  # Only these can be linked, so only they are calibrated.
     right = right_links(table, links, scorer.names, scorer.code_rule)
     error = calibration_error(links.probability[detected], right[detected])
     own = {"calibration_error": error, "threshold": threshold}
+    # To look at, not to choose by: the threshold comes from validation documents.
     curve = trade_offs(table, links, scorer.names, scorer.code_rule)
     return Measured(measured.figures | own, measured.documents, curve, threshold)

@@ -1,4 +1,8 @@
-"""Every span that a split trains or evaluates on, each once: detections and gold mentions."""
+"""Every span that a split trains or evaluates on, each once: detections and gold mentions.
+
+A detection with the span of a gold mention is one row. So its window is cut once, and the
+same rows serve training, links (of detections) and ranks (of gold mentions).
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -27,7 +31,9 @@ class MentionTable:
     Shape: document (spans,) int64 row in `documents`; gold (spans,) int64 concept row,
     `NOT_GOLD`, or `OUT_OF_TABLE` where the gold concept is not in the concept database;
     detected (spans,) bool; linked (spans,) bool, see `is_linked`;
-    detection_rows, for each document, the rows of its detections in their order.
+    detection_rows, for each document, the rows of its detections in their order. Rows go by
+    document, then by characters. `candidates` and `windows` have the same rows; a table for a
+    baseline has no windows.
     """
 
     documents: Sequence[Document]
@@ -41,24 +47,30 @@ class MentionTable:
     detection_rows: Groups
 
     def __len__(self) -> int:
+        """Number of spans."""
         return len(self.document)
 
     @cached_property
     def trainable(self) -> Tensor:
-        """Rows that training uses: known gold mentions, and detections (linked or NIL)."""
+        """Rows that training uses: known gold mentions, and detections (linked or NIL).
+
+        Shape: (rows,) int64, ascending.
+        """
         return torch.nonzero((self.gold >= 0) | self.detected).squeeze(1)
 
     def name_counts(self, names: int) -> NameCounts:
-        """How often each name was detected and linked in these documents."""
+        """How often each name was detected and linked in these documents; `names` is how many."""
         return NameCounts.of(self.candidates.name[self.detected], self.linked[self.detected], names)
 
     @cached_property
     def own_counts(self) -> tuple[Tensor, Tensor]:
         """Detections of a span's name in its own document, and how many of them were linked.
 
-        Shape: (spans,) and (spans,) float32.
+        They are what `NameCounts.features` is to leave out. Shape: (spans,) and (spans,) float32;
+        of spans without a name they mean nothing.
         """
         name = torch.where(self.detected, self.candidates.name, -1)
+        # One number for each pair of document and name; -1, no name, becomes 0.
         key = self.document * (int(name.max() if len(name) else 0) + 2) + name + 1
         _, group = torch.unique(key, return_inverse=True)
         groups = int(group.max()) + 1 if len(group) else 0
@@ -73,13 +85,18 @@ def mention_table(
     names: ConceptNames,
     cutter: WindowCutter,
 ) -> MentionTable:
-    """Lay out the spans of the documents and cut their windows."""
+    """Lay out the spans of the documents and cut their windows.
+
+    `detections` are those of each document. Candidates that `names` does not know are left out. A
+    span detected twice is one row, of the last detection, which both have in `detection_rows`.
+    """
     spans: list[list[tuple[int, int]]] = []
     rows: list[tuple[int, int, Detection | None, bool]] = []  # document, gold, detection, linked
     detection_rows: list[list[int]] = []
     for at, (document, found) in enumerate(zip(documents, detections, strict=True)):
         detection_of = {(d.start, d.end): d for d in found}
         gold_of = _gold_rows(document, names)
+        # Composites too: a detection is linked where any of their concepts is a candidate.
         right = {(m.start, cui) for m in document.mentions for cui in m.cuis}
         order = sorted(detection_of.keys() | gold_of.keys())
         spans.append(order)
@@ -91,6 +108,7 @@ def mention_table(
             rows.append((at, gold_of.get(span, NOT_GOLD), detection, linked))
     seen = watched(documents, "Cutting windows", "documents")
     windows = cutter((d.text, s) for d, s in zip(seen, spans, strict=True))
+    # Gold mentions that detection missed have neither name nor candidates.
     nothing = Detection(0, 0, "", ())
     candidates = Candidates.of([row[2] or nothing for row in rows], names)
     return MentionTable(
@@ -109,7 +127,8 @@ def mention_table(
 def is_linked(detection: Detection, gold: Collection[tuple[int, str]]) -> bool:
     """Whether an annotator linked what was detected; `gold` holds (start, CUI).
 
-    One of its candidates is gold at its start. Without candidates, something is.
+    One of its candidates is gold at its start. Without candidates, something is. The end does not
+    count, as in `metrics.count`.
     """
     if detection.candidates:
         return any((detection.start, cui) in gold for cui in detection.candidates)

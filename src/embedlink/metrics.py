@@ -1,4 +1,7 @@
-"""Figures: MedCAT's precision, recall and F1, and rank metrics over gold mentions."""
+"""Figures: MedCAT's precision, recall and F1, and rank metrics over gold mentions.
+
+Counts are taken by document and summed, so that documents can be drawn again (`resampling`).
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +14,10 @@ from embedlink.types import CodeRule, Document, Prediction
 
 
 class GoldMention(NamedTuple):
-    """A gold mention as evaluation sees it: any of `cuis` at `start` is right."""
+    """A gold mention as evaluation sees it: any of `cuis` at `start` is right.
+
+    Its end does not count, as in MedCAT. `start` is in characters.
+    """
 
     start: int
     cuis: tuple[str, ...]
@@ -21,7 +27,8 @@ def gold_mentions(document: Document, rule: CodeRule) -> list[GoldMention]:
     """What counts as gold in a document.
 
     A mention without a concept (`NOMAP`, `-1`) is not gold. A composite counts by its `first`
-    concept, by `any` of them, or not at all (`skip`; see `skipped_starts`).
+    concept, by `any` of them, or not at all (`skip`; see `skipped_starts`). The document's order
+    stays, and what is annotated twice counts twice.
     """
     gold = []
     for mention in document.mentions:
@@ -75,8 +82,13 @@ def count(
     gold: Sequence[GoldMention],
     skipped: frozenset[int] = frozenset(),
 ) -> Counts:
-    """Count one document by the rule of `medcat.stats`: start and CUI must both be equal."""
+    """Count one document by the rule of `medcat.stats`: start and CUI must both be equal.
+
+    `tp` and `fp` count predictions, `fn` gold mentions. A prediction at a start in `skipped`
+    counts only if it is right.
+    """
     right = {(mention.start, cui) for mention in gold for cui in mention.cuis}
+    # Sets only to look up: `medcat.stats` counts every prediction and mention, repeated ones too.
     made = {(prediction.start, prediction.cui) for prediction in predictions}
     tp = sum((p.start, p.cui) in right for p in predictions)
     fp = sum((p.start, p.cui) not in right and p.start not in skipped for p in predictions)
@@ -85,7 +97,7 @@ def count(
 
 
 def mention_recall(counts: Counts, gold: int) -> float:
-    """Share of the gold mentions that were predicted, each counted once."""
+    """Share of the `gold` mentions that were predicted, each counted once; 0 where none is gold."""
     return (gold - counts.fn) / gold if gold else 0.0
 
 
@@ -96,7 +108,7 @@ def ranks_of_gold(ranked: Tensor, gold: Tensor) -> Tensor:
     (mentions,) float32.
     """
     hit = ranked == gold[:, None]  # (mentions, k)
-    if not hit.numel():
+    if not hit.numel():  # argmax refuses to look for the best of no columns.
         return torch.full((len(gold),), torch.inf)
     return torch.where(hit.any(1), hit.float().argmax(1) + 1, torch.inf)
 

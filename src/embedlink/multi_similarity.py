@@ -33,10 +33,11 @@ class MultiSimilarity(nn.Module):
     def forward(
         self, vectors: Tensor, targets: Tensor, labels: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """Mean over mentions; shapes as in `SampledSoftmax.forward`."""
+        """Mean over mentions; shapes as in `SampledSoftmax.forward`, `generator` is not used."""
         keep = worth_scoring(vectors, targets, labels, self.score_budget)
         if keep is not None:
             targets, labels = targets[keep], labels[:, keep]
+        # Given pairs (mention, target), the library makes none itself; hidden ones are in none.
         positives = torch.nonzero(labels == POSITIVE, as_tuple=True)
         negatives = torch.nonzero(labels == NEGATIVE, as_tuple=True)
         loss: Tensor = self.loss(

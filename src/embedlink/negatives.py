@@ -36,6 +36,7 @@ def hardest(
         scores = vectors @ targets[low : low + columns].T  # (batch, columns)
         scores.masked_fill_(labels[:, low : low + columns] != NEGATIVE, -torch.inf)
         part = scores.topk(min(count, scores.shape[1]), dim=1)
+        # Under autocast products are bfloat16, which the empty start is not.
         found = torch.cat([best.scores.to(part.values.dtype), part.values], 1)
         rows = torch.cat([best.rows, part.indices + low], 1)
         kept = found.topk(min(count, found.shape[1]), dim=1)
@@ -68,6 +69,7 @@ def sample_positives(labels: Tensor, generator: torch.Generator | None = None) -
     """
     mention, target = torch.nonzero(labels == POSITIVE, as_tuple=True)
     sizes = torch.bincount(mention, minlength=len(labels))
+    # A share of each row's positives: a matrix of random numbers would be as large as the scores.
     share = torch.rand(len(labels), generator=generator, dtype=torch.float64).to(labels.device)
     return target[sizes.cumsum(0) - sizes + (share * sizes).long()]
 
@@ -88,7 +90,7 @@ def worth_scoring(
     for low in range(0, len(targets), room):
         hardness[low : low + room] = (vectors @ targets[low : low + room].T).amax(0)
     positive = (labels == POSITIVE).any(0)
-    hardness[positive] = torch.inf
+    hardness[positive] = torch.inf  # Kept first, and all of them, whatever the budget.
     return hardness.topk(max(room, int(positive.sum()))).indices.sort().values
 
 

@@ -1,4 +1,8 @@
-"""What the link threshold is chosen for: the best F1, or a precision or recall to be reached."""
+"""What the link threshold is chosen for: the best F1, or a precision or recall to be reached.
+
+It chooses among the thresholds that `evaluation.thresholds` tries, by what each gives on
+validation documents.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,22 +27,26 @@ class OperatingPoint:
 
     @classmethod
     def of(cls, value: object) -> "OperatingPoint":
-        """Read the configuration's `operating_point`; see `TAKES`."""
+        """Read the configuration's `operating_point`; see `TAKES`.
+
+        Raises `EmbedLinkError` for anything else.
+        """
         if value == "f1":
             return cls()
         if isinstance(value, Mapping) and len(value) == 1:
             ((figure, least),) = value.items()
+            # To Python True is an integer.
             number = isinstance(least, int | float) and not isinstance(least, bool)
             if figure in ("precision", "recall") and number and 0 < least < 1:
                 return cls(figure, float(least))
         raise EmbedLinkError(f"operating_point={value!r} is not allowed; it takes {TAKES}")
 
     def reached(self, counts: Counts) -> bool:
-        """Whether the figure asked for is there."""
+        """Whether the figure asked for is there; F1 asks for none."""
         return self.figure == "f1" or self._own(counts) >= self.least
 
     def best(self, options: Sequence[Counts]) -> int:
-        """Position of the counts that fit best; among equals the first."""
+        """Position of the counts that fit best; among equals the first. Takes one or more."""
         return max(range(len(options)), key=lambda at: self._fit(options[at]))
 
     def _own(self, counts: Counts) -> float:
@@ -49,4 +57,5 @@ class OperatingPoint:
         if self.figure == "f1":
             return 1.0, counts.f1
         other = counts.precision if self.figure == "recall" else counts.recall
+        # More than was asked for is no better: then the other figure decides.
         return min(self._own(counts), self.least), other

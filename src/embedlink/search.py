@@ -3,6 +3,10 @@
 A first pass scores every vector in a compact form and keeps what could still be among the best,
 given how far a compact score can be from the true one; only those few are scored exactly. The
 result is that of sorting all exact scores, whatever the form, the chunks and the batch.
+
+`search` takes queries a chunk at a time, so that memory does not grow with them, and goes through
+the vectors in ranges whose scores stay in a cache. `Compact` holds the vectors' compact form: an
+index keeps it from one search to the next.
 """
 
 from collections.abc import Iterator
@@ -41,7 +45,7 @@ class Hits(NamedTuple):
 
 @dataclass(frozen=True)
 class Compact:
-    """Vectors in the form that the first pass reads.
+    """Vectors in the form that the first pass reads; vectors of any length, not unit ones alone.
 
     Shape: codes (vectors, dim); scale (vectors,) float32 for int8, else None. `error` is the
     largest distance of a vector from its codes, `length` the largest length of any.
@@ -54,7 +58,11 @@ class Compact:
 
     @classmethod
     def of(cls, vectors: Tensor, form: Form = "float32") -> "Compact":
-        """Convert vectors, a stretch at a time. Shape: vectors (vectors, dim)."""
+        """Convert vectors, a stretch at a time. Shape: vectors (vectors, dim).
+
+        Vectors that have the form already are taken over, not copied.
+        """
+        # float32 is as they are: what is kept in half precision is read so.
         dtype = {"float32": vectors.dtype, "bfloat16": torch.bfloat16, "int8": torch.int8}[form]
         if dtype == vectors.dtype:
             return cls(vectors, None, 0.0, _longest(vectors))
@@ -106,6 +114,7 @@ def _code(vectors: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Vectors in another form and the factor of each. Shape: (n, dim) -> (n, dim), (n,)."""
     if dtype != torch.int8:
         return vectors.to(dtype), torch.ones(len(vectors), device=vectors.device)
+    # Clamped: a vector of zeros is not divided by 0.
     factor = vectors.abs().amax(1).clamp(min=1e-30) / 127
     return (vectors / factor[:, None]).round().to(torch.int8), factor
 
@@ -120,8 +129,9 @@ def search(
     """The k vectors of highest inner product with each query; equal scores rank by row.
 
     `allowed` (vectors,) bool leaves rows out. `compact` holds the same vectors in the form of
-    the first pass. Runs where the vectors are. Shape: queries (queries, dim), vectors
-    (vectors, dim) -> on the CPU.
+    the first pass; without it that reads the vectors as they are. Runs where the vectors are. k is
+    at most the number of vectors; rows are -1 where `allowed` leaves fewer. Shape: queries
+    (queries, dim), vectors (vectors, dim) -> (queries, k) on the CPU.
     """
     k = min(k, len(vectors))
     compact = Compact.of(vectors) if compact is None and k else compact
@@ -136,6 +146,7 @@ def search(
 
 
 def _query_chunk(k: int) -> int:
+    """Queries at a time: so few that their scores of 16 k vectors stay within the budget."""
     return max(1, min(QUERIES, SCORE_BUDGET // (64 * max(1, k))))
 
 
@@ -158,6 +169,8 @@ def _search_chunk(
 ) -> Hits:
     """Search with few enough queries to hold their scores of a range of vectors."""
     coded, factor, error = compact.code_queries(queries)
+    # The scores of a range fill the cache, but it has at least 16 k vectors; and blocks are so
+    # small that it has more than k of them.
     columns = max(16 * k, CACHE // (4 * max(len(queries), 32)))
     block = max(1, min(BLOCK, columns // (2 * k)))
     best = torch.full((len(queries), k), -torch.inf, device=queries.device)
@@ -173,9 +186,12 @@ def _search_chunk(
         highest = blocks.amax(1).float()
         # The k-th best of k different blocks: at least k vectors score as much, less the error.
         best = torch.cat([best, highest], 1).topk(k, dim=1).values
+        # Twice the error: that of the k-th best, and that of the vector compared with it.
         floor = best[:, -1] - 2 * error
         found = found.join(_survivors(blocks, highest, floor, low))
         if len(found.row) > max(SCORE_BUDGET // 64, 2 * k * len(queries)):
+            # Too many to hold: k of each query are enough once they are scored exactly. With the
+            # error added, later floors, which are compact scores, drop none of them too early.
             found = _exact(found.keep(found.score >= floor[found.query]), queries, vectors, k)
             found = found._replace(score=found.score + error[found.query])
     exact = _exact(found.keep(found.score >= floor[found.query]), queries, vectors, k)
@@ -192,13 +208,14 @@ def _survivors(blocks: Tensor, highest: Tensor, floor: Tensor, low: int) -> _Sur
     scores = blocks[query, :, at].float()  # (reached, block)
     inside = (scores >= floor[query, None]) & (scores > -torch.inf)
     pair, member = inside.nonzero(as_tuple=True)
-    row = member * blocks.shape[2] + at[pair] + low
+    row = member * blocks.shape[2] + at[pair] + low  # As `unflatten` laid the columns out.
     return _Survivors(query[pair], row, scores[pair, member])
 
 
 def _exact(found: _Survivors, queries: Tensor, vectors: Tensor, k: int) -> _Survivors:
     """The k best pairs of each query by exact score, in order; equal scores rank by row."""
     scores = paired_scores(queries, found.query, vectors, found.row)
+    # Stable sorts, the last key first.
     order = found.row.argsort(stable=True)
     order = order[scores[order].argsort(descending=True, stable=True)]
     order = order[found.query[order].argsort(stable=True)]
@@ -219,7 +236,10 @@ def _as_hits(found: _Survivors, queries: int, k: int) -> Hits:
 
 
 def table_of_hits(query: Tensor, score: Tensor, row: Tensor, queries: int, k: int) -> Hits:
-    """Ranked entries, sorted by query, as a table of the k first. Shape: (entries,) each."""
+    """Ranked entries, sorted by query, as a table of the k first. Shape: (entries,) each.
+
+    -1 and -inf fill up the rows of queries with fewer entries, or with none.
+    """
     place = place_in_group(query)
     kept = place < k
     hits = Hits(
@@ -240,6 +260,7 @@ def paired_scores(queries: Tensor, query: Tensor, vectors: Tensor, rows: Tensor)
     queries, query, rows = queries.to(device), query.to(device), rows.to(device)
     scores = torch.empty(len(rows), device=device)
     for low, high in _chunks(len(rows), max(1, SCORE_BUDGET // (16 * queries.shape[1]))):
+        # Row by row: how a matrix product rounds may depend on what else is in it.
         left = queries[query[low:high]].float()
         scores[low:high] = (left * vectors[rows[low:high]].float()).sum(1)
     return scores

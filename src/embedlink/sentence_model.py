@@ -1,7 +1,8 @@
 """The encoder as a folder that `sentence_transformers.SentenceTransformer` loads.
 
 It gives the vectors of names (and of any text that is pooled whole). Mention pooling leaves the
-special tokens out; sentence-transformers says the same by a weight of 0 for these tokens.
+special tokens out; sentence-transformers says the same by a weight of 0 for these tokens. Windows,
+surfaces and the link decision have no place there.
 """
 
 import tempfile
@@ -15,7 +16,11 @@ from embedlink.types import EmbedLinkError
 
 
 def write_sentence_model(linker: Linker, folder: Path) -> None:
-    """Write the folder; needs the package `sentence-transformers`."""
+    """Write the folder; needs the package `sentence-transformers`.
+
+    It gives vectors of length 1, of texts cut to the linker's `max_name_tokens`. Raises
+    `EmbedLinkError` without the package.
+    """
     try:
         from sentence_transformers import SentenceTransformer
         from sentence_transformers.sentence_transformer import modules
@@ -26,6 +31,7 @@ def write_sentence_model(linker: Linker, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as encoder:
         write_encoder(linker, Path(encoder))
         limit = linker.settings.max_name_tokens
+        # The module reads the weights at once, while the folder is there.
         parts = [modules.Transformer(encoder, max_seq_length=limit)]
     if linker.settings.pooling == "mention":
         parts.append(modules.WordWeights(*_token_weights(linker)))
@@ -42,5 +48,6 @@ def _token_weights(linker: Linker) -> tuple[list[str], dict[str, float]]:
     """All tokens in the order of their ids, and a weight for each: 0 for special ones."""
     ids: dict[str, int] = linker.tokenizer.get_vocab()
     tokens = sorted(ids, key=ids.__getitem__)
+    # The token of unknown words stands in a name like any other: it is pooled.
     special = set(linker.tokenizer.all_special_tokens) - {linker.tokenizer.unk_token}
     return tokens, {token: float(token not in special) for token in tokens}

@@ -13,7 +13,8 @@ from embedlink.types import Document
 class TrainingMentions:
     """How often training mentions of one known concept had each concept and each surface.
 
-    `concepts` counts CUIs; `surfaces` counts the CUIs of each `normal_form`.
+    `concepts` counts CUIs; `surfaces` counts the CUIs of each `normal_form`. Composites are not
+    counted: which of their concepts a surface stands for is not known.
     """
 
     concepts: Mapping[str, int]
@@ -21,7 +22,7 @@ class TrainingMentions:
 
     @classmethod
     def of(cls, documents: Iterable[Document]) -> "TrainingMentions":
-        """Count the mentions of training documents."""
+        """Count the mentions of training documents, also of concepts that the database lacks."""
         concepts: Counter[str] = Counter()
         surfaces: dict[str, Counter[str]] = {}
         for document in documents:
@@ -40,6 +41,7 @@ def gold_surfaces(table: MentionTable) -> list[str]:
     """
     surfaces = []
     for document in table.documents:
+        # A set, since two mentions of the same span are one row of the table.
         spans = {(m.start, m.end) for m in document.mentions if m.cui is not None}
         surfaces += [document.text[start:end] for start, end in sorted(spans)]
     return surfaces

@@ -1,4 +1,9 @@
-"""Trains a tagger on the mentions of the training documents."""
+"""Trains a tagger on the mentions of the training documents.
+
+`TaggerData` labels all words once, `TaggerModule` learns from batches of chunks, `learn_tags` puts
+both under a trainer. Only training documents are read: on validation documents, which the tagger
+does not know, the link decision learns how far to believe it.
+"""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -23,7 +28,11 @@ IGNORED = -100
 
 
 class TaggerData(L.LightningDataModule):
-    """Batches of chunks of the documents, with the tags of their words."""
+    """Batches of chunks of the documents, with the tags of their words.
+
+    `labels` (tokens,) int64 holds them for all chunks, end to end: a word's tag at the token that
+    it is tagged by, else `IGNORED`. Raises `EmbedLinkError` where no word begins a mention.
+    """
 
     def __init__(
         self, tagger: MentionTagger, documents: Sequence[Document], batch_size: int, seed: int
@@ -48,6 +57,7 @@ class TaggerData(L.LightningDataModule):
         return DataLoader(Rows(len(every)), batch_sampler=sampler, collate_fn=self._batch)
 
     def _batch(self, chosen: list[int]) -> tuple[EncoderBatch, Tensor]:
+        """Chunks, and the tags of their words. Shape: (batch, tokens)."""
         rows = torch.tensor(chosen)
         source, filled = self.chunks.sequences.positions(rows)
         labels = torch.where(filled, self.labels[source], IGNORED)  # (batch, tokens)
@@ -61,10 +71,15 @@ class TaggerData(L.LightningDataModule):
 
 
 def tags_of(document: Document, words: Sequence[Span]) -> NDArray[np.int64]:
-    """The tag of each word; of mentions that overlap, the longest counts. Shape: (words,)."""
+    """The tag of each word; of mentions that overlap, the longest counts. Shape: (words,).
+
+    The shorter leaves no part beside it. A word is a mention's that shares a character with it, and
+    mentions without a concept count like the others.
+    """
     tags = np.full(len(words), OUTSIDE, dtype=np.int64)
     starts = np.array([word.start for word in words])
     ends = np.array([word.end for word in words])
+    # The longest first: what is tagged already belongs to a longer mention.
     for mention in sorted(document.mentions, key=lambda mention: mention.start - mention.end):
         inner = np.flatnonzero((starts < mention.end) & (ends > mention.start))
         if (tags[inner] == OUTSIDE).all():
@@ -76,7 +91,8 @@ def tags_of(document: Document, words: Sequence[Span]) -> NDArray[np.int64]:
 class TaggerModule(HeadedModule):
     """Trains a tagger with a share of the tokens masked.
 
-    The words around a mention then count, and not its wording alone.
+    The words around a mention then count, and not its wording alone. `masked` is the share, in
+    [0, 1]; a tokenizer without a mask token hides nothing.
     """
 
     special: Tensor
@@ -84,12 +100,13 @@ class TaggerModule(HeadedModule):
     def __init__(self, tagger: MentionTagger, *, masked: float, **training: Any) -> None:
         super().__init__(tagger, **training)
         self.masked, self.mask_id = masked, tagger.tokenizer.mask_token_id
+        # A buffer moves with the module to its device.
         special = torch.tensor(tagger.tokenizer.all_special_ids)
         self.register_buffer("special", special, persistent=False)
 
     def training_step(self, batch: tuple[EncoderBatch, Tensor], batch_idx: int) -> Tensor:
-        """Cross-entropy of the words' tags."""
-        self.seed_step()
+        """Cross-entropy of the words' tags, a mean over the batch. Shape: ()."""
+        self.seed_step()  # Before anything is drawn: masks, then dropout.
         logits = self.logits(self.masked_batch(batch[0]))  # (batch, tokens, tags)
         loss = F.cross_entropy(logits.flatten(0, 1), batch[1].flatten(), ignore_index=IGNORED)
         self.log("tagger/loss", loss, prog_bar=True, batch_size=len(batch[1]))
@@ -117,7 +134,11 @@ def learn_tags(
     warmup_share: float,
     seed: int,
 ) -> MentionTagger:
-    """Train the tagger on these documents; `masked` is the share of tokens hidden meanwhile."""
+    """Train the tagger on these documents; `masked` is the share of tokens hidden meanwhile.
+
+    The tagger itself is trained, and returned in eval mode. `batch_size` counts chunks; the rest
+    is as in `HeadedModule`. Raises `EmbedLinkError` where the documents hold no mention.
+    """
     data = TaggerData(tagger, documents, batch_size, seed)
     module = TaggerModule(
         tagger, lr=lr, masked=masked, weight_decay=weight_decay, warmup_share=warmup_share,

@@ -18,13 +18,17 @@ def annotated_span(doc: MutableDocument, entity: MutableEntity, strings: Iterabl
     """The annotation's own characters, given strings that it may have been.
 
     Of the strings that read like the entity's name, the longest at its start wins; one that
-    starts within the token before is an annotation that starts inside a word.
+    starts within the token before is an annotation that starts inside a word. Where no string is
+    found, the entity's tokens decide. The span counts characters of the document; it is empty
+    only where a blank string is all that fits.
     """
     text, start = doc.base.text, entity.base.start_char_index
     end = entity.base.end_char_index
     name = squashed(entity.detected_name)
     longest_first = sorted(set(strings), key=lambda string: (-len(string), string))
     fitting = [s for s in longest_first if s.strip() and (not name or squashed(s) == name)]
+    # MedCAT takes the tokens that start within an annotation. One that starts inside a word thus
+    # lacks its first token, but begins no further left than that token does.
     before = entity.base.start_index - 1
     low = doc[before].base.char_index if before >= 0 else 0
 
@@ -46,6 +50,7 @@ def annotated_span(doc: MutableDocument, entity: MutableEntity, strings: Iterabl
 def _whole_tokens(doc: MutableDocument, entity: MutableEntity, name: str) -> Span:
     """The entity's first tokens as far as its name goes; all of it where that says nothing."""
     start, end = entity.base.start_char_index, entity.base.end_char_index
+    # MedCAT's end index is that of the last token, not the one after it.
     for index in range(entity.base.start_index, min(entity.base.end_index + 1, len(doc))):
         token = doc[index].base
         stop = token.char_index + len(token.text)
@@ -60,7 +65,11 @@ def squashed(string: str) -> str:
 
 
 def annotated_strings(cdb: CDB, cui: str, names: Sequence[str] | Mapping[str, object]) -> set[str]:
-    """What an annotation of this concept may have marked; `names` as `train` receives them."""
+    """What an annotation of this concept may have marked; `names` as `train` receives them.
+
+    Prepared names know the string that they were made from; without them every original name of
+    the concept may be it. Empty for a concept that the database lacks.
+    """
     given = names.values() if isinstance(names, Mapping) else ()
     raw = {str(name.raw_name) for name in given if hasattr(name, "raw_name")}
     info = cdb.cui2info.get(cui)

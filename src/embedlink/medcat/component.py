@@ -1,4 +1,11 @@
-"""What both linking components are: a linker with a live index, inside a MedCAT pipeline."""
+"""What both linking components are: a linker with a live index, inside a MedCAT pipeline.
+
+MedCAT hands over the entities that detection left in a document. They become detections
+(`detection`), the predictor chooses their concepts (`prediction`), of links that overlap the most
+probable stays (`overlaps`), and what is left goes back with concept, similarity and probability.
+Before each use the linker is brought to the configuration (`following`), and the index to the
+concept database and the weights (`live_index`): nothing needs to be called after a change.
+"""
 
 import copy
 import hashlib
@@ -36,7 +43,11 @@ log = logging.getLogger(__name__)
 
 
 class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisable):
-    """Links MedCAT's detections by the similarity of their context to concept names."""
+    """Links MedCAT's detections by the similarity of their context to concept names.
+
+    `tokenizer` and `vocab` are the pipeline's. Linking does without them; training needs them to
+    detect in its documents.
+    """
 
     def __init__(
         self,
@@ -52,6 +63,7 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         self.live = LiveIndex(linker, cdb)
         self._predictor: Predictor | None = None
         linker.encoder.eval()
+        # Fields given at loading hold from here on, and an impossible device shows at once.
         self._settle()
 
     def get_type(self) -> CoreComponentType:
@@ -72,11 +84,18 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
     def predict_entities(
         self, doc: MutableDocument, ents: list[MutableEntity] | None = None
     ) -> list[MutableEntity]:
-        """Link the detected entities of a document."""
+        """Link the detected entities of a document: `ents`, or all that detection left in it.
+
+        Linked ones come back by start, with concept, similarity (cosine, in [-1, 1]) and link
+        probability (`confidence`, in [0, 1]) set in place. The others are left out and keep the
+        empty concept that detection gives them; so do those that overlap a more probable link,
+        unless `config.general.show_nested_entities` is set.
+        """
         entities = doc.ner_ents if ents is None else ents
         if not entities or self._is_discarded():
             return []
         detections = [detection(entity) for entity in entities]
+        # Before the predictor is taken: it is made for the table as it is after this.
         self.live.check(detections)
         found = self._current_predictor().predict(doc.base.text, detections)
         linked = [at for at, predictions in enumerate(found) if predictions]
@@ -93,7 +112,11 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
     def create_embeddings(
         self, embedding_model_name: str | None = None, max_length: int | None = None
     ) -> None:
-        """Embed all names now, after a switch of encoder or length where one is asked for."""
+        """Embed all names now, after a switch of encoder or length where one is asked for.
+
+        Both go into the configuration. `max_length` counts tokens, special ones included, of
+        windows and, unless `max_name_token_length` is set, of names.
+        """
         if embedding_model_name is not None:
             self.config.embedding_model_name = embedding_model_name
         if max_length is not None:
@@ -103,12 +126,20 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         self.live.current()
 
     def load_transformers(self, embedding_model_name: str) -> None:
-        """Switch to another encoder; the index is built anew when it is next needed."""
+        """Switch to another encoder; the index is built anew when it is next needed.
+
+        `embedding_model_name` as in the configuration. Raises `EmbedLinkError` where it cannot be
+        loaded.
+        """
         self.config.embedding_model_name = embedding_model_name
         self._settle()
 
     def get_hash(self) -> str:
-        """Changes with weights, decision and settings: part of the model pack's hash."""
+        """Changes with weights, decision and settings: part of the model pack's hash.
+
+        So it does with what was counted in training and with the reranker. Samples that wait are
+        trained on first, as before a save.
+        """
         self._settle()
         sha = hashlib.sha256(self.linker.digest().encode())
         for name, tensor in self.linker.decision.state_dict().items():
@@ -128,8 +159,13 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         vocab: Vocab,
         model_load_path: str | None,
     ) -> Self:
-        """Start from the linker or encoder that the configuration names."""
+        """Start from the linker or encoder that the configuration names.
+
+        Raises `EmbedLinkError` where the configuration is another linker's, where no linker or
+        encoder is found, and where a model pack lacks the folder of this component.
+        """
         config = _checked(cnf)
+        # Of a pack MedCAT makes anew only what it finds no folder of.
         if model_load_path is not None:
             part = Path(model_load_path) / "saved_components" / "core_linking"
             raise EmbedLinkError(f"{part}: this part of the model pack is missing")
@@ -140,7 +176,8 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         return component
 
     def serialise_to(self, folder_path: str) -> None:
-        """Write the linker and its index."""
+        """Write the linker and its index, which is built first where it is out of date."""
+        # First of all: it trains on what waits and reads the database.
         index = self.index
         self.linker.save(Path(folder_path), self.names, index)
 
@@ -148,7 +185,8 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
     def deserialise_from(cls, folder_path: str, **init_kwargs: Any) -> Self:
         """Read it back as the component that the configuration names.
 
-        The index is built anew only if names or weights changed since.
+        The index is built anew only if names or weights changed since. Raises `EmbedLinkError` for
+        a part that is missing or corrupt, by its path, and for another linker's configuration.
         """
         config = _checked(init_kwargs["cnf"])
         linker = Linker.load(folder_path)
@@ -163,7 +201,10 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         return component
 
     def __getstate__(self) -> dict[str, Any]:
-        """What other processes get: trained out and with an index, so that they need build none."""
+        """What other processes get: trained out and with an index, so that they need build none.
+
+        The predictor stays here: they make their own from the rest.
+        """
         self._settle()
         self.live.current()
         return self.__dict__ | {"_predictor": None}
@@ -187,6 +228,7 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         """The predictor for the present names, weights and configuration."""
         self._settle()
         index, made = self.live.current(), self._predictor
+        # Names, vectors and priors that change make a new index; windows change in settings alone.
         fitting = made is not None and made.index is index and made.settings == self.linker.settings
         if made is None or not fitting:
             made = self._predictor = Predictor(self.linker, self.names, index, self.config)
@@ -205,7 +247,10 @@ def _checked(config: ComponentConfig) -> EmbedLinkLinking:
 def _linked(
     doc: MutableDocument, found: Sequence[tuple[MutableEntity, Sequence[Prediction]]]
 ) -> list[MutableEntity]:
-    """The entities to return, by start, each prediction of a span as one."""
+    """The entities to return, by start, each prediction of a span as one.
+
+    The first prediction is set on the detected entity itself, further ones on copies of it.
+    """
     free = max((entity.id for entity in doc.ner_ents), default=0) + 1
     result = []
     for entity, predictions in sorted(found, key=lambda pair: pair[0].base.start_char_index):
@@ -220,5 +265,6 @@ def _linked(
 def _set(entity: MutableEntity, prediction: Prediction) -> MutableEntity:
     entity.cui = prediction.cui
     entity.context_similarity = prediction.similarity
+    # What the tagger said of the span is gone with this: it counted in the probability.
     entity.confidence = prediction.probability
     return entity

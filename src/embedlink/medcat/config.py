@@ -23,7 +23,7 @@ class EmbedLinkLinking(Linking):
     """Fields of `medcat-embedding-linker`, in its names and meanings, and EmbedLink's own.
 
     Every field may be changed while the component is in use. A field that does not exist is an
-    error, also when it is set later.
+    error, also when it is set later; so is a value out of range (pydantic's `ValidationError`).
     """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
@@ -81,8 +81,9 @@ class EmbedLinkLinking(Linking):
     filter_before_disamb: bool = False
     """Apply the filters to the candidates, not only to the concept chosen."""
     always_calculate_similarity: bool = True
-    """Off: a span's only candidate is linked unseen, with similarity 1, by no threshold and no
-    decision. (On is not MedCAT's default; without it thresholds do next to nothing.)"""
+    """Off, with `use_pre_inference`: a span's only candidate is linked unseen, with similarity 1,
+    by no threshold and no decision. (On is not MedCAT's default; without it thresholds do next to
+    nothing.)"""
     rerank: bool = True
     """Let the linker's cross-encoder, where it has one, choose among the concepts nearest to a
     span without candidates (`model.rerank=k` in training)."""
@@ -102,11 +103,14 @@ class EmbedLinkLinking(Linking):
     """Return every candidate that passes, best first, and not the best alone."""
 
     train: bool = False
+    """MedCAT's trainer sets it while it trains. Setting it to true raises `EmbedLinkError`
+    where the component is static."""
     training_batch_size: int = Field(32, ge=1)
     """Mentions in a batch; batches run across documents."""
     embed_per_n_batches: int = Field(0, ge=0)
     """Embed all names again every so many batches; 0: before the next prediction or save."""
     learning_rate: float = Field(1e-4, ge=0)
+    """Constant; the link decision has its own, `objective.DECISION_LR`."""
     weight_decay: float = Field(0.01, ge=0)
     """Not applied to biases, norms and the logit scale."""
     gradient_clip_val: float = Field(1.0, ge=0)
@@ -121,6 +125,8 @@ class EmbedLinkLinking(Linking):
     negative_sampling_k: int = Field(10, ge=1)
     negative_sampling_candidate_pool_size: int = Field(4096, ge=1)
     negative_sampling_temperature: float = Field(0.1, gt=0)
+    """A mention draws k hard negatives among as many targets that score highest as the pool size
+    says, by a softmax of cosine / temperature: the lower, the harder they are."""
     nil_weight: float = Field(1.0, ge=0)
     """Weight of the loss that learns what to leave alone."""
     learn_from_unannotated: bool = True
@@ -136,7 +142,7 @@ class EmbedLinkLinking(Linking):
         super().__setattr__(name, value)
 
     def settings(self) -> LinkerSettings:
-        """What these fields ask of a linker."""
+        """What these fields ask of a linker; equal settings ask for no change."""
         return LinkerSettings(
             encoder=self.embedding_model_name,
             context_window=self.context_window_size,
@@ -151,7 +157,10 @@ class EmbedLinkLinking(Linking):
         )
 
     def adopt(self, settings: LinkerSettings) -> None:
-        """Show the settings of a loaded linker."""
+        """Show the settings of a loaded linker, in place; `settings()` then returns them.
+
+        `embedding_model_name` becomes the encoder's that the linker was made from.
+        """
         self.embedding_model_name = settings.encoder
         self.context_window_size = settings.context_window
         self.max_token_length = settings.max_tokens

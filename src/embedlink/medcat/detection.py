@@ -1,4 +1,10 @@
-"""Detection as a MedCAT pipeline does it, run once over documents: spans and candidates."""
+"""Detection as a MedCAT pipeline does it, run once over documents: spans and candidates.
+
+Training and evaluation need what detection proposes, without a linker. `VocabularyDetector` makes a
+pipeline for that from a concept database and its configuration. A linking component that trains
+is inside a pipeline which it does not know: `ComponentDetector` makes the part before it again.
+Both give what that pipeline gives (a test holds that).
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +25,7 @@ from embedlink.progress import watched
 from embedlink.types import Detection, Document, EmbedLinkError
 
 REMADE = ("default", "dict", NER)
-"""Detection components that are made from the concept database alone."""
+"""Detection components that are made from the concept database and its configuration alone."""
 
 
 def detection_config(**ner: object) -> Config:
@@ -27,7 +33,8 @@ def detection_config(**ner: object) -> Config:
 
     `ner` overrides fields of `config.components.ner` (`min_name_len`, `upper_case_limit_len`…);
     with `comp_name="embedlink_ner"` those of `EmbedLinkNer`. Spelling is not corrected: that
-    needs a vocabulary that a concept table does not bring.
+    needs a vocabulary that a concept table does not bring. Raises `EmbedLinkError` for a field
+    that does not exist and, with `embedlink_ner`, for a value that is not allowed.
     """
     config = Config()
     config.general.nlp.provider = "regex"
@@ -52,20 +59,26 @@ def detection_config(**ner: object) -> Config:
 def detect_by(cdb: CDB, config: Config) -> None:
     """Let a database that brings its own configuration be detected in as EmbedLink does.
 
-    Where `config` asks for MedCAT's own detection, the database's own stays.
+    Where `config` asks for MedCAT's own detection, the database's own stays. Changes the
+    database's configuration in place.
     """
     if isinstance(config.components.ner, EmbedLinkNer):
         cdb.config.components.ner = config.components.ner
 
 
 class VocabularyDetector:
-    """Detects in documents as the pipeline of this database's configuration does."""
+    """Detects in documents as the pipeline of this database's configuration does.
+
+    The pipeline is made for each call, so that what changed in the database since is followed.
+    `vocab` is MedCAT's, for correcting spelling; empty by default.
+    """
 
     def __init__(self, cdb: CDB, vocab: Vocab | None = None, progress: bool = True) -> None:
         self.cdb, self.vocab, self.progress = cdb, vocab or Vocab(), progress
 
     def __call__(self, documents: Sequence[Document]) -> list[list[Detection]]:
-        """Detections of every document, in MedCAT's order."""
+        """Detections of every document, in MedCAT's order; an empty list where there are none."""
+        # The linker that the database names may be missing, and would only be loaded for nothing.
         with _without_linking(self.cdb.config):
             pipeline = Pipeline(self.cdb, self.vocab, None)
             bar = watched(documents, "Detecting", "documents") if self.progress else documents
@@ -78,8 +91,8 @@ class VocabularyDetector:
 class ComponentDetector:
     """Detects as the pipeline does that a linking component is part of, with its tokenizer.
 
-    Components that need files of their model pack cannot be made again here; with these,
-    nothing is detected.
+    Components that need files of their model pack cannot be made again here; with these, and
+    without a tokenizer, nothing is detected. That is no error: gold mentions still train.
     """
 
     def __init__(self, cdb: CDB, tokenizer: BaseTokenizer | None, vocab: Vocab | None) -> None:
@@ -106,7 +119,10 @@ class ComponentDetector:
 
 
 def detection(entity: MutableEntity) -> Detection:
-    """What detection says of one MedCAT entity."""
+    """What detection says of one MedCAT entity, in characters of the document.
+
+    To be asked before linking, which puts the link's probability where the tagger's is.
+    """
     return Detection(
         entity.base.start_char_index,
         entity.base.end_char_index,
@@ -118,6 +134,7 @@ def detection(entity: MutableEntity) -> Detection:
 
 @contextmanager
 def _without_linking(config: Config) -> Iterator[None]:
+    """Leave linking out of the configuration for a while; everyone who holds it sees that."""
     order = config.components.comp_order
     config.components.comp_order = [name for name in order if name != "linking"]
     try:

@@ -1,4 +1,11 @@
-"""Keeps a linker at what its configuration says, whenever a field is changed."""
+"""Keeps a linker at what its configuration says, whenever a field is changed.
+
+Fields of `config.components.linking` are set at any time, and nothing tells a component of it. So
+it calls `follow` before each use, which compares the settings asked for with the linker's and does
+only what the difference needs: read other weights, change the encoder where it stands, forget
+vectors, or rank concepts anew. Everything else that the configuration says is read when it is
+needed (`prediction`, `training`).
+"""
 
 import logging
 from dataclasses import replace
@@ -14,16 +21,23 @@ from embedlink.medcat.sources import start_linker
 log = logging.getLogger(__name__)
 
 INDEXED = ("encoder", "projection", "pooling", "max_name_tokens", "representative", "dtype")
-"""Settings that the vectors of names depend on."""
+"""Settings that the vectors of names depend on; `context_window`, `max_tokens` and
+`surface_weight` shape windows alone."""
 
 
 def follow(config: EmbedLinkLinking, linker: Linker, live: LiveIndex) -> None:
-    """Bring linker and index to the present configuration; almost free where nothing changed."""
+    """Bring linker and index to the present configuration; almost free where nothing changed.
+
+    Changes `linker` and `live` in place, and `config` where another linker's folder brings its own
+    settings. Raises `EmbedLinkError` where the encoder cannot be loaded, and torch's
+    `RuntimeError` for a device that does not exist.
+    """
     wanted, old = config.settings(), linker.settings
     live.token_budget, live.search_by = _token_budget(config, linker), config.search_by
     if wanted != old:
         if wanted.encoder != old.encoder:
             _switch(config, linker)
+            # A linker's folder has settings of its own, which the configuration shows by now.
             wanted = config.settings()
         _adapt(linker, wanted)
         if any(getattr(wanted, field) != getattr(old, field) for field in INDEXED):
@@ -31,6 +45,7 @@ def follow(config: EmbedLinkLinking, linker: Linker, live: LiveIndex) -> None:
             live.forget(names=wanted.representative != old.representative)
         elif wanted.frequency_weight != old.frequency_weight:
             live.rank_anew()
+    # Last, for an encoder that was just read is on the CPU.
     device = torch.device(config.gpu_device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if linker.encoder.device != device:
         linker.encoder.to(device)
@@ -39,10 +54,14 @@ def follow(config: EmbedLinkLinking, linker: Linker, live: LiveIndex) -> None:
 
 
 def _switch(config: EmbedLinkLinking, linker: Linker) -> None:
-    """Take the encoder, and the decision that goes with it, of another source."""
+    """Take the encoder, and the decision that goes with it, of another source.
+
+    The linker stays the same object: the live index and training hold it.
+    """
     fresh, _ = start_linker(config)
     linker.settings, linker.encoder = fresh.settings, fresh.encoder
     linker.tokenizer, linker.decision = fresh.tokenizer, fresh.decision
+    # A bare encoder brings no counts, and those of names and concepts hold for any encoder.
     linker.counts = fresh.counts or linker.counts
     linker.frequencies = fresh.frequencies or linker.frequencies
     linker.reranker = fresh.reranker
@@ -50,7 +69,10 @@ def _switch(config: EmbedLinkLinking, linker: Linker) -> None:
 
 
 def _adapt(linker: Linker, wanted: LinkerSettings) -> None:
-    """Change what can be changed without other weights."""
+    """Change what can be changed without other weights.
+
+    A projection that is switched on starts as the identity; one that is switched off is lost.
+    """
     if wanted.projection != linker.settings.projection:
         old = linker.encoder
         linker.encoder = ContextEncoder(
@@ -63,11 +85,16 @@ def _adapt(linker: Linker, wanted: LinkerSettings) -> None:
         linker.encoder.eval()
     linker.encoder.pooling = wanted.pooling
     linker.encoder.surface_weight = wanted.surface_weight
+    # To bfloat16 and back is no way back: weights stay rounded.
     linker.encoder.to(DTYPES[wanted.dtype])
     linker.settings = replace(wanted)
 
 
 def _token_budget(config: EmbedLinkLinking, linker: Linker) -> int | None:
-    """None leaves it to the encoder, unless `embedding_batch_size` asks for smaller batches."""
+    """Tokens of names in a batch, padding included.
+
+    None leaves it to the encoder, unless `embedding_batch_size` asks for smaller batches.
+    """
+    # As many as the encoder takes on a CPU where nobody says (`encoder.CPU_TOKENS`).
     asked = config.embedding_batch_size * linker.settings.max_name_tokens
     return asked if asked < 4096 else None

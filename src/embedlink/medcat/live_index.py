@@ -1,4 +1,11 @@
-"""The concept index of a database that changes, and of weights that train, while it is used."""
+"""The concept index of a database that changes, and of weights that train, while it is used.
+
+Three things can be behind: the table of names, which is read again when the database has changed;
+the vectors of new names, which are encoded and put beside the old ones; and all vectors, once
+weights have trained. Each is mended when it is asked for, at the least cost. Prediction asks for
+`current`, where nothing is behind. Training asks for `targets`, which may be: its own steps move
+the vectors, and `embed_per_n_batches` says how often to catch up.
+"""
 
 import logging
 from collections.abc import Iterable
@@ -26,6 +33,9 @@ class LiveIndex(PickledByValue):
     from what lies below the trained layers where that is known. That the database changed shows
     in its sizes, in its mark of being dirty, and in detections that the table of names does not
     know (`check`): nothing is read through for it.
+
+    Others set `outdated` (training, when a step changed the encoder), `token_budget` (tokens in a
+    batch of names, None for the encoder's own) and `search_by`.
     """
 
     shared = frozenset({"linker", "cdb"})
@@ -44,18 +54,28 @@ class LiveIndex(PickledByValue):
 
     @property
     def names(self) -> ConceptNames:
-        """The table of the database's names as they are now."""
+        """The table of the database's names as they are now.
+
+        The same object as before where nothing changed, which is how others notice that something
+        did.
+        """
         sizes = (id(self.cdb.cui2info), len(self.cdb.cui2info), len(self.cdb.name2info))
+        # MedCAT never takes this mark back, so only its first appearance tells anything.
         dirty = bool(self.cdb.is_dirty)
         if self._names is None or sizes != self._seen or (dirty and not self._seen_dirty):
             read = concept_names(self.cdb, self.linker.settings.representative)
+            # Equal tables stay one object: an index of it need not be touched.
             if self._names is None or read.digest != self._names.digest:
                 self._names = read
         self._seen, self._seen_dirty = sizes, dirty
         return self._names
 
     def check(self, detections: Iterable[Detection]) -> None:
-        """Notice a name that has other concepts than the table says."""
+        """Notice a name that has other concepts than the table says.
+
+        A known name that gets a known concept changes no size of the database. The table is read
+        again when it is next asked for.
+        """
         if self._names is None:
             return
         names, known = self._names, self.cdb.cui2info
@@ -66,11 +86,11 @@ class LiveIndex(PickledByValue):
             row = names.name_row.get(name)
             have = set() if row is None else _cuis(names, row)
             if have != {cui for cui in info["per_cui_status"] if cui in known}:
-                self._seen = ()
+                self._seen = ()  # No database has these sizes.
                 return
 
     def adopt(self, index: ConceptIndex) -> None:
-        """Take over an index that was stored for these names and weights."""
+        """Take over an index that was stored for these names and weights (nothing is compared)."""
         self._index, self._indexed, self.outdated = index, self.names, False
 
     def rank_anew(self) -> None:
@@ -106,12 +126,14 @@ class LiveIndex(PickledByValue):
         return self._index
 
     def targets(self, cuis: Iterable[str]) -> tuple[ConceptNames, ConceptIndex]:
-        """Names and index to train on, which need hold only these concepts.
+        """Names and index to train on, which need hold only these concepts (CUIs).
 
         Training adds a name with nearly every document; reading the database through for each
-        would take longer than training. The rest is read before the next prediction.
+        would take longer than training. The rest is read before the next prediction. Concepts that
+        the database lacks are no reason to read it; vectors may be those of earlier weights.
         """
         names, index, known = self._indexed, self._index, self.cdb.cui2info
+        # A table that was read since belongs to no index yet.
         kept = names is not None and names is self._names
         row = names.cui_row if names is not None else {}
         lacking = any(cui not in row for cui in cuis if cui in known)
@@ -121,7 +143,10 @@ class LiveIndex(PickledByValue):
         return self._indexed, index
 
     def _extended(self, names: ConceptNames) -> ConceptIndex:
-        """The index of changed names, of which only the new texts are encoded."""
+        """The index of changed names, of which only the new texts are encoded.
+
+        All vectors are copied: names are sorted, so a new one moves those behind it.
+        """
         assert self._index is not None
         assert self._indexed is not None
         row = {text: at for at, text in enumerate(self._indexed.texts)}
@@ -129,9 +154,10 @@ class LiveIndex(PickledByValue):
         log.info("the concept database changed: %d new names are embedded", len(new))
         tokens = tokenise_names(self.linker.tokenizer, new, self.linker.settings.max_name_tokens)
         added = self.linker.encoder.encode(tokens, self.token_budget)
+        # New texts stand behind the old ones until all are put in the order of the table.
         row |= {text: len(self._index.vectors) + at for at, text in enumerate(new)}
         dtype = DTYPES[self.linker.settings.dtype]
-        vectors = torch.cat([self._index.vectors, added.to(dtype)])
+        vectors = torch.cat([self._index.vectors, added.to(dtype)])  # (old + new texts, dim)
         rows = torch.tensor([row[text] for text in names.texts], dtype=torch.int64)
         return self.linker.index_of(vectors[rows], names)
 

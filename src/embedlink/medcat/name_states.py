@@ -1,4 +1,8 @@
-"""States of names below the trained layers, kept from one building of the index to the next."""
+"""States of names below the trained layers, kept from one building of the index to the next.
+
+Training inside MedCAT may build the index every few batches (`embed_per_n_batches`). What lies
+below the trained layers gives the same states each time, so that only the layers above are run.
+"""
 
 from typing import Any
 
@@ -24,7 +28,11 @@ class NameStates:
     _sequences: Sequences | None = None
 
     def of(self, linker: Linker, names: ConceptNames) -> Sequences | None:
-        """The names to encode, with states; None the first time that they are as they are."""
+        """The names to encode, with states; None the first time that they are as they are.
+
+        To be asked once for each building: it is the second time that computes the states. Where
+        they cannot be kept (no room, an encoder that cannot be cut), the names come without them.
+        """
         encoder = linker.encoder
         versions = _frozen_versions(encoder)
         same = encoder is self._encoder and names is self._names and versions == self._versions
@@ -54,5 +62,6 @@ def _frozen_versions(encoder: ContextEncoder) -> tuple[int, ...]:
 
     A layer that trained for a while and is frozen again thus shows.
     """
+    # Torch counts the writes into a tensor, which an optimizer does in place, in `_version`.
     frozen = (p._version for p in encoder.parameters() if not p.requires_grad)
     return (encoder.unfrozen, *frozen)

@@ -31,6 +31,8 @@ class NameVariants:
         last = next(reversed(names), "")
         if names is self._read and (count, last) == (self._count, self._last):
             return
+        # Newest first, and one more than are new: where that one is the last that was read, all
+        # others were added behind it.
         added = list(islice(reversed(names), max(0, count - self._count) + 1))
         if names is not self._read or not self._count or added[-1:] != [self._last]:
             self.words, self._of_key = set(), {}
@@ -42,6 +44,8 @@ class NameVariants:
     def names(self, content: Sequence[str], any_order: bool = True) -> list[str]:
         """Names with these stems, sorted: those with the same order of words, else any.
 
+        Empty where there are none, and where the stems are too short to be compared. Without
+        `any_order` only the same order counts. As of the last `follow`, less what went since.
         The order of the database's names does not show, so that a database read back from disk
         gives the same.
         """

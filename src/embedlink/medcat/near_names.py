@@ -1,4 +1,9 @@
-"""Concepts found by their names' similarity alone, within MedCAT's filters."""
+"""Concepts found by their names' similarity alone, within MedCAT's filters.
+
+For spans without candidates, as the tagger finds them, and for all where detection's candidates
+are not to be used or not to be all. A name is searched where it has a concept that the filters
+let through; its other concepts are left out of what is found.
+"""
 
 from collections.abc import Callable
 from itertools import islice
@@ -13,7 +18,10 @@ from embedlink.names import ConceptNames
 
 
 class NearNames:
-    """Searches the names that have a concept which the filters let through."""
+    """Searches the names that have a concept which the filters let through.
+
+    Filters are read at each search; names and index are those it was made with.
+    """
 
     def __init__(self, names: ConceptNames, index: ConceptIndex, config: EmbedLinkLinking) -> None:
         self.names, self.index, self.config = names, index, config
@@ -24,7 +32,9 @@ class NearNames:
         """The concepts of each vector's k best names with their name's score, best first.
 
         k = 0 takes every name that scores `least`, or the best one where that is 0 too. Concepts
-        that share a name rank by their best distinct name. Shape: vectors (mentions, dim).
+        that share a name rank by their best distinct name. Keys are concept rows, scores cosines
+        in [-1, 1]; empty where nothing is let through or scores `least`. Shape: vectors
+        (mentions, dim) -> one for each mention.
         """
         hits = self._hits(vectors, k, least)
         found: list[dict[int, float]] = []
@@ -34,6 +44,7 @@ class NearNames:
                 if name < 0 or (least and score < least):
                     break
                 for cui in self.names.cuis_of_name[name].tolist():
+                    # A concept's best name comes first, and its score stays.
                     if self.config.filters.check_filters(self.names.cuis[cui]):
                         best.setdefault(cui, score)
             found.append(best)
@@ -45,9 +56,10 @@ class NearNames:
         """The one concept of all that fits best, with its name's score, if any is let through.
 
         As `linking.completed` chooses; of the k nearest, which `reordered` puts in another order.
-        Shape: vectors (mentions, dim).
+        Shape: vectors (mentions, dim) -> one for each mention, of one concept row or none.
         """
         allowed = self._allowed_names()
+        # A name that is let through may be nearest by a concept that is not, which comes first.
         depth = k if allowed is None else max(k, PRIOR_DEPTH)
         hits = self.index.search_cuis(vectors, depth, allowed)
         hits = reordered(hits) if reordered else hits
@@ -62,12 +74,14 @@ class NearNames:
         return found
 
     def _hits(self, vectors: Tensor, k: int, least: float) -> Hits:
+        """The names that `concepts` is to look at; some may score less than `least`."""
         allowed, total = self._allowed_names(), len(self.names.names)
         if k or not least:
             return self.index.search_names(vectors, k or 1, allowed)
         depth = 64
         while True:
             hits = self.index.search_names(vectors, depth, allowed)
+            # Hits come best first: where the last one scores `least`, more may lie behind it.
             if depth >= total or not bool((hits.scores[:, -1] >= least).any()):
                 return hits
             depth *= 4
@@ -75,6 +89,7 @@ class NearNames:
     def _ranked(self, vectors: Tensor, found: list[dict[int, float]]) -> list[dict[int, float]]:
         """Order concepts of equal score by their best distinct name."""
         groups = Groups.of([list(best) for best in found])
+        # A concept that stands alone gets its representative's score, but has nothing to tie with.
         distinct = iter(self.index.candidate_scores(vectors, groups).tolist())
         ranked = []
         for best in found:
@@ -85,6 +100,7 @@ class NearNames:
     def _allowed_names(self) -> Tensor | None:
         """Names to search, None for all. Shape: (names,) bool; kept until the filters change."""
         filters = self.config.filters
+        # Copies are compared: MedCAT and its users change these sets in place, too.
         if self._filtered != [filters.cuis, filters.cuis_exclude]:
             self._filtered = [set(filters.cuis), set(filters.cuis_exclude)]
             allowed = torch.tensor([filters.check_filters(cui) for cui in self.names.cuis])

@@ -1,5 +1,10 @@
 """Detection beyond MedCAT's: variants of names, abbreviations that the document defines, and
-what a tagger has learned to see."""
+what a tagger has learned to see.
+
+All of them fill one table of entities by span, so their order decides. Exact names come first;
+variants go where no exact name is; abbreviations take the place of either, for the document says
+what they mean; the tagger adds what is left, and a probability to all of them.
+"""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +35,7 @@ from embedlink.variants import COORDINATIONS, FUNCTION_WORDS, WORD, stem
 _BREAKS = frozenset(".:;?!()[]{}")
 """Punctuation that no variant reaches across."""
 _JOINTS = frozenset(',/&+"')
+"""Punctuation that, as "and" does, makes the order of the words beside it tell."""
 _APOSTROPHES = ("'", "’", "`")
 
 TAGGER = "tagger"
@@ -74,7 +80,10 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
     def predict_entities(
         self, doc: MutableDocument, ents: list[MutableEntity] | None = None
     ) -> list[MutableEntity]:
-        """The detected entities by start, the shorter first, as MedCAT orders them."""
+        """The detected entities by start, the shorter first, as MedCAT orders them.
+
+        `ents` is not used. Raises `EmbedLinkError` where the tagger cannot be read.
+        """
         config = _checked(self.cdb.config.components.ner)
         found = {_span(entity): entity for entity in self._exact.predict_entities(doc)}
         tokens = list(doc)
@@ -86,6 +95,7 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
             (tags,) = self.tagger.tag([doc.base.text])
             self._add_tagged(doc, tokens, found, tags, config.least_tagged)
         entities = [found[span] for span in sorted(found)]
+        # MedCAT's output is keyed by id, and its own detection counted its own entities.
         for number, entity in enumerate(entities):
             entity.id = number
         return entities
@@ -123,6 +133,7 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
             other: Any = make(config, init_kwargs["tokenizer"], cdb, init_kwargs["vocab"], None)
             return other  # type: ignore[no-any-return]
         config = _checked(config)
+        # The path that was saved is where the tagger lay when the pack was made.
         if config.tagger is not None:
             config.tagger = str(Path(folder_path) / TAGGER)
         return cls(init_kwargs["tokenizer"], cdb)
@@ -164,6 +175,7 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
     ) -> None:
         starts = [token.base.char_index for token in tokens]
         for span, _ in tags.spans(least):
+            # No name and no candidates: which concept it is, the linker says.
             part = _tokens_of(span, tokens, starts) if span not in found else []
             if part:
                 found[span] = self._entity(doc, part, "", [])
@@ -219,6 +231,7 @@ def _stretches(tokens: Sequence[MutableToken], known: set[str]) -> Iterator[list
     for row, token in enumerate(tokens):
         words = WORD.findall(token.base.lower)
         joined = joined or _joins(token, words)
+        # A possessive's "s" is no content word, and does not cut a stretch either.
         if words == ["s"] and row and tokens[row - 1].base.text.endswith(_APOSTROPHES):
             continue
         content = [(at, stem(word)) for at, word in enumerate(words) if word not in FUNCTION_WORDS]
@@ -228,7 +241,7 @@ def _stretches(tokens: Sequence[MutableToken], known: set[str]) -> Iterator[list
         else:
             for at, made in content:
                 stretch.append(_Word(made, row, at == 0, at == len(words) - 1, joined))
-                joined = False
+                joined = False  # Only the next content word is joined to what was before.
     yield stretch
 
 
@@ -257,6 +270,7 @@ def _tokens_of(
     span: Span, tokens: Sequence[MutableToken], starts: Sequence[int]
 ) -> Sequence[MutableToken]:
     """The tokens that make up exactly this span; none where one reaches out of it."""
+    # From the token that holds the first character to the one that holds the last.
     first, last = bisect_right(starts, span.start) - 1, bisect_right(starts, span.end - 1)
     part = tokens[max(first, 0) : last]
     return part if part and _characters(part) == span else []

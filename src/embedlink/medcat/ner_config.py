@@ -36,7 +36,11 @@ class EmbedLinkNer(Ner):
 
 
 def detect_as_medcat(config: Config) -> None:
-    """Switch the detection back to MedCAT's own, for packs that are to load without EmbedLink."""
+    """Switch the detection back to MedCAT's own, for packs that are to load without EmbedLink.
+
+    Changes the configuration in place, with a warning; one that is MedCAT's already stays. The
+    pipeline must be made again to follow it.
+    """
     ner = config.components.ner
     if isinstance(ner, EmbedLinkNer):
         fields = {field: getattr(ner, field) for field in Ner.model_fields if field != "comp_name"}

@@ -1,4 +1,9 @@
-"""Writes MedCAT model packs that use a linker."""
+"""Writes MedCAT model packs that use a linker.
+
+A run makes its pack from its concept database (`linking_cat`); a linker is put into a pack of one's
+own with `relink`. Both give a CAT that links as runs are measured, which `save_pack` writes. MedCAT
+reads and writes packs itself; here they get exact names, and are written whole or not at all.
+"""
 
 import shutil
 from pathlib import Path
@@ -15,7 +20,11 @@ from embedlink.types import EmbedLinkError
 
 
 def linking_cat(linker_folder: Path, cdb: CDB, vocab: Vocab | None = None) -> CAT:
-    """A CAT of this concept database that links with the linker of this folder."""
+    """A CAT of this concept database that links with the linker of this folder.
+
+    The database's configuration is changed in place: it keeps its detection and its filters.
+    Raises `EmbedLinkError` where the folder holds neither a linker nor an encoder.
+    """
     cdb.config.components.linking = _linking(linker_folder, cdb)
     return CAT(cdb, vocab or Vocab())
 
@@ -23,7 +32,9 @@ def linking_cat(linker_folder: Path, cdb: CDB, vocab: Vocab | None = None) -> CA
 def relink(pack: Path, linker_folder: Path, tagger: Path | None = None) -> CAT:
     """An existing model pack with this linker in place of its own.
 
-    With a tagger it detects as training does by default; without, its detection stays.
+    With a tagger it detects as training does by default; without, its detection stays. Of the
+    old linking only the filters do. The pack on disk is not changed. Raises `EmbedLinkError` where
+    there is no pack, or nothing to link with.
     """
     cat = load_pack(pack)
     if tagger is not None:
@@ -39,25 +50,36 @@ def is_pack(path: Path) -> bool:
 
 
 def load_pack(pack: Path) -> CAT:
-    """A model pack, folder or zip; `EmbedLinkError` where there is none."""
+    """A model pack, folder or zip; `EmbedLinkError` where there is none.
+
+    MedCAT unpacks a zip beside itself, and takes what lies there where that was done before. A
+    pack that cannot be read raises errors of MedCAT or of a component.
+    """
     if not pack.exists():
         raise EmbedLinkError(f"pack={pack}: no such model pack; give a MedCAT folder or zip")
     return CAT.load_model_pack(str(pack))
 
 
 def save_pack(cat: CAT, folder: Path) -> Path:
-    """Save the pack as exactly this folder, whole or not at all; replaces an older one."""
+    """Save the pack as exactly this folder, whole or not at all; replaces an older one.
+
+    Returns the folder. Raises `EmbedLinkError` where it cannot be written.
+    """
     with written_aside(folder) as aside:
         write_pack(cat, aside)
     return folder
 
 
 def write_pack(cat: CAT, folder: Path) -> None:
-    """Write the pack into this folder, without the hash that MedCAT adds to names."""
+    """Write the pack into this folder, without the hash that MedCAT adds to names.
+
+    The folder may hold other files. Where writing fails, parts stay: see `save_pack`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     saved = cat.save_model_pack(
         str(folder), pack_name="pack", make_archive=False, add_hash_to_pack_name=False
     )
+    # MedCAT makes a folder inside the one it is given: its parts move one up.
     for part in Path(saved).iterdir():
         shutil.move(part, folder / part.name)
     Path(saved).rmdir()
@@ -65,6 +87,7 @@ def write_pack(cat: CAT, folder: Path) -> None:
 
 def _linking(linker_folder: Path, cdb: CDB) -> EmbedLinkLinking:
     filters = cdb.config.components.linking.filters
+    # Without pre-inference a span without candidates meets every name, as in evaluation.
     return EmbedLinkLinking(
         comp_name=TRAINABLE,
         filters=filters,

@@ -1,7 +1,12 @@
 """From a document's detections to predictions, in all the ways the configuration allows.
 
 With the default configuration this is `linking.link` on detection's candidates: what the
-evaluation of a training run does.
+evaluation of a training run does. Spans without candidates are linked as there where
+`use_pre_inference` is off, as it is in the packs that runs leave.
+
+A span takes one of three ways: its only candidate is taken unseen; it is compared with its
+candidates; or it is searched for among all names. For the last two its window is encoded, all of
+a document's together. Concepts are rows of the table of names until predictions are made.
 """
 
 from collections.abc import Sequence
@@ -27,7 +32,10 @@ Rows = list[list[int]]
 
 
 class Predictor:
-    """Chooses concepts for detections; made anew when names, index or counts change."""
+    """Chooses concepts for detections; made anew when names, index or counts change.
+
+    The configuration is read at each call. The encoder is the linker's, whichever it is by then.
+    """
 
     def __init__(
         self, linker: Linker, names: ConceptNames, index: ConceptIndex, config: EmbedLinkLinking
@@ -38,31 +46,39 @@ class Predictor:
         self.near = NearNames(names, index, config)
         self.reranking = linker.reranking(names, index)
         self._cutter = linker.cutter
+        # For pre-inference: a mention's own words, without those around it.
         self._bare = WindowCutter(linker.tokenizer, 0, linker.settings.max_tokens)
 
     def predict(self, text: str, detections: Sequence[Detection]) -> list[list[Prediction]]:
-        """Predictions of each detection, best first; empty where it is not to be linked."""
+        """Predictions of each detection, best first; empty where it is not to be linked.
+
+        In the order of `detections`, which are spans of `text` in characters and may overlap. More
+        than one for a detection only with `multiple_predictions_per_detected_entity`.
+        """
         found: list[list[Prediction]] = [[] for _ in detections]
         candidates = self._candidates(text, detections)
         compared: list[int] = []  # Detections to compare with their candidates,
         searched: list[int] = []  # and with every name.
         for at, rows in enumerate(candidates):
             if not rows:
+                # Where the table knows none of detection's candidates, the span is left alone.
                 if not (self.config.use_pre_inference or self._known(detections[at])):
                     searched.append(at)
                 continue
+            # A span that filters leave without candidates is dropped, and not searched for.
             if self.config.filter_before_disamb:
                 rows[:] = filter(self._allowed, rows)
             if len(rows) == 1 and self._taken_unseen:
                 found[at] = self._passing(detections[at], [(rows[0], 1.0)], 1.0)
             elif rows:
                 compared.append(at)
+        # Encoded at once; `first` walks through the rows of the vectors in the same order.
         windows = self._windows(self._cutter, text, detections, compared + searched)
         vectors, first = self._vectors(windows), 0
         for searching, part in ((False, compared), (True, searched)):
             for chunk in self._chunks(part):
                 place = torch.arange(first, first + len(chunk))
-                own, first = vectors[place], first + len(chunk)
+                own, first = vectors[place], first + len(chunk)  # (chunk, dim)
                 if searching:  # Only the best concept is decided on.
                     groups, scores = self._searched(own, windows, place)
                     best = _first(groups, scores)
@@ -84,7 +100,10 @@ class Predictor:
         return self.config.use_ner_link_candidates and bool(detection.candidates)
 
     def _candidates(self, text: str, detections: Sequence[Detection]) -> Rows:
-        """Detection's candidates, the index's, or both."""
+        """Detection's candidates, the index's, or both; each concept once, detection's first.
+
+        Those of the index come by the mention's own words.
+        """
         row, config = self.names.cui_row, self.config
         rows: Rows = [
             [row[cui] for cui in d.candidates if cui in row] if self._known(d) else []
@@ -109,7 +128,7 @@ class Predictor:
         groups = Groups.of(candidates)
         if self.config.disambiguate_by == "names":
             return groups, self.index.candidate_scores(vectors, groups)
-        query = torch.repeat_interleave(torch.arange(len(groups)), groups.sizes)
+        query = torch.repeat_interleave(torch.arange(len(groups)), groups.sizes)  # (members,)
         own = self.index.representative[groups.rows]
         return groups, paired_scores(vectors, query, self.index.vectors, own)
 
@@ -119,6 +138,7 @@ class Predictor:
         Shape: rows (mentions,) of their windows.
         """
         k = self.config.inference_top_k_sampling
+        # A reranker chooses one concept; it has no say where several are asked for.
         if k > 1:
             near = self.near.concepts(vectors, k, 0.0)
         elif self.reranking is not None and self.config.rerank:
@@ -134,13 +154,17 @@ class Predictor:
     ) -> Links:
         """The choice for each. Shape: vectors (detections, dim), scores (members,)."""
         candidates = Candidates.found(groups, detections, self.names)
+        # Training leaves it where the encoder is; vectors and candidates are on the CPU.
         decision = self.linker.decision.to("cpu")
         return link(vectors, candidates, self.index, decision, self.counts, scores)
 
     def _decide(
         self, detections: Sequence[Detection], links: Links, groups: Groups, scores: Tensor
     ) -> list[list[Prediction]]:
-        """Predictions of each detection. Shape: scores (members,)."""
+        """Predictions of each detection, none where the link is less probable than the threshold.
+
+        Shape: scores (members,).
+        """
         least = self.config.link_threshold
         if least is None:
             least = float(self.linker.decision.threshold)
@@ -169,7 +193,10 @@ class Predictor:
     def _passing(
         self, detection: Detection, ranked: list[tuple[int, float]], probability: float
     ) -> list[Prediction]:
-        """What passes the similarity threshold and the filters."""
+        """What passes the similarity threshold and the filters, in the same order.
+
+        `ranked` holds concept rows with their similarity, `probability` is the span's.
+        """
         least = self.config.long_similarity_threshold
         limited = self.config.use_similarity_threshold and bool(least)
         return [
@@ -184,11 +211,11 @@ class Predictor:
     def _windows(
         self, cutter: WindowCutter, text: str, detections: Sequence[Detection], chosen: list[int]
     ) -> Windows:
-        """The chosen detections' windows."""
+        """The windows of the detections at the positions `chosen`, in that order."""
         return cutter([(text, [(detections[at].start, detections[at].end) for at in chosen])])
 
     def _vectors(self, windows: Windows) -> Tensor:
-        """Vectors of windows. Shape: (windows, dim)."""
+        """Vectors of windows, on the CPU. Shape: (windows, dim)."""
         if not len(windows):
             return torch.empty(0, self.linker.encoder.dim)
         return self.linker.encoder.encode(windows)

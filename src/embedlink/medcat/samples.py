@@ -1,8 +1,9 @@
 """Training examples as MedCAT's trainer brings them, made into what the objective reads.
 
 Labels follow `mentions.mention_table`: a detection is linked where one of its candidates is
-gold at its start. Whether a span was left alone is only known of documents as a whole, so a
-document's examples wait until the next document begins.
+gold at its start or, where it has none, any concept is. Whether a span was left alone is only known
+of documents as a whole, so a document's examples wait until the next document begins. MedCAT hands
+over annotations and not documents: one in which nothing is annotated never comes.
 """
 
 import hashlib
@@ -26,7 +27,9 @@ DocumentCounts = Mapping[str, tuple[int, int]]
 class Sample:
     """One span to train on. Concepts are CUIs: rows of the index change as names are added.
 
-    Shape: counts (2,) from `NameCounts.features`, without the span's own document.
+    `gold` is None where no concept is annotated, `detection` where detection missed what is;
+    `linked` is the label of a detection, and False without one. Shape: counts (2,) from
+    `NameCounts.features`, without the span's own document.
     """
 
     cut: Cut
@@ -40,7 +43,9 @@ class Sample:
 class OpenDocument:
     """A document whose examples are coming in.
 
-    `whole` says that everything annotated in it will come, so that the rest was left alone.
+    `whole` says that everything annotated in it will come, so that the rest was left alone. `gold`
+    holds CUIs; `repeats` how often each gold span is to be trained on; `rejected` the spans that
+    are no mention of the concept they came with.
     """
 
     doc: MutableDocument
@@ -65,13 +70,21 @@ class OpenDocument:
 
 @dataclass
 class CountedNames:
-    """Counts of names over training documents; a document seen again counts once."""
+    """Counts of names over training documents; a document seen again counts once.
+
+    `total` holds how often each name was (detected, linked), and is changed in place. `by_document`
+    has the part of each document that was counted here, by a digest of its text. Documents that
+    were counted before, as in the run that trained the linker, are not told from new ones.
+    """
 
     total: dict[str, tuple[int, int]]
     by_document: dict[str, DocumentCounts] = field(default_factory=dict)
 
     def features(self, text: str, detections: Sequence[Detection | None]) -> Tensor:
-        """Features without the document's own counts. Shape: (spans, 2)."""
+        """Features without the document's own counts; 0 for a span without a name.
+
+        Shape: (spans, 2), see `NameCounts.features`.
+        """
         own = self.by_document.get(_key(text), {})
         names = [detection.name if detection else "" for detection in detections]
         counts = []
@@ -79,7 +92,8 @@ class CountedNames:
             detected, linked = self.total.get(name, (0, 0))
             own_detected, own_linked = own.get(name, (0, 0))
             counts.append((detected - own_detected, linked - own_linked))
-        table = torch.tensor(counts, dtype=torch.float32).reshape(-1, 2)
+        # A table of these spans alone: each is its own row, whatever names there are.
+        table = torch.tensor(counts, dtype=torch.float32).reshape(-1, 2)  # (spans, 2)
         rows = torch.tensor([at if name else -1 for at, name in enumerate(names)])
         return NameCounts(table[:, 0], table[:, 1]).features(rows.long())
 
@@ -106,7 +120,9 @@ def samples_of(
 ) -> list[Sample]:
     """The document's gold spans and detections, ready to train on, and its names counted.
 
-    Of a document that is not `whole`, detections count where an example says something.
+    Of a document that is not `whole`, detections count where an example says something. Samples
+    come by start and end, each as often as it is to be repeated. A rejected span that detection
+    does not propose gives none, for there is nothing to decide on.
     """
     asked = document.gold.keys() | document.rejected
     of_span = {Span(d.start, d.end): d for d in detections}
@@ -116,6 +132,7 @@ def samples_of(
     right = {(span.start, cui) for span, cui in document.gold.items()}
     labels = {span: is_linked(detection, right) for span, detection in of_span.items()}
     features = counted.features(document.text, [of_span.get(span) for span in spans])
+    # Of a document annotated in part nobody knows which detections are left alone.
     if document.whole:
         counted.count(document.text, [(of_span[span], linked) for span, linked in labels.items()])
     cuts = cutter.cut(document.text, spans)

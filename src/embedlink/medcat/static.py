@@ -1,4 +1,8 @@
-"""The static linker: a MedCAT linking component around a linker that does not change."""
+"""The static linker: a MedCAT linking component around a linker that does not change.
+
+It has MedCAT's training methods only to refuse: without them the trainer would add the annotated
+names to the database, train nothing and say so in a log.
+"""
 
 from typing import Any
 

@@ -1,4 +1,10 @@
-"""The trainable linker: what both components are, and training inside MedCAT."""
+"""The trainable linker: what both components are, and training inside MedCAT.
+
+MedCAT's trainer hands over annotated entities one document after the other. Those of a document are
+collected (`OpenDocument`) until the next one begins; then detection runs over its text, both become
+samples (`samples_of`), and every batch that they fill is trained on (`Training`). Nobody says that
+training is over, so each use of the linker, `_settle`, first trains on what waits.
+"""
 
 import logging
 import sys
@@ -25,15 +31,21 @@ class TrainableLinker(LinkingComponent):
     """Links, and learns from MedCAT's trainer by the steps that `train.py` takes.
 
     What does not fill a batch is trained on at the latest before the next prediction or save,
-    and the index is then brought up to date.
+    and the index is then brought up to date. A step raises `EmbedLinkError` where `dtype` is not
+    float32. Weights and counts go into the pack, the optimizer and the step number do not.
     """
 
     name = TRAINABLE
+    # On the class: the base settles while it is made, and what is unpickled starts without them.
     _document: OpenDocument | None = None
     _counts: CountedNames | None = None
 
     def train_supervised_batch(self, examples: "list[TrainingExample]") -> None:
-        """Train on annotated spans, and on rejected ones (`negative`)."""
+        """Train on annotated spans, and on rejected ones (`negative`).
+
+        An example's `epochs` repeat its span. Examples wait until another document's come, or the
+        linker is used.
+        """
         for example in examples:
             self._note(
                 example.cui, example.entity, example.doc, example.negative, repeats=example.epochs
@@ -48,7 +60,10 @@ class TrainableLinker(LinkingComponent):
         names: Sequence[str] | Mapping[str, object] = (),
         **_: Any,
     ) -> None:
-        """Train on one annotated or rejected span (the interface of MedCAT before 2.8)."""
+        """Train on one annotated or rejected span (the interface of MedCAT before 2.8).
+
+        `names` are what the annotated string was made into, where the caller knows.
+        """
         self._note(cui, entity, doc, negative, names)
 
     def train_unsupervised(self, doc: MutableDocument) -> None:
@@ -63,6 +78,7 @@ class TrainableLinker(LinkingComponent):
     def _counted(self) -> CountedNames:
         """Counts of names, which are the linker's own; another linker brings others."""
         if self._counts is None or self._counts.total is not self.linker.counts:
+            # One dictionary for both: what is counted here is saved with the linker.
             self.linker.counts = total = dict(self.linker.counts)
             self._counts = CountedNames(total)
         return self._counts
@@ -82,6 +98,8 @@ class TrainableLinker(LinkingComponent):
     ) -> None:
         if self._document is None or self._document.doc is not doc:
             self._close_document()
+            # MedCAT's trainer sets `train` and goes through all annotations of a document; other
+            # callers show single ones.
             whole = self.config.train and self.config.learn_from_unannotated
             self._document = OpenDocument(doc, whole)
         strings = annotated_strings(self.cdb, cui, names)
@@ -94,8 +112,10 @@ class TrainableLinker(LinkingComponent):
         document, self._document = self._document, None
         if document is None:
             return
+        # The base's alone, for windows by the present settings: the own one would come back here.
         super()._settle()
         detections = self._detector(document.text)
+        # What filters hide will not be linked, and so is not to be learned as left alone.
         allowed = self.config.filters.check_filters
         detections = [d for d in detections if not d.candidates or any(map(allowed, d.candidates))]
         samples = samples_of(document, detections, self.linker.cutter, self._counted)
@@ -105,6 +125,7 @@ class TrainableLinker(LinkingComponent):
     def _settle(self) -> None:
         super()._settle()
         self._close_document()
+        # Asked for by name: the property would make it where nothing ever trained.
         if "training" in self.__dict__:
             self.training.finish()
 
@@ -117,12 +138,14 @@ class TrainableLinker(LinkingComponent):
         return busy and _called_by_trainer()
 
     def __getstate__(self) -> dict[str, Any]:
+        """As the base's, without what only training needs: other processes predict."""
         state = super().__getstate__()
         own = {"training", "_counts", "_detector", "_document"}
         return {key: value for key, value in state.items() if key not in own}
 
 
 def _called_by_trainer() -> bool:
+    """Whether MedCAT's trainer is on the stack; it does not say in any other way."""
     frame = sys._getframe()
     while frame.f_back is not None:
         frame = frame.f_back

@@ -1,4 +1,11 @@
-"""Training inside MedCAT: the objective of the LightningModule, in batches across documents."""
+"""Training inside MedCAT: the objective of the LightningModule, in batches across documents.
+
+MedCAT hands over one document after the other, and never says which is the last. So samples wait
+here until they fill a batch, whichever documents they are of, and the learning rate is constant
+where the LightningModule warms up and decays. A step is the same otherwise (a test holds that).
+Fields of the configuration are read at each step: objective, loss and optimizer are brought to
+them and go on from where they are.
+"""
 
 import logging
 
@@ -20,13 +27,15 @@ from embedlink.types import Detection, EmbedLinkError
 log = logging.getLogger(__name__)
 
 NOT_DETECTED = Detection(0, 0, "", ())
+"""Stands for what detection says of a gold mention that it missed: no name and no candidates."""
 
 
 class Training:
     """Collects samples and steps whenever a batch is full.
 
     The optimizer keeps its state when the index is built anew and when more layers are unfrozen;
-    another encoder gets another optimizer.
+    another encoder gets another optimizer. `waiting` are the samples that fill no batch yet;
+    `steps` counts from the making of this object.
     """
 
     def __init__(self, linker: Linker, live: LiveIndex, config: EmbedLinkLinking) -> None:
@@ -38,18 +47,22 @@ class Training:
         self._index: ConceptIndex | None = None
 
     def add(self, samples: list[Sample]) -> None:
-        """Take samples in, and train on every batch that they fill."""
+        """Take samples in, and train on every batch that they fill.
+
+        Raises `EmbedLinkError` where a batch is full and `dtype` is not float32.
+        """
         self.waiting.extend(samples)
         while len(self.waiting) >= self.config.training_batch_size:
             self._step_on_waiting()
 
     def finish(self) -> None:
-        """Train on what is left, as a partial batch."""
+        """Train on what is left, as a partial batch; nothing happens where nothing waits."""
         if self.waiting:
             self._step_on_waiting()
 
     def _step_on_waiting(self) -> None:
         size = self.config.training_batch_size
+        # Taken out before the step: where that raises an error, the batch is gone.
         batch, self.waiting = self.waiting[:size], self.waiting[size:]
         self._step(batch)
         every = self.config.embed_per_n_batches
@@ -68,10 +81,12 @@ class Training:
         batch = self._batch(samples, names).to(self.linker.encoder.device)
         seed = step_seed(self.config.seed, self.steps)
         objective.train()
+        # Dropout draws from the global generators, which afterwards go on as if it had not.
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             losses = objective(batch, torch.Generator().manual_seed(seed))
         objective.eval()
+        # No gold concept that the table knows, and no link decision to learn.
         if not losses.total.requires_grad:
             return
         optimizer.zero_grad()
@@ -81,17 +96,22 @@ class Training:
         optimizer.step()
         self.steps += 1
         encoder = self.linker.encoder
+        # Where the decision alone trains, vectors of names stay what they are.
         self.live.outdated |= any(p.requires_grad for p in encoder.parameters())
         log.debug("step %d: loss %.4f", self.steps, float(losses.total.detach()))
 
     def _prepared(self, index: ConceptIndex) -> tuple[Objective, AdamW]:
-        """Objective and optimizer, made or brought to what the configuration says now."""
+        """Objective and optimizer, made or brought to what the configuration says now.
+
+        The optimizer comes last: it is over what can change after all of this.
+        """
         config, encoder = self.config, self.linker.encoder
         if encoder.unfrozen != config.top_n_layers_to_unfreeze:
             encoder.unfreeze(config.top_n_layers_to_unfreeze)
         objective = self._objective
         kept = objective is not None and objective.encoder is encoder
         if objective is None or not kept:
+            # The identity holds the place of a loss until `_set_loss` puts one there.
             objective, self._optimizer = Objective(self.linker, nn.Identity()), None
         self._set_loss(objective)
         objective.to(encoder.device)
@@ -128,13 +148,18 @@ class Training:
             if old is not None:
                 new.state.update({p: s for p, s in old.state.items() if id(p) in wanted})
             old = new
+        # Rates and decay may have been set since; the link decision's group brings its own rate.
         for group, fresh in zip(old.param_groups, groups, strict=True):
             group["lr"] = fresh.get("lr", config.learning_rate)
             group["weight_decay"] = fresh["weight_decay"]
         return old
 
     def _batch(self, samples: list[Sample], names: ConceptNames) -> TrainBatch:
-        """Pad the samples and look up their rows in the table of names."""
+        """Pad the samples and look up their rows in the table of names, on the CPU.
+
+        Samples without a gold concept, or with one that the table lacks, have row -1: they teach
+        the link decision alone. Shape: see `TrainBatch`.
+        """
         row = names.cui_row
         windows = self.linker.cutter.sequences([sample.cut for sample in samples])
         detections = [sample.detection or NOT_DETECTED for sample in samples]

@@ -22,9 +22,11 @@ from embedlink.pretrained import load_encoder
 from embedlink.types import EmbedLinkError
 
 WEIGHTS, SETTINGS, ENCODER = "pytorch_model.bin", "config.json", "encoder"
+"""Files of upstream's folder, and where an export puts the encoder that is loaded first."""
 STATE = Path("trainable_embedding_model") / "model_state.pt"
 """The weights inside the component's folder of a model pack."""
 MODEL, PROJECTION, POOLER = "language_model.", "projection_layer.", "language_model.pooler."
+"""How the keys of upstream's state dict begin."""
 
 
 def is_upstream_model(folder: Path) -> bool:
@@ -33,7 +35,11 @@ def is_upstream_model(folder: Path) -> bool:
 
 
 def read_upstream_model(folder: Path, settings: LinkerSettings) -> Linker:
-    """A linker from a folder; window, pooling and limits are those of `settings`."""
+    """A linker from a folder; window, pooling and limits are those of `settings`.
+
+    Encoder and projection are the folder's, and so is the tokenizer where one was saved there.
+    Raises `EmbedLinkError` as `read_upstream_weights` does.
+    """
     stored = _settings(folder)
     wanted = replace(
         settings,
@@ -47,11 +53,17 @@ def read_upstream_model(folder: Path, settings: LinkerSettings) -> Linker:
 
 
 def read_upstream_weights(path: Path, settings: LinkerSettings) -> Linker:
-    """A linker with the weights of a state dict; the encoder's shape is that of `settings`."""
+    """A linker with the weights of a state dict; the encoder's shape is that of `settings`.
+
+    Its link decision is untrained and links everything. Raises `EmbedLinkError` where the file is
+    missing or corrupt, where its weights do not fit the encoder, and where that is not found.
+    """
     encoder = Path(settings.encoder).expanduser()
+    # A pack may name one of upstream's folders, whose weights are replaced by these anyway.
     if is_upstream_model(encoder):
         settings = replace(settings, encoder=str(_settings(encoder)["embedding_model_name"]))
     try:
+        # Weights alone: a pickle could run code.
         state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise EmbedLinkError(f"{path}: this part of the model is missing") from error
@@ -70,11 +82,12 @@ def read_upstream_weights(path: Path, settings: LinkerSettings) -> Linker:
 
 
 def upstream_state(linker: Linker) -> dict[str, Tensor]:
-    """The linker's weights under upstream's keys, in float32.
+    """The linker's weights under upstream's keys, in float32 on the CPU.
 
     Upstream's encoder has a pooling layer that neither linker uses: it is filled with zeros.
     """
     own = linker.encoder.language_model
+    # Upstream loads strictly: every key of its encoder must be there. Shapes come from a new one.
     whole = AutoModel.from_config(own.config).state_dict()
     state = {MODEL + key: torch.zeros_like(tensor) for key, tensor in whole.items()}
     state |= {
@@ -95,7 +108,8 @@ def write_encoder(linker: Linker, folder: Path) -> None:
 def write_upstream_model(linker: Linker, folder: Path, encoder: str) -> None:
     """Write the folder that `ModelForEmbeddingLinking.from_pretrained` loads.
 
-    `encoder` is what upstream loads before it puts these weights in: a hub id, or a folder.
+    `encoder` is what upstream loads before it puts these weights in: a hub id, or a folder. The
+    link decision, the reranker, counts and frequencies have no place there and are left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(upstream_state(linker), folder / WEIGHTS)
@@ -120,6 +134,7 @@ def _settings(folder: Path) -> dict[str, Any]:
 def _under(
     prefix: str, state: Mapping[str, Tensor], without: str | None = None
 ) -> dict[str, Tensor]:
+    """The entries whose keys begin so, without that beginning; those of `without` are left out."""
     return {
         key.removeprefix(prefix): tensor
         for key, tensor in state.items()

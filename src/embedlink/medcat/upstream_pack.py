@@ -43,13 +43,21 @@ MATRICES = ("name_embeddings", "cui_embeddings")
 
 
 def load_upstream_pack(pack: Path) -> CAT:
-    """A pack that upstream saved, with our component in place of its own: same predictions."""
+    """A pack that upstream saved, with our component in place of its own: same predictions.
+
+    Upstream's package need not be installed. A static pack holds no weights: its encoder is loaded
+    by the name in its configuration, without a projection. Upstream's vectors are dropped, for the
+    index is built from the weights. Raises `EmbedLinkError` where weights or encoder are missing or
+    do not fit each other.
+    """
+    # MedCAT unpacks a zip beside itself, once: what lies there from before is taken as it is.
     folder = Path(CAT.attempt_unpack(str(pack))) if pack.suffix == ".zip" else pack
     trained = (folder / "saved_components" / "core_linking").is_dir()
     with _upstream_read_here():
         if trained:
             cat = load_pack(folder)
         else:  # A static one has no folder: it is made from the configuration.
+            # First without a linker: the one that the pack names may not be installed.
             no_linker = {"components": {"linking": {"comp_name": "no_action"}}}
             cat = CAT.load_model_pack(str(folder), config_dict=no_linker)
             config = cat.config.components.linking
@@ -63,7 +71,11 @@ def load_upstream_pack(pack: Path) -> CAT:
 
 
 def write_upstream_pack(linker: Linker, pack: Path, output: Path) -> Path:
-    """An existing pack with this linker as upstream's trainable component; needs its package."""
+    """An existing pack with this linker as upstream's trainable component; needs its package.
+
+    Written whole or not at all; returns `output`. EmbedLink's detection is switched back to
+    MedCAT's, with a warning. Raises `EmbedLinkError` where the package or the pack is missing.
+    """
     try:
         config_class = importlib.import_module(f"{PLUGIN}.config").EmbeddingLinking
     except ImportError as error:
@@ -73,8 +85,10 @@ def write_upstream_pack(linker: Linker, pack: Path, output: Path) -> Path:
         ) from error
     cat = load_pack(pack)
     names = concept_names(cat.cdb, linker.settings.representative)
+    # Upstream links by the vectors in the database; it does not make them where there are none.
     _put_vectors(cat.cdb, names, linker.build_index(names))
     with written_aside(output) as aside:
+        # Upstream's component loads an encoder as it is made, so that one must be there first.
         write_encoder(linker, aside / ".encoder")
         filters = cat.config.components.linking.filters
         fields = _upstream_fields(linker, str(aside / ".encoder"))
@@ -83,12 +97,14 @@ def write_upstream_pack(linker: Linker, pack: Path, output: Path) -> Path:
         cat._recreate_pipe()
         component: Any = cat.pipe.get_component(CoreComponentType.linking)
         component.context_model.model.load_state_dict(upstream_state(linker))
+        # Made from the folder aside; loaded, later, from where that is moved to.
         cat.config.components.linking.embedding_model_name = str(output.resolve() / ".encoder")
         write_pack(cat, aside)
     return output
 
 
 def _upstream_fields(linker: Linker, encoder: str) -> dict[str, object]:
+    """The fields of upstream's configuration that say what the linker's settings say."""
     settings = linker.settings
     return {
         "comp_name": "trainable_embedding_linker",
@@ -102,7 +118,11 @@ def _upstream_fields(linker: Linker, encoder: str) -> dict[str, object]:
 
 
 def _put_vectors(cdb: CDB, names: ConceptNames, index: ConceptIndex) -> None:
-    """Our vectors in the order of the database, as upstream keeps them."""
+    """Our vectors in the order of the database, as upstream keeps them.
+
+    Shape: (names, dim) and (concepts, dim) float16, in `cdb.addl_info`.
+    """
+    # Our tables are sorted; upstream knows rows by their place in the database's dictionaries.
     rows = torch.tensor([names.name_row[name] for name in cdb.name2info], dtype=torch.int64)
     cdb.addl_info["name_embeddings"] = index.name_vectors[rows].half()
     rows = torch.tensor([names.cui_row[cui] for cui in cdb.cui2info], dtype=torch.int64)
@@ -116,7 +136,10 @@ def _as_upstream(config: EmbedLinkLinking, comp_name: str) -> None:
 
 
 class _StoredLinker(TrainableLinker):
-    """Stands for upstream's class while a pack is read."""
+    """Stands for upstream's class while a pack is read.
+
+    MedCAT imports the class that a pack's folder names and lets it read that folder.
+    """
 
     @classmethod
     def deserialise_from(cls, folder_path: str, **init_kwargs: Any) -> Any:
@@ -131,7 +154,10 @@ class _StoredLinker(TrainableLinker):
 
 @contextmanager
 def _upstream_read_here() -> Iterator[None]:
-    """Let the classes that upstream's packs name be ours, whether or not it is installed."""
+    """Let the classes that upstream's packs name be ours, whether or not it is installed.
+
+    `sys.modules` belongs to the whole process: no other thread may load packs meanwhile.
+    """
     stand_ins: dict[str, dict[str, object]] = {
         PLUGIN: {},
         f"{PLUGIN}.config": {"EmbeddingLinking": EmbedLinkLinking},
@@ -140,6 +166,7 @@ def _upstream_read_here() -> Iterator[None]:
     before = {name: sys.modules.get(name) for name in stand_ins}
     for name, members in stand_ins.items():
         module = ModuleType(name)
+        # MedCAT asks importlib whether a pack's plugins are there, which asks for a spec.
         module.__spec__ = ModuleSpec(name, None)
         module.__dict__.update(members)
         sys.modules[name] = module
