@@ -6,6 +6,9 @@ must have a capital letter and no word in small ones, square brackets count, the
 short form may lack its "s" in the long form, and where the letters do not come in order, the
 initials of as many words may come in another, for many are Latin or foreign ("myotonic dystrophy
 (DM)"). A text is gone through once; what is looked at around a parenthesis is bounded.
+
+Detection gives an abbreviation the concepts of its long form, wherever it stands in the document;
+windows spell it out in a mention's own text. Spans are characters of the text throughout.
 """
 
 import re
@@ -15,7 +18,7 @@ from typing import NamedTuple
 from embedlink.types import Span
 
 _SHORT_LENGTH = range(2, 11)  # characters, as in the paper
-_SHORT_WORDS = 2
+_SHORT_WORDS = 2  # as in the paper
 _REACH = 300  # characters beside a parenthesis in which a long form may lie
 _OPENING = re.compile(r"[(\[]")
 _INSIDE = re.compile(rf"[^()\[\];,\n]{{1,{_REACH}}}")
@@ -34,13 +37,17 @@ class Abbreviation(NamedTuple):
 
 
 def abbreviations(text: str) -> list[Abbreviation]:
-    """The definitions in a text, in its order; of several for one short form, the first."""
+    """The definitions in a text, in its order; of several for one short form, the first.
+
+    Short forms are told apart by case and by a plural "s". Empty where the text defines none.
+    """
     first: dict[str, Abbreviation] = {}
     for opening in _OPENING.finditer(text):
         inside = _INSIDE.match(text, opening.end())
         if inside is None:
             continue
         span = _stripped(text, inside.start(), inside.end())
+        # "long form (SHORT)" is the usual order, so it goes first.
         found = _outside_in(text, opening.start(), span) or _inside_out(text, opening.start(), span)
         if found is not None:
             first.setdefault(found.short, found)
@@ -48,14 +55,21 @@ def abbreviations(text: str) -> list[Abbreviation]:
 
 
 def occurrences(text: str, short: str) -> Iterator[Span]:
-    """Where a short form stands by itself, in the singular or the plural, case as defined."""
+    """Where a short form stands by itself, in the singular or the plural, case as defined.
+
+    In the order of the text; the place of its definition is among them. A hyphen ends a word here:
+    "BCC-like" has an occurrence of "BCC".
+    """
     single = short[:-1] if _is_plural(short) else short
     for match in re.finditer(rf"(?<!\w){re.escape(single)}s?(?!\w)", text):
         yield Span(*match.span())
 
 
 def long_forms(text: str) -> list[tuple[Span, Span]]:
-    """Every occurrence of every short form that the text defines, with its long form's place."""
+    """Every occurrence of every short form that the text defines, with its long form's place.
+
+    Pairs of (occurrence, long form), short form by short form.
+    """
     return [
         (at, found.long_span)
         for found in abbreviations(text)
@@ -67,11 +81,13 @@ def expanded(span: Span, defined: Iterable[tuple[Span, Span]]) -> list[Span]:
     """The pieces of text that spell a span out: long forms stand where it has short ones.
 
     A short form whose long form the span holds too is left as it is. `defined` comes from
-    `long_forms`.
+    `long_forms`. The pieces are in the order to be read, which need not be that of the text; a
+    span without a short form is the only piece.
     """
     pieces, at = [], span.start
     for short, long in sorted(defined):
         holds_both = span.start <= long.start and long.end <= span.end
+        # Behind the last one only: of short forms that overlap the first is spelt out.
         if at <= short.start and short.end <= span.end and not holds_both:
             pieces += [Span(at, short.start), long]
             at = short.end
@@ -87,7 +103,8 @@ def _outside_in(text: str, opening: int, inside: Span) -> Abbreviation | None:
 
 
 def _inside_out(text: str, opening: int, inside: Span) -> Abbreviation | None:
-    """`SHORT (long form)`."""
+    """`SHORT (long form)`; the short form is one word here."""
+    # Not the whole text: that would be gone through again for every parenthesis.
     word = _LAST_WORD.search(text, max(0, opening - _SHORT_LENGTH.stop - 1), opening)
     if word is None:
         return None
@@ -101,6 +118,7 @@ def _defined(text: str, short: Span, room: Span) -> Abbreviation | None:
     """The abbreviation whose long form ends where the room ends, if there is one."""
     form = text[short.start : short.end]
     start = _sentence_start(text, room)
+    # "BCCs" first as it is, as in "basal cell carcinomas", then as "BCC".
     for spelt in (form, form[:-1]) if _is_plural(form) else (form,):
         at = _long_form(spelt, text[start : room.end])
         if at is None:
@@ -112,7 +130,11 @@ def _defined(text: str, short: Span, room: Span) -> Abbreviation | None:
 
 
 def _long_form(short: str, room: str) -> int | None:
-    """Where the shortest long form starts: the paper's `findBestLongForm`, from right to left."""
+    """Where the shortest long form starts: the paper's `findBestLongForm`, from right to left.
+
+    Each letter and digit of the short form must be found, in order; the first of them begins a
+    word. None where that fails. Where it starts is an offset in `room`.
+    """
     at = len(room)
     for rank, character in reversed(list(enumerate(short.lower()))):
         if not character.isalnum():
@@ -124,13 +146,17 @@ def _long_form(short: str, room: str) -> int | None:
             at -= 1
         if at < 0:
             return None
+    # The letter may stand behind a hyphen: the whole word belongs to the long form.
     while at > 0 and not (room[at - 1].isspace() or room[at - 1] in "([\"'"):
         at -= 1
     return at
 
 
 def _initials(short: str, room: str) -> int | None:
-    """Where the words start whose initials are the letters of the short form, in any order."""
+    """Where the words start whose initials are the letters of the short form, in any order.
+
+    As many of the last words of `room` as there are letters; None where their initials differ.
+    """
     letters = sorted(short.lower())
     words = list(_WORD.finditer(room))[-len(letters) :]
     if sorted(word.group()[0].lower() for word in words) != letters:

@@ -2,7 +2,8 @@
 
 For each concept, the characters that the gold mentions of the concept cover are compared with
 those of its predictions, over all documents together; the figure is the mean over the concepts
-that occur in either. A concept that is only predicted counts as 0.
+that occur in either. A concept that is only predicted counts as 0. Unlike F1 it gives a span that
+is partly right its share, and a rare concept the weight of a frequent one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,10 @@ from typing import NamedTuple
 
 
 class LinkedSpan(NamedTuple):
-    """A half-open span of one document, linked to one concept."""
+    """A half-open span of one document, linked to one concept.
+
+    `document` is any key that tells documents apart; offsets are characters.
+    """
 
     document: str
     start: int
@@ -38,6 +42,7 @@ def macro_char_iou(gold: Iterable[LinkedSpan], predicted: Iterable[LinkedSpan]) 
 
 def _characters(spans: Iterable[LinkedSpan]) -> Mapping[str, set[tuple[str, int]]]:
     """The characters of each concept as (document, offset); empty spans cover none."""
+    # Sets, as spans of a concept may overlap: a character counts once.
     covered: dict[str, set[tuple[str, int]]] = {}
     for document, start, end, cui in spans:
         if end > start:

@@ -2,6 +2,9 @@
 
 MedCAT's own `CDBMaker` adds the names. It is fed in portions: a table of millions of rows as one
 data frame would need more memory than the database that comes out of it.
+
+A `config` says how names are prepared, and stays with the database; without one they are prepared
+by MedCAT's defaults and its regex tokenizer.
 """
 
 import logging
@@ -31,7 +34,8 @@ _STATUSES = frozenset({"A", "P", "N", ""})
 def read_table(path: Path, problems: Problems, config: Config | None) -> CDB:
     """Build a concept database from a comma-separated (or `.tsv`) concept table.
 
-    MedCAT upper-cases CUIs here; `align_codes` makes the gold codes agree.
+    MedCAT upper-cases CUIs here; `align_codes` makes the gold codes agree. Bad rows are noted in
+    `problems`; a table without any good one gives an empty database, which `load_cdb` refuses.
     """
     delimiter = "\t" if path.suffix == ".tsv" else ","
     quoted = path.suffix != ".tsv"
@@ -51,7 +55,8 @@ def read_release(folder: Path, config: Config | None) -> CDB:
 
     `folder` is the `SnomedCT_*` folder of a release, or a folder that holds one or several.
     MedCAT adds fully specified names without their semantic tag as well (its setting
-    `cdb_maker.remove_parenthesis`): nobody writes "Asthma (disorder)" in a note.
+    `cdb_maker.remove_parenthesis`): nobody writes "Asthma (disorder)" in a note. Raises
+    `EmbedLinkError` when MedCAT cannot read the release, for whatever reason.
     """
     try:
         table = _release_table(str(folder))

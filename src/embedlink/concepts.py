@@ -1,4 +1,9 @@
-"""Concept databases in every form that users have, and how they meet the gold codes."""
+"""Concept databases in every form that users have, and how they meet the gold codes.
+
+A run loads the database, spells the gold codes as it does (`align_codes`), refuses one of another
+vocabulary (`check_overlap`), and adds the surfaces of training mentions (`enrich_cdb`). The last
+comes after the split: with the surfaces of test mentions in the database, each would be a name.
+"""
 
 import dataclasses
 import re
@@ -32,7 +37,9 @@ def load_cdb(path: str | Path, problems: Problems, config: Config | None = None)
     """Load a concept database, recognising what the path holds.
 
     `config` (how names are prepared) applies to tables and releases; a model pack and a CDB
-    bring their own. Names come out in the order of the input, whatever the hash seed.
+    bring their own. Names come out in the order of the input, whatever the hash seed. Bad rows of
+    a table are noted in `problems`. Raises `EmbedLinkError` when the path is missing or not
+    recognised, when what it holds does not load, and when no concept comes out.
     """
     source = resolve(path)
     if not source.exists():
@@ -54,7 +61,10 @@ def load_cdb(path: str | Path, problems: Problems, config: Config | None = None)
 
 
 def recognise(path: Path) -> Kind:
-    """What the path holds, judged by its files and not by its name."""
+    """What the path holds, judged by its files (for a single file, by its suffix).
+
+    Raises `EmbedLinkError` when it is none of the forms. An archive must be unpacked before.
+    """
     if path.is_file():
         if path.suffix == ".dat":
             return "cdb"
@@ -87,7 +97,10 @@ def _deserialise(path: Path, source: Path) -> CDB:
 
 @contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
-    """The path itself, or for an archive a temporary folder with what is needed of it."""
+    """The path itself, or for an archive a temporary folder with what is needed of it.
+
+    Raises `EmbedLinkError` when the archive cannot be read. Nothing is written beside it.
+    """
     if path.suffix != ".zip":
         yield path
         return
@@ -95,12 +108,14 @@ def _unpacked(path: Path) -> Iterator[Path]:
         try:
             with zipfile.ZipFile(path) as archive:
                 archive.extractall(name, _needed(archive.namelist()))
+        # An unknown compression is a `NotImplementedError`, a password wanted a `RuntimeError`.
         except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
             raise EmbedLinkError(
                 f"{path}: truncated or damaged zip ({type(error).__name__}); copy it again"
             ) from error
         folder = Path(name)
         entries = list(folder.iterdir())
+        # An only folder is the one that was zipped, unless it is the part `cdb` of a bare pack.
         nested = len(entries) == 1 and entries[0].is_dir() and entries[0].name != "cdb"
         yield entries[0] if nested else folder
 
@@ -115,7 +130,8 @@ def align_codes(documents: Iterable[Document], cdb: CDB) -> list[Document]:
     """Documents whose codes are spelt as the database spells its CUIs.
 
     `CDBMaker` upper-cases CUIs. A code that is not in the database but is when upper-cased is
-    changed; every other code stays as published.
+    changed; every other code stays as published. Composites change part by part, rejected mentions
+    as gold ones do. The documents are copies in the same order, with nothing but codes changed.
     """
 
     def align(mention: Mention) -> Mention:
@@ -147,7 +163,8 @@ def enrich_cdb(
     This is the part of MedCAT's supervised training (`Trainer.train_supervised_raw`) that changes
     the database. A mention counts where exactly one concept is known; with `new_concepts` (as
     MedCAT does) also one that the database lacks. `tokenizer` defaults to the one of
-    the database's configuration.
+    the database's configuration. `cdb` is changed in place; the pairs come in the order of the
+    documents, each once, and a second call with the same documents gives none.
     """
     nlp = tokenizer or name_tokenizer(cdb.config)
     configs = (cdb.config.general, cdb.config.preprocessing, cdb.config.cdb_maker)
@@ -161,17 +178,24 @@ def enrich_cdb(
             names = prepare_name(surface, nlp, {}, configs)
             if not names:
                 continue
+            # Before they are added: afterwards none of them would be new.
             added += [
                 (name, cui)
                 for name in names
                 if name not in cdb.name2info or cui not in cdb.name2info[name]["per_cui_status"]
             ]
+            # Known names go in again, for MedCAT's training counts their tokens each time as well.
             cdb._add_concept(cui, names, set(), "A", set(), "", full_build=True)
     return added
 
 
 def check_overlap(documents: Iterable[Document], cdb: CDB) -> None:
-    """Raise when a corpus has codes and none of them is in the database (two vocabularies)."""
+    """Raise when a corpus has codes and none of them is in the database (two vocabularies).
+
+    It is an `EmbedLinkError` with a few codes of both. A corpus without codes passes, and so does
+    one with a single known code: what is missing is for `note_absent_codes` to count.
+    """
+    # By corpus: one with the right vocabulary must not hide another.
     codes: dict[str, set[str]] = {}
     for document in documents:
         found = codes.setdefault(document.corpus, set())
@@ -190,7 +214,8 @@ def check_overlap(documents: Iterable[Document], cdb: CDB) -> None:
 def note_absent_codes(documents: Iterable[Document], cdb: CDB, problems: Problems) -> None:
     """Count the gold codes that the database lacks, one problem for each corpus and code.
 
-    No published table covers a corpus whole, so these never stop a run.
+    No published table covers a corpus whole, so these never stop a run. Every concept of a
+    composite counts. The problems go in order of corpus and code, with the corpus as their file.
     """
     absent = Counter(
         (document.corpus, cui)

@@ -1,7 +1,8 @@
 """Downloads that resume, are verified, and leave nothing half-written behind.
 
 Data arrives in a `.part` file and is renamed once it is whole; archives are unpacked beside
-their place and moved there once every file with a known sum is right.
+their place and moved there once every file with a known sum is right. So no file that a reader
+meets is half written, and a command that broke off is simply run again.
 """
 
 import hashlib
@@ -46,7 +47,12 @@ class Source:
 
 
 def fetch(source: Source) -> bool:
-    """Download, verify and unpack; False when everything was there already."""
+    """Download, verify and unpack; False when everything was there already.
+
+    That is known by `contents`: a source without them is downloaded every time. The archive is
+    removed in the end. Raises `EmbedLinkError` when the address cannot be reached or sends what
+    was not expected, or when the folder cannot be written.
+    """
     folder = resolve(source.folder)
     if _is_there(folder, source):
         return False
@@ -64,7 +70,7 @@ def fetch(source: Source) -> bool:
 
 
 def _is_there(folder: Path, source: Source) -> bool:
-    """Whether every file with a known sum is in its place already."""
+    """Whether every file with a known sum is in its place already, or in that of a bare copy."""
     bare = {
         name.removeprefix(source.bare + "/"): expected for name, expected in source.contents.items()
     }
@@ -74,7 +80,12 @@ def _is_there(folder: Path, source: Source) -> bool:
 
 
 def download(source: Source, target: Path) -> None:
-    """Download to `target`, continuing a `.part` file of an earlier attempt."""
+    """Download to `target`, continuing a `.part` file of an earlier attempt.
+
+    An answer that breaks off is asked for again at once, `_ATTEMPTS` times in all. A file that was
+    published anew in between shows in the sums of `source` alone. Raises `EmbedLinkError` for an
+    address that is not http, a server that refuses or breaks off, and what does not verify.
+    """
     if urllib.parse.urlsplit(source.url).scheme not in ("http", "https"):
         raise EmbedLinkError(f"{source.url}: not an http address; correct data.sources")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -104,8 +115,13 @@ def _is_final(error: Exception) -> bool:
 
 
 def _receive(source: Source, part: Path) -> bool:
-    """Append what the server sends; True when the file is whole, False when it broke off."""
+    """Append what the server sends; True when the file is whole, False when it broke off.
+
+    Raises `EmbedLinkError` when it sends another range than asked for or too much, and what
+    `urllib` raises when it refuses or cannot be reached.
+    """
     have = part.stat().st_size if part.exists() else 0
+    # Whole already: a range from its end on would be refused.
     if source.size is not None and have == source.size:
         return True
     request = urllib.request.Request(source.url)
@@ -122,11 +138,12 @@ def _receive(source: Source, part: Path) -> bool:
         resumed = response.status == 206 and _range_start(response) == have
         if response.status == 206 and not resumed:
             raise EmbedLinkError(f"{source.url}: sent another range than asked for; try again")
-        have = have if resumed else 0
+        have = have if resumed else 0  # A server without ranges answers with the whole file.
         length = response.headers.get("Content-Length")
         announced = have + int(length) if length and length.isdecimal() else None
         expected = source.size if source.size is not None else announced
         got = _copy(response, part, have, expected, source)
+    # Where nobody says how long the file is, the end of the answer is taken for its end.
     return expected is None or got == expected
 
 
@@ -139,7 +156,10 @@ def _range_start(response: http.client.HTTPResponse) -> int | None:
 def _copy(
     response: http.client.HTTPResponse, part: Path, have: int, expected: int | None, source: Source
 ) -> int:
-    """Write the answer behind the first `have` bytes; the size of the file afterwards (bytes)."""
+    """Write the answer behind the first `have` bytes; the size of the file afterwards (bytes).
+
+    Raises `EmbedLinkError`, and removes the file, as soon as more comes than was expected.
+    """
     most = min(expected, source.limit) if expected is not None else source.limit
     name = _archive_name(source.url)
     with (
@@ -150,6 +170,7 @@ def _copy(
     ):
         while block := response.read(_BLOCK):
             have += len(block)
+            # Before it is written: no server may fill the disk.
             if have > most:
                 file.close()
                 part.unlink()
@@ -163,7 +184,7 @@ def _copy(
 
 
 def _verify(source: Source, part: Path) -> None:
-    """Check size and sum of what arrived; a wrong file is removed."""
+    """Check size and sum of what arrived; a wrong file is removed, with an `EmbedLinkError`."""
     size, found = part.stat().st_size, _sha256(part)
     wrong = ""
     if source.size is not None and size != source.size:
@@ -171,7 +192,7 @@ def _verify(source: Source, part: Path) -> None:
     elif source.sha256 is not None and found != source.sha256:
         wrong = f"has SHA-256 {found} instead of {source.sha256}"
     if wrong:
-        part.unlink()
+        part.unlink()  # To go on from wrong bytes would never make them right.
         raise EmbedLinkError(
             f"{source.url}: what arrived {wrong}; nothing was kept, try again, or correct "
             "data.sources if the published file has changed"
@@ -181,8 +202,10 @@ def _verify(source: Source, part: Path) -> None:
 def _unpack(archive: Path, folder: Path, source: Source) -> None:
     """Unpack beside the folder, verify, then move every file to its place.
 
-    A damaged or unexpected archive is removed, so that the next attempt starts anew.
+    A damaged or unexpected archive is removed, so that the next attempt starts anew. Files that
+    lie in the folder already are replaced by those of the archive; others stay.
     """
+    # In the same folder, so that moving a file is renaming it: it is there whole or not at all.
     with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".unpacking-") as name:
         try:
             with zipfile.ZipFile(archive) as file:
@@ -208,7 +231,7 @@ def _unpack(archive: Path, folder: Path, source: Source) -> None:
 
 
 def _wrong_files(folder: Path, contents: Mapping[str, str]) -> list[str]:
-    """Which files are missing or have another sum."""
+    """Which files are missing or have another sum; `contents` are SHA-256 by path in the folder."""
     return [
         name
         for name, expected in contents.items()

@@ -1,7 +1,8 @@
 """The names and concepts of a MedCAT concept database, in an order that never changes.
 
 MedCAT keeps names in Python sets, whose order differs between processes. Everything that
-learns or searches works on rows of this table instead, so a seed gives one result.
+learns or searches works on rows of this table instead, so a seed gives one result. A row of
+`names` is also one of `texts`, of the index' vectors and of their tokens, in all of the package.
 """
 
 import hashlib
@@ -27,6 +28,8 @@ class ConceptNames:
 
     `texts` holds the string of every name in the order of `names`, then the representative
     names that are no name's string; `representative` is each concept's row in `texts`.
+    `cuis_of_name` has a group of rows of `cuis` for each name. What else is needed is derived when
+    it is first asked for, and kept.
     """
 
     names: tuple[str, ...]
@@ -37,7 +40,7 @@ class ConceptNames:
 
     @cached_property
     def names_of_cui(self) -> Groups:
-        """Rows of the names of each concept."""
+        """Rows of the names of each concept, ascending; none for a concept without names."""
         return self.cuis_of_name.inverted(len(self.cuis))
 
     @cached_property
@@ -47,8 +50,10 @@ class ConceptNames:
         A shared name cannot tell its concepts apart, so it neither trains nor decides.
         """
         shared = self.cuis_of_name.sizes > 1
+        # (links,) each: the concept and the name of every pair of them.
         owner, names = self.names_of_cui.expand(torch.arange(len(self.cuis)))
         own = torch.zeros(len(self.cuis), dtype=torch.int64)
+        # How many names no other concept has; where there are none, all are kept.
         own.index_add_(0, owner, (~shared[names]).long())
         keep = ~shared[names] | (own[owner] == 0)
         counts = torch.bincount(owner[keep], minlength=len(self.cuis))
@@ -66,7 +71,7 @@ class ConceptNames:
 
     @cached_property
     def names_by_form(self) -> dict[str, list[int]]:
-        """Rows of the names by their `normal_form`."""
+        """Rows of the names by their `normal_form`, which several names may share."""
         rows: dict[str, list[int]] = {}
         for row in range(len(self.names)):
             rows.setdefault(normal_form(self.texts[row]), []).append(row)
@@ -74,9 +79,13 @@ class ConceptNames:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over names, CUIs, texts and their relation: equal tables, equal digest."""
+        """SHA-256 over names, CUIs, texts and their relation: equal tables, equal digest.
+
+        By it an index that was saved is known to be of these names.
+        """
         sha = hashlib.sha256()
         for strings in (self.names, self.cuis, self.texts):
+            # One byte ends a string and another the list, so that neither runs into the next.
             for string in strings:
                 sha.update(string.encode("utf-8", "surrogatepass") + b"\0")
             sha.update(b"\1")
@@ -95,7 +104,12 @@ def normal_form(text: str) -> str:
 
 
 def concept_names(cdb: CDB, representative: Representative = "preferred") -> ConceptNames:
-    """Read the table out of a concept database."""
+    """Read the table out of a concept database, which is not changed.
+
+    Names are sorted, and so are CUIs. A concept that a name lists and the database lacks is left
+    out; a concept without any name is in the table, by its representative alone. All names are
+    read through, which takes a while (and a progress bar) for millions of them.
+    """
     separator = cdb.config.general.separator
     cuis = tuple(sorted(cdb.cui2info))
     names = tuple(sorted(cdb.name2info))
@@ -105,6 +119,7 @@ def concept_names(cdb: CDB, representative: Representative = "preferred") -> Con
         for name in watched(names, "Reading names", "names")
     ]
     texts = [name.replace(separator, " ") for name in names]
+    # Names that differ in the separator alone have one text, which stands for the first of them.
     text_row = {text: row for row, text in reversed(list(enumerate(texts)))}
     rows = []
     for cui in cuis:
@@ -120,6 +135,7 @@ def concept_names(cdb: CDB, representative: Representative = "preferred") -> Con
 
 def _representative(cdb: CDB, cui: str, rule: Representative, separator: str) -> str:
     info = cdb.cui2info[cui]
+    # In lower case, as MedCAT keeps names: where it is a name as well, both share one vector.
     if rule == "preferred" and info["preferred_name"]:
         return str(info["preferred_name"]).lower()
     if not info["names"]:

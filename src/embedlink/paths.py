@@ -11,9 +11,13 @@ PACKAGE = "package://"
 
 
 def resolve(path: str | Path) -> Path:
-    """The file or folder that a configured path means; whether it exists is not checked."""
+    """The file or folder that a configured path means; whether it exists is not checked.
+
+    A relative path stays relative. A package that is not installed is a `ModuleNotFoundError`.
+    """
     text = str(path)
     if not text.startswith(PACKAGE):
         return Path(path).expanduser()
     package, _, rest = text.removeprefix(PACKAGE).partition("/")
+    # A plain path, as other libraries open it: the package lies unpacked on disk, as pip has it.
     return Path(str(files(package).joinpath(rest)))

@@ -1,4 +1,7 @@
-"""The progress bar of work that may take long: with its rate, and only where someone looks on."""
+"""The progress bar of work that may take long: with its rate, and only where someone looks on.
+
+That is a terminal: logs of jobs and tests stay free of bars. A bar leaves no line when it ends.
+"""
 
 from collections.abc import Collection, Iterable
 from typing import Any, TypeVar
@@ -12,12 +15,12 @@ DELAY = 2
 
 
 def progress_bar(total: int, description: str | None, unit: str) -> tqdm:
-    """A bar over `total` units; without a description there is none."""
+    """A bar over `total` units that the caller updates; without a description there is none."""
     return tqdm(total=total, desc=description, **_looks(description, unit))
 
 
 def watched(items: Collection[Item], description: str, unit: str) -> Iterable[Item]:
-    """The items, under a bar."""
+    """The items, under a bar that moves as they are taken."""
     bar: Iterable[Item] = tqdm(items, description, **_looks(description, unit))
     return bar
 

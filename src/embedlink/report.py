@@ -1,6 +1,8 @@
 """The data report: what a corpus holds, how much of it the concept database covers, what was bad.
 
 Figures and ids only. A dataset is logged to MLflow by name and digest, never by its content.
+`build_report` counts, `format_report` writes for a terminal, `log_report` tells MLflow. Elsewhere
+the `digest` of a single document says, without its text, that two runs share it.
 """
 
 import hashlib
@@ -20,10 +22,13 @@ from embedlink.types import NO_CONCEPT, Document, Problem, Problems
 class CorpusFigures:
     """Counts of one corpus.
 
+    `train`, `validation` and `test` count documents of the official split, not of the run's.
     `coded` mentions have a code that is not empty; `composite` ones name several concepts,
     `no_concept` ones say that there is none (`NOMAP`, `-1`), `single` ones name exactly one.
     `in_database` counts the single ones whose concept is in the database, `ambiguous` the
     mentions whose surface, ignoring case, is the gold of two or more concepts in this corpus.
+    `concepts` are distinct, those of composites included; `rejected_mentions` are the explicit
+    negatives, not bad rows.
     """
 
     documents: int
@@ -44,7 +49,11 @@ class CorpusFigures:
 
 @dataclass(frozen=True, slots=True)
 class DataReport:
-    """The figures of every corpus, of the concept database, and all problems."""
+    """The figures of every corpus, of the concept database, and all problems.
+
+    `digests` are by corpus, as `corpora` is. `database` has `concepts`, `names` and
+    `ambiguous_names` (those of several concepts), and is empty where there is no database.
+    """
 
     corpora: dict[str, CorpusFigures]
     digests: dict[str, str]
@@ -67,7 +76,10 @@ _KINDS = ("repaired", "counted", "rejected")
 
 
 def build_report(documents: Sequence[Document], problems: Problems, cdb: CDB | None) -> DataReport:
-    """Count everything; without a database its figures are 0."""
+    """Count everything; without a database there is nothing in it, and it has no figures.
+
+    Corpora go by `Document.corpus`, in the order in which they first come.
+    """
     corpora: dict[str, list[Document]] = {}
     for document in documents:
         corpora.setdefault(document.corpus, []).append(document)
@@ -83,13 +95,15 @@ def build_report(documents: Sequence[Document], problems: Problems, cdb: CDB | N
 def digest(documents: Iterable[Document]) -> str:
     """A fingerprint of ids, texts, mentions and splits (32 hexadecimal digits).
 
-    Equal corpora have equal digests whatever the machine; the text cannot be told from it.
+    Equal corpora have equal digests whatever the machine; the text cannot be told from it. The
+    order of documents and mentions counts, rejected mentions do, the corpus' name does not.
     """
     sha = hashlib.sha256()
     for document in documents:
         parts = [document.id, document.text, document.split]
         for mention in (*document.mentions, *document.rejected):
             parts.append(f"{mention.start} {mention.end} {mention.code}")
+        # Lengths go first, or "ab" and "c" would be what "a" and "bc" are.
         for part in parts:
             data = part.encode("utf-8", "surrogatepass")
             sha.update(len(data).to_bytes(8) + data)
@@ -111,14 +125,21 @@ class _Fingerprint(MetaDataset):
 
 
 def log_report(report: DataReport) -> None:
-    """Log each corpus as a dataset (name and digest) and all figures to the active MLflow run."""
+    """Log each corpus as a dataset (name and digest) and all figures to the active MLflow run.
+
+    Problems are logged as counts: their values and files stay on the terminal.
+    """
     for corpus, row in report.corpora.items():
         mlflow.log_input(_Fingerprint(corpus, report.digests[corpus], row), context="data")
     mlflow.log_metrics(report.figures())
 
 
 def format_report(report: DataReport, shown: int = 20) -> str:
-    """The report as text: a table of the corpora, the database, then problems by reason."""
+    """The report as text: a table of the corpora, the database, then problems by reason.
+
+    At most `shown` rejected rows are written out. Digests are cut to 12 digits.
+    """
+    # A row for each figure and a column for each corpus: there are few corpora.
     names = [field.name for field in fields(CorpusFigures)]
     table = [["", *report.corpora], ["digest", *(d[:12] for d in report.digests.values())]]
     for name in names:
@@ -138,6 +159,7 @@ def format_report(report: DataReport, shown: int = 20) -> str:
 
 def _format_problems(problems: Sequence[Problem], shown: int) -> list[str]:
     """Rejected rows one by one, the others by reason with their first place."""
+    # What was rejected has to be mended row by row; of the rest a kind and one place say enough.
     rejected = [problem for problem in problems if _kind(problem) == "rejected"]
     lines = [f"rows rejected: {len(rejected)}", *(f"  {problem}" for problem in rejected[:shown])]
     if len(rejected) > shown:
@@ -181,7 +203,7 @@ def _count(documents: Sequence[Document], known: Iterable[str]) -> CorpusFigures
 
 
 def _count_ambiguous(documents: Iterable[Document]) -> int:
-    """Mentions whose surface stands for two or more single concepts."""
+    """Mentions whose surface stands for two or more single concepts; composites do not count."""
     meanings: dict[str, Counter[str]] = {}
     for document in documents:
         for mention in document.mentions:

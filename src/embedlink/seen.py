@@ -11,11 +11,14 @@ from embedlink.report import digest
 from embedlink.types import Document, EmbedLinkError
 
 SEEN = "train_documents.txt"
-"""A digest of text and gold mentions for each training document, one a line."""
+"""A digest of id, text, official split and mentions for each training document, one a line."""
 
 
 def note_seen(folder: Path, documents: Sequence[Document]) -> None:
-    """Leave the digests in a run's folder."""
+    """Leave the digests in a run's folder, which is made where it is missing.
+
+    The documents' text and mentions are told by no digest (`report.digest`).
+    """
     folder.mkdir(parents=True, exist_ok=True)
     lines = "".join(f"{digest([document])}\n" for document in documents)
     (folder / SEEN).write_text(lines, encoding="utf-8")
@@ -25,12 +28,13 @@ def check_unseen(trained: Path, documents: Sequence[Document]) -> None:
     """Raise `EmbedLinkError` where the run that left this folder trained on any of the documents.
 
     `trained` is the folder `linker` or `tagger` in a run's folder. One that was moved out of it is
-    not known to have seen anything.
+    not known to have seen anything. A document is recognised where all that its digest reads is as
+    it was: the same text under another id, or with other codes, is not.
     """
     try:
         seen = set((trained.parent / SEEN).read_text("utf-8").split())
     except OSError:
-        return
+        return  # Not in a run's folder: a linker that was moved, or trained elsewhere.
     found = sum(digest([document]) in seen for document in documents)
     if found:
         raise EmbedLinkError(

@@ -2,6 +2,8 @@
 
 Documents with one id or one text, in the same corpus or in two, always stay on one side: a
 linker that has seen a test document under another name reports figures that mean nothing.
+`group_same` finds what belongs together, and whole groups are drawn. What an official split has on
+two sides is dropped from the one that matters less.
 """
 
 import logging
@@ -25,7 +27,8 @@ SIDES = ("test", "validation", "train")
 class Splits:
     """The three sides, each in the order of the documents given, and what was left out.
 
-    `dropped` are documents of an official split that repeat one of a later side.
+    `dropped` are documents that an official split or a document list has on one side while the
+    same document is on a later one.
     """
 
     train: list[Document]
@@ -47,7 +50,10 @@ def split_documents(
 
     `test_share` is of all documents of a corpus, `validation_share` of its training documents.
     `document_list` names a file with one document id a line: those are the test part of the
-    corpora that hold any of them.
+    corpora that hold any of them; their other documents train. A corpus without validation
+    documents gets them from its training documents, whichever way it was divided. Raises
+    `EmbedLinkError` for settings that are not allowed, a corpus without the official split that
+    is asked for, and a list that names no document.
     """
     _check(split, test_share, validation_share)
     groups = group_same(documents)
@@ -57,6 +63,7 @@ def split_documents(
     for n, document in enumerate(documents):
         corpora[document.corpus].append(n)
     for corpus, members in corpora.items():
+        # A list goes before the official split, in the corpora that it names.
         if not listed.isdisjoint(members):
             for n in members:
                 sides[n] = "test" if n in listed else "train"
@@ -64,6 +71,7 @@ def split_documents(
             _use_official(documents, members, sides, corpus)
         else:
             _draw(_Draw(documents, groups, sides), members, "test", test_share, seed)
+    # Test is settled for every corpus first; validation takes of what then still trains.
     decided = [side if side != "train" else "" for side in sides]
     for members in corpora.values():
         if all(sides[n] != "validation" for n in members):
@@ -75,13 +83,15 @@ def split_documents(
 def group_same(documents: Sequence[Document]) -> list[int]:
     """For each document the number of the first one that it is the same as (itself at least).
 
-    Same means: one id, or one text but for spacing, also through a third document.
+    Same means: one id, or one text but for spacing, also through a third document. The search is
+    that of disjoint sets: every document points at one before it, and the first of a group at
+    itself.
     """
     parents = list(range(len(documents)))
 
     def root(n: int) -> int:
         while parents[n] != n:
-            parents[n] = parents[parents[n]]
+            parents[n] = parents[parents[n]]  # Halves the way, so that long chains stay cheap.
             n = parents[n]
         return n
 
@@ -103,7 +113,10 @@ def _check(split: str, test_share: float, validation_share: float) -> None:
 
 
 def _listed(documents: Sequence[Document], document_list: str | None) -> set[int]:
-    """The numbers of the documents whose ids the list names."""
+    """The numbers of the documents whose ids the list names; without a list there are none.
+
+    Ids that no corpus has are logged, as long as one is found. A list may name the files of texts.
+    """
     if document_list is None:
         return set()
     problems = Problems()
@@ -127,7 +140,10 @@ def _listed(documents: Sequence[Document], document_list: str | None) -> set[int
 def _use_official(
     documents: Sequence[Document], members: list[int], sides: list[str], corpus: str
 ) -> None:
-    """Take over the published splits of one corpus."""
+    """Take over the published splits of one corpus, in `sides`.
+
+    Raises `EmbedLinkError` when it has no train or no test part, or documents of another split.
+    """
     found = sorted({documents[n].split for n in members})
     unknown = [name for name in found if name not in SIDES]
     if unknown or "test" not in found or "train" not in found:
@@ -151,22 +167,28 @@ class _Draw(NamedTuple):
 def _draw(state: _Draw, members: list[int], side: str, share: float, seed: int) -> None:
     """Draw whole groups of one corpus for a side until its share is reached; the rest trains.
 
-    The draw depends on the seed, the corpus' name and its documents, not on their order. A
-    corpus of two groups or more gets at least one on the side when the share is above 0.
+    The draw depends on the seed, the corpus' name and its documents, not on their order (but that
+    of the same documents: a group is sorted by its first). A corpus of two groups or more gets at
+    least one on the side when the share is above 0. `members` are the numbers of its documents,
+    whose entries in `sides` are filled in; the share is of these, rounded.
     """
     documents, groups, sides = state
     if not members:
         return
+    # Another corpus may hold the same documents: what was decided there holds here.
     drawn = {groups[n] for n, decided in enumerate(sides) if decided == side}
     fixed = {groups[n] for n, decided in enumerate(sides) if decided not in ("", side)}
     sizes = Counter(groups[n] for n in members)
     order = sorted(sizes, key=lambda group: (documents[group].id, documents[group].text))
+    # Seeded by a string, which `random` hashes by itself: every process draws the same.
     random.Random(f"{seed}/{side}/{documents[members[0]].corpus}").shuffle(order)
     free = [group for group in order if group not in drawn and group not in fixed]
     count = sum(sizes[group] for group in order if group in drawn)
     wanted = round(share * len(members))
+    # A small corpus gets its smallest group, or it would have nothing to be measured on.
     if share > 0 and not count and len(order) > 1 and free:
         wanted = max(wanted, min(sizes[group] for group in free))
+    # A group too large for what is left is passed over, and a smaller one may still fit.
     for group in free:
         if count + sizes[group] <= wanted:
             drawn.add(group)
@@ -176,7 +198,11 @@ def _draw(state: _Draw, members: list[int], side: str, share: float, seed: int) 
 
 
 def _collect(documents: Sequence[Document], groups: list[int], sides: list[str]) -> Splits:
-    """Sort the documents by side; one that repeats another of an earlier side is dropped."""
+    """Sort the documents by side; one that repeats another of an earlier side is dropped.
+
+    Earlier means in `SIDES`: test keeps all of its documents.
+    """
+    # For each group the first of `SIDES` that one of its documents is on.
     best = [len(SIDES)] * len(documents)
     for group, side in zip(groups, sides, strict=True):
         best[group] = min(best[group], SIDES.index(side))

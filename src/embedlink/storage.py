@@ -1,4 +1,8 @@
-"""Writing folders whole or not at all."""
+"""Writing folders whole or not at all.
+
+A linker, a tagger or a pack is several files that only fit together. They are written under another
+name, and the folder gets its own when all of them are there, so it is never half written.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -12,14 +16,16 @@ from embedlink.types import EmbedLinkError
 def written_aside(folder: Path) -> Iterator[Path]:
     """Yield a path beside `folder` to write to; it takes the folder's name when all went well.
 
-    On failure nothing is left behind and an older folder stays as it was. A full disk or a
-    place that cannot be written becomes an `EmbedLinkError`.
+    The path does not exist yet: whoever writes makes the folder. When writing fails nothing is left
+    behind and an older folder stays as it was. A full disk or a place that cannot be written
+    becomes an `EmbedLinkError`, as does any `OSError` of the block.
     """
     aside = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(aside, ignore_errors=True)  # What a process that was killed has left.
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         yield aside
+        # A folder cannot be renamed onto one that holds files, so the older one goes first.
         if folder.exists():
             shutil.rmtree(folder)
         aside.rename(folder)
@@ -29,6 +35,6 @@ def written_aside(folder: Path) -> Iterator[Path]:
         raise EmbedLinkError(
             f"{folder}: cannot be written ({reason}); free some space or choose another folder"
         ) from error
-    except BaseException:
+    except BaseException:  # Also when the user breaks off.
         shutil.rmtree(aside, ignore_errors=True)
         raise

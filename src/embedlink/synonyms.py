@@ -2,7 +2,8 @@
 
 Every name is a mention without context whose gold concept is its own; it learns from the
 concept's other names, against the names that its concept is most easily mistaken for. The idea
-is SapBERT's (Liu et al. 2021).
+is SapBERT's (Liu et al. 2021). Batches are those of the second stage, so one module and one
+objective serve both; no notes are read.
 """
 
 import lightning as L
@@ -23,6 +24,8 @@ class SynonymDataModule(L.LightningDataModule):
     """Batches of the names whose concept has other names.
 
     `sequences` are the tokens of all names, or their cached states, in rows of `names.texts`.
+    Each name is one example an epoch, also where concepts share all of their names: then it is an
+    example of one of them. Raises `EmbedLinkError` when no concept has two names to learn from.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class SynonymDataModule(L.LightningDataModule):
         super().__init__()
         self.names, self.sequences = names, sequences
         self.batch_size, self.seed = batch_size, seed
+        # (links,) each: concepts, and rows of the names that tell them apart.
         owner, rows = names.distinct_names_of_cui.expand(torch.arange(len(names.cuis)))
         several = names.distinct_names_of_cui.sizes[owner] > 1
         self.rows, first = rows[several].unique(return_inverse=True)
@@ -43,14 +47,17 @@ class SynonymDataModule(L.LightningDataModule):
             )
 
     def train_dataloader(self) -> DataLoader[int]:
-        """Names in batches of like length, shuffled by (seed, epoch)."""
+        """Names in batches of like length, shuffled by (seed, epoch), the last one partial."""
         lengths = self.sequences.lengths[self.rows]
         every = torch.arange(len(self.rows))
         sampler = LengthBatches(every, lengths, self.batch_size, self.seed)
         return DataLoader(Rows(len(every)), batch_sampler=sampler, collate_fn=self._batch)
 
     def _batch(self, chosen: list[int]) -> TrainBatch:
+        """The chosen examples, by their number in `self.rows`."""
         rows = self.rows[torch.tensor(chosen)]
+        # Nothing is detected, so the link decision learns nothing here. A name is its own matching
+        # name, so that `hide_own_name` can keep it from being its own positive.
         none: Tensor = torch.zeros(len(rows), dtype=torch.bool)
         return TrainBatch(
             self.sequences.batch(rows),

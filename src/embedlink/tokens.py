@@ -1,7 +1,8 @@
 """Token sequences kept flat, and the padded batches that an encoder reads.
 
 Names and context windows are the same thing to the encoder: token ids, and the range of them
-that pooling averages. They are tokenised once and batched by length.
+that pooling averages. They are tokenised once and batched by length. Rows that `batches` yields
+are what `batch` pads: an encoder asks for both and knows no more of what it encodes (`Sequences`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -38,7 +39,7 @@ class EncoderBatch(NamedTuple):
         return self.each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "EncoderBatch":
-        """The batch with every tensor changed."""
+        """The batch with every tensor changed, those of `surface` included."""
         states = None if self.states is None else change(self.states)
         ids, attention, mention = map(change, self[:3])
         surface = None if self.surface is None else self.surface.each(change)
@@ -79,7 +80,10 @@ class TokenSequences:
     def of(
         cls, ids: Sequence[Sequence[int]], mention: Sequence[tuple[int, int]], pad_id: int
     ) -> "TokenSequences":
-        """Flatten lists of token ids with their mention ranges."""
+        """Flatten lists of token ids with their mention ranges (half-open, in tokens of each).
+
+        Special tokens are the caller's to put in.
+        """
         starts = torch.tensor([0, *(len(row) for row in ids)], dtype=torch.int64).cumsum(0)
         # Reading a list of lists as one flat stream is what torch.tensor is slow at.
         flat = np.fromiter(chain.from_iterable(ids), np.int32, int(starts[-1]))
@@ -88,7 +92,7 @@ class TokenSequences:
 
     @classmethod
     def joined(cls, parts: Sequence["TokenSequences"], pad_id: int) -> "TokenSequences":
-        """The sequences of all parts, one part after the other."""
+        """The sequences of all parts, one part after the other; `pad_id` is for all of them."""
         if not parts:
             return cls.of([], [], pad_id)
         lengths = torch.cat([torch.zeros(1, dtype=torch.int64), *(part.lengths for part in parts)])
@@ -106,16 +110,19 @@ class TokenSequences:
     def positions(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Where in `ids` each cell of a padded batch comes from, and which cells are filled.
 
+        Cells that are not filled point at tokens of other sequences, which are to be masked.
         Shape: rows (batch,) -> source (batch, tokens) int64, filled (batch, tokens) bool.
         """
         lengths = self.lengths[rows]
         position = torch.arange(int(lengths.max()) if len(rows) else 0)  # (tokens,)
+        # Behind the last sequence there is nothing to point at: padding stays at the last token.
         source = (self.starts[rows][:, None] + position).clamp(max=max(len(self.ids) - 1, 0))
         return source, position < lengths[:, None]
 
     def batch(self, rows: Tensor) -> EncoderBatch:
         """Pad the given sequences to the longest of them. Shape: rows (batch,)."""
         source, filled = self.positions(rows)
+        # Kept in 32 bits, as there are many; a batch has the usual 64.
         ids = torch.where(filled, self.ids[source].long(), self.pad_id)
         first, last = self.mention[rows].unbind(1)  # (batch,) each
         position = torch.arange(ids.shape[1])
@@ -126,14 +133,17 @@ class TokenSequences:
         """Rows in batches of at most `token_budget` tokens, of one length where that fills one.
 
         Sequences of a length too rare to fill an eighth of the budget go with shorter ones.
-        The longest come first, so that running out of memory shows at once.
+        The longest come first, so that running out of memory shows at once. Tokens count with the
+        padding. A sequence longer than the budget is a batch by itself. Shape: (batch,) each.
         """
         order = torch.argsort(self.lengths, descending=True, stable=True)
         distinct, counts = torch.unique_consecutive(self.lengths[order], return_counts=True)
+        # Rows of the order from `at` to `end` wait to become batches.
         at = end = 0
         for length, count in zip(distinct.tolist(), counts.tolist(), strict=True):
             end += count
             widest = max(1, int(self.lengths[order[at]])) if at < end else 1
+            # Too few yet, and shorter ones are still to come: they are padded to these.
             if (end - at) * widest < token_budget // 8 and length != distinct[-1]:
                 continue
             yield from order[at:end].split(max(1, token_budget // widest))
@@ -142,7 +152,10 @@ class TokenSequences:
 
 @dataclass(frozen=True)
 class Share:
-    """What one of several processes encodes: every `count`-th batch of the same sequences."""
+    """What one of several processes encodes: every `count`-th batch of the same sequences.
+
+    `number`, from 0 and below `count`, is the process'. Together the shares hold every row once.
+    """
 
     sequences: Sequences
     number: int
@@ -169,6 +182,7 @@ class Share:
 class MentionSequences:
     """Context windows, each with its mention's own text (its surface) as a name is encoded.
 
+    The rows that are asked for are those of windows; their surfaces come along in each batch.
     Shape: surface (windows,) int64 row of each mention's text in `surfaces`, which are distinct.
     """
 
@@ -203,6 +217,7 @@ class SpecialTokens(NamedTuple):
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase) -> "SpecialTokens":
         """Read them off the tokenizer (`[CLS] … [SEP]` for BERT, `<s> … </s>` for RoBERTa)."""
+        # Any text does: what stands around its own ids is special.
         bare: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
         built: list[int] = tokenizer("a")["input_ids"]
         at = next(i for i in range(len(built)) if built[i : i + len(bare)] == bare)
@@ -219,7 +234,8 @@ def tokenise_names(
     """Tokenise names, cut to `max_tokens` with their special tokens; all of a name is pooled.
 
     A chunk at a time, since lists of ids take ten times the room of the ids alone. `progress`
-    names a progress bar; without it there is none.
+    names a progress bar; without it there is none. A name without tokens has nothing to pool.
+    Shape: texts (names,) -> (names,) sequences, in their order.
     """
     special, pad_id = SpecialTokens.of(tokenizer), tokenizer.pad_token_id or 0
     room = max_tokens - len(special.before) - len(special.after)

@@ -1,6 +1,9 @@
 """What flows through EmbedLink: documents with their mentions, and the problems of bad input.
 
 Offsets count characters, start inclusive and end exclusive, everywhere.
+
+Readers make documents, detection makes detections of their text, a linker makes predictions of
+detections, and figures compare these with mentions. All are frozen, so that they can be shared.
 """
 
 import re
@@ -15,7 +18,10 @@ NO_CONCEPT = frozenset({"", "-1", "NOMAP", "NO_CODE"})
 
 
 class Span(NamedTuple):
-    """A half-open range of characters in one document."""
+    """A half-open range of characters in one document.
+
+    Being a tuple it sorts by start, then by end, and equals a plain pair of the same numbers.
+    """
 
     start: int
     end: int
@@ -23,7 +29,11 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A span and the code that an annotator gave it, as published (`A`, `A|B`, `A+B`, `NOMAP`)."""
+    """A span and the code that an annotator gave it, as published (`A`, `A|B`, `A+B`, `NOMAP`).
+
+    Nothing is checked here: that the span lies in its text is for readers to see to
+    (`corpora.spans.read_mention`).
+    """
 
     start: int
     end: int
@@ -31,7 +41,11 @@ class Mention:
 
     @property
     def cuis(self) -> tuple[str, ...]:
-        """The concepts that the code names: none, one, or the several of a composite."""
+        """The concepts that the code names: none, one, or the several of a composite.
+
+        They come in the code's order, which is what the `first` of a composite means. Only a code
+        as a whole can say that there is no concept (`NO_CONCEPT`).
+        """
         if self.code in NO_CONCEPT:
             return ()
         return tuple(part.strip() for part in re.split(r"[+|]", self.code) if part.strip())
@@ -48,7 +62,8 @@ class Document:
 
     `corpus` is the name under which its figures are reported; `split` is the official split
     that the corpus publishes it in (`train`, `validation`, `test`), or "" where there is none.
-    `rejected` are mentions that annotators looked at and ruled out: explicit negatives.
+    `rejected` are mentions that annotators looked at and ruled out: explicit negatives. Ids are
+    unique within what one reader gives, not across corpora.
     """
 
     id: str
@@ -87,7 +102,10 @@ class Prediction:
 
 
 class EmbedLinkError(Exception):
-    """An error that the user can act on: its message says what is wrong and what to do."""
+    """An error that the user can act on: its message says what is wrong and what to do.
+
+    The entries print it in place of a traceback. It never quotes the text of a note.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +114,8 @@ class Problem:
 
     `repaired` input was used after a correction; `counted` input was left out, but is a known
     property of the published corpus, so that it is reported without stopping a strict run.
+    `file` is a path, or a corpus' name where no file is at fault; `line` counts from 1 and is None
+    where a whole file is meant, or a format without lines.
     """
 
     file: str
@@ -113,7 +133,7 @@ class Problem:
 
 
 class BadInputError(EmbedLinkError):
-    """All rejected input of one reading, reported together."""
+    """All rejected input of one reading, reported together; the message has the first `shown`."""
 
     def __init__(self, problems: list[Problem], shown: int = 20) -> None:
         self.problems = problems
@@ -127,7 +147,7 @@ class BadInputError(EmbedLinkError):
 
 @dataclass(slots=True)
 class Problems:
-    """Collects what readers find, so that everything is reported at once."""
+    """Collects what readers find, in the order of reading, so that all is reported at once."""
 
     found: list[Problem] = field(default_factory=list)
 

@@ -3,7 +3,10 @@
 Two spellings agree when their content words do, whatever their order: without function words,
 case, accents, possessive "'s" and punctuation; singular or plural (an S-stemmer after D. Harman,
 "How effective is suffixing?", JASIS 42 (1991), that also joins "-is" and "-es"); British or
-American; numbers to ten Roman or not. The words are English and Spanish.
+American; I, II, III, IV, VI, VII and IX Roman or not. The words are English and Spanish.
+
+`stem` makes a word's, `stems` a name's, and `key` what equal names share. A key finds names that
+are then candidates, so it may join too much: context decides between their concepts.
 """
 
 import re
@@ -29,12 +32,17 @@ _LETTERED = frozenset({"factor", "group", "hemoglobin", "haemoglobin", "protein"
 
 @lru_cache(maxsize=200_000)
 def stem(word: str) -> str:
-    """What a lower-case word has in common with its other number and spelling."""
+    """What a lower-case word has in common with its other number and spelling.
+
+    It is to be compared, not shown. Stems are remembered, as the same words come again and again.
+    """
     if word.isdigit() or len(word) < 4:
         return _ROMAN.get(word, word)
+    # Accents go; letters of other alphabets stay.
     if not word.isascii():
         parts = unicodedata.normalize("NFKD", word)
         word = "".join(part for part in parts if not unicodedata.combining(part))
+    # In any place, so "hour" loses its "u" as well: a stem meets nothing but other stems.
     word = word.replace("ae", "e").replace("oe", "e").replace("our", "or").replace("sulph", "sulf")
     if word.endswith("ies"):
         return word[:-3] + "y"
@@ -47,6 +55,7 @@ def stems(words: Iterable[str]) -> list[str]:
     """Stems of a name's content words, in its order.
 
     A lone "s" goes, too: it is what MedCAT's names leave of a possessive (not of protein S).
+    `words` are in lower case, without punctuation (`WORD`). Empty where all are function words.
     """
     found: list[str] = []
     before = "s"
@@ -59,7 +68,10 @@ def stems(words: Iterable[str]) -> list[str]:
 
 
 def key(content: Iterable[str]) -> str | None:
-    """The key of these stems, whatever their order; None where too little would be compared."""
+    """The key of these stems, whatever their order; None where too little would be compared.
+
+    That is fewer than `_LEAST_LETTERS` characters beside numbers.
+    """
     ordered = sorted(content)
     letters = sum(len(word) for word in ordered if not word.isdigit())
     return " ".join(ordered) if letters >= _LEAST_LETTERS else None

@@ -2,7 +2,8 @@
 
 All 750 training texts have mentions (`subtrack1_entities`), 583 of them also codes
 (`subtrack2_linking`). In a text without codes every prediction would count as false, which is
-why `linked_only` exists.
+why `linked_only` exists. Tables come first, all of a part at once, then its texts one by one, each
+with the rows that name its file.
 """
 
 from collections.abc import Iterator
@@ -21,14 +22,22 @@ _LINKING_COLUMNS = (*_MENTION_COLUMNS, "code")
 
 @dataclass(frozen=True)
 class DisTEMIST:
-    """The corpus in its Zenodo layout, or the bare content of its `training` folder."""
+    """The corpus in its Zenodo layout, or the bare content of its `training` folder.
+
+    `linked_only` leaves out texts without a row in `subtrack2_linking`; a text that is kept keeps
+    its mentions without codes, too.
+    """
 
     name: str
     folder: str
     linked_only: bool = False
 
     def read(self, problems: Problems) -> Iterator[Document]:
-        """Yield the documents of each part, ordered by file name."""
+        """Yield the documents of each part, ordered by file name.
+
+        Raises `EmbedLinkError` when the folder is missing or holds neither layout, or when a part
+        has no table.
+        """
         remedy = "run `python prepare.py data=distemist`, or correct the path"
         folder = require_folder(self.folder, remedy)
         parts = {split: folder / part for part, split in PARTS.items() if (folder / part).is_dir()}
@@ -45,6 +54,7 @@ class DisTEMIST:
     def _read_part(
         self, part: Path, split: str, ids: UniqueIds, problems: Problems
     ) -> Iterator[Document]:
+        # The published folder also holds `*_linking_crossmappings.tsv`, other tables.
         entities = sorted((part / "subtrack1_entities").glob("*.tsv"))
         linking = sorted((part / "subtrack2_linking").glob("*_linking.tsv"))
         if not entities and not linking:
@@ -52,18 +62,20 @@ class DisTEMIST:
                 f"{part}: no subtrack1_entities/*.tsv and no subtrack2_linking/*_linking.tsv; "
                 "unpack the archive again"
             )
+        # Linking tables first: of two rows for one span the first stays, and theirs have codes.
         marked = _Marked()
         for file in linking:
             marked.add(
                 file, read_rows(file, _LINKING_COLUMNS, problems, delimiter="\t", quoted=False)
             )
+        # Taken before rows without codes join them: what has codes is known only now.
         linked = set(marked.rows)
         for file in entities:
             marked.add(
                 file, read_rows(file, _MENTION_COLUMNS, problems, delimiter="\t", quoted=False)
             )
         for path in sorted((part / "text_files").glob("*.txt")):
-            rows = marked.rows.pop(path.stem, {})
+            rows = marked.rows.pop(path.stem, {})  # What is never popped has no text.
             if self.linked_only and path.stem not in linked:
                 continue
             text = read_text(path, problems)
@@ -76,7 +88,11 @@ class DisTEMIST:
 
 @dataclass(slots=True)
 class _Marked:
-    """The rows of a part by file name and mark; a linking row goes before a plain mention."""
+    """The rows of a part by file name and mark; a linking row goes before a plain mention.
+
+    `rows` has a document's name without `.txt`, then (off0, off1, mark) as the table spells them,
+    and the file that the row is from, for its problems.
+    """
 
     rows: dict[str, dict[tuple[str, str, str], tuple[Path, Row]]] = field(default_factory=dict)
 
@@ -106,7 +122,11 @@ def _mentions(
 def _line_ends(
     text: str, rows: dict[tuple[str, str, str], tuple[Path, Row]], path: Path, problems: Problems
 ) -> str:
-    """The text with LF line ends where the offsets were counted on those (a converted copy)."""
+    """The text with LF line ends where the offsets were counted on those (a converted copy).
+
+    What tells is which version has more spans that equal their published text; where both have as
+    many, as without any row, it is LF. The file is noted either way.
+    """
     if "\r\n" not in text:
         return text
     spans = [(row.cells["off0"], row.cells["off1"], row.cells["span"]) for _, row in rows.values()]

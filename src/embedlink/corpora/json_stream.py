@@ -1,6 +1,8 @@
 """The documents of a MedCATtrainer export as a stream, with errors that quote no note text.
 
-The parser's own messages show the text around an error, so they are replaced here.
+The parser's own messages show the text around an error, so they are replaced here. `ijson` reads
+the file as events, and no more than one document is built from them at a time. Documents before
+the place where a file breaks off are read as if it were whole.
 """
 
 import codecs
@@ -23,7 +25,11 @@ class _NotAnExport(Exception):
 
 
 class Entry(NamedTuple):
-    """One document as the file has it, with its project; numbers count from 1."""
+    """One document as the file has it, with its project; numbers count from 1.
+
+    `project` is the project's name, "" where it has none; `document_number` counts within the
+    project. `document` is any JSON value: whether it is a document at all is for the reader to say.
+    """
 
     project: str
     project_number: int
@@ -32,7 +38,11 @@ class Entry(NamedTuple):
 
 
 def read_export(path: Path, problems: Problems) -> Iterator[Entry]:
-    """Yield every document of every project; note where the file stops being an export."""
+    """Yield every document of every project; note where the file stops being an export.
+
+    Bad content is noted in `problems`, not raised. A project whose name stands behind its
+    documents costs one further pass over the file, once for all such projects.
+    """
     names: dict[int, str] | None = None
     with path.open("rb") as file:
         if not _skip_mark(file, path, problems):
@@ -67,12 +77,17 @@ def _skip_mark(file: BinaryIO, path: Path, problems: Problems) -> bool:
 
 
 def _entries(file: BinaryIO) -> Iterator[tuple[Entry, bool]]:
-    """Each document, and whether its project's name was known when it came."""
+    """Each document, and whether its project's name was known when it came.
+
+    Raises `_NotAnExport` at the end of a file without a list of projects, and what ijson raises
+    where it is no JSON.
+    """
     project = number = depth = 0
     listed = False
     name: str | None = None
     builder: ijson.ObjectBuilder | None = None
     for prefix, event, value in ijson.parse(file, use_float=True):
+        # Inside a document every event is its own, until its outermost bracket has closed.
         if builder is not None:
             builder.event(event, value)
             depth += event in ("start_map", "start_array")
@@ -86,6 +101,7 @@ def _entries(file: BinaryIO) -> Iterator[tuple[Entry, bool]]:
             name = value
         elif prefix == "projects" and event == "start_array":
             listed = True
+        # Also right after the first event, for a "document" that is a number or a string.
         if builder is not None and depth == 0:
             number += 1
             yield Entry(name or "", project, number, builder.value), name is not None
@@ -112,7 +128,11 @@ def _project_names(path: Path) -> dict[int, str]:
 
 
 def _find_error(path: Path) -> tuple[int | None, str]:
-    """Line and column of a syntax error; the streaming parser knows neither."""
+    """Line and column of a syntax error; the streaming parser knows neither.
+
+    No line, and "export" for the column, where the file is too large to be read again or does not
+    decode: a problem must name something, and the parser's message may not be shown.
+    """
     if path.stat().st_size > _SMALL:
         return None, "export"
     try:

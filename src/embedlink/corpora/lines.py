@@ -2,7 +2,8 @@
 
 Decoding line by line keeps memory flat on files of any size, and one undecodable line costs
 that line only. Lines end at LF or CRLF and nowhere else: `str.splitlines` would also cut at
-characters that occur inside notes.
+characters that occur inside notes. `read_rows` makes table rows of `read_lines`; `shown` is what
+fits a cell for a message.
 """
 
 import codecs
@@ -39,7 +40,8 @@ class Row(NamedTuple):
 def shown(value: object) -> str:
     """The value where it can only be an id, an offset or a code, else its length alone.
 
-    Shuffled columns put note text where a code belongs, and no text may reach a log.
+    Shuffled columns put note text where a code belongs, and no text may reach a log. Shown is one
+    word of at most 64 ASCII characters with a digit in it, or a code of `NO_CONCEPT`.
     """
     text = str(value).strip()
     harmless = text in NO_CONCEPT or (_SHOWN.fullmatch(text) and any(map(str.isdigit, text)))
@@ -47,14 +49,14 @@ def shown(value: object) -> str:
 
 
 def require_file(path: str | Path, remedy: str) -> Path:
-    """The path, or an error that names it and the remedy when no file is there."""
+    """The path, resolved, or an error that names it and the remedy when no file is there."""
     if not resolve(path).is_file():
         raise EmbedLinkError(f"{path}: no such file; {remedy}")
     return resolve(path)
 
 
 def require_folder(path: str | Path, remedy: str) -> Path:
-    """The path, or an error that names it and the remedy when no folder is there."""
+    """The path, resolved, or an error that names it and the remedy when no folder is there."""
     if not resolve(path).is_dir():
         raise EmbedLinkError(f"{path}: no such folder; {remedy}")
     return resolve(path)
@@ -64,9 +66,11 @@ def read_lines(path: Path, problems: Problems, keep: bool = False) -> Iterator[L
     """Yield the lines of a UTF-8 file; note a byte order mark, CRLF and undecodable lines.
 
     `keep` yields the undecodable ones as well, their bytes as lone surrogates, and every line
-    with its end: a table needs both, because its cells may span lines.
+    with its end: a table needs both, because its cells may span lines. CRLF and an empty file are
+    noted when the last line has been taken; a file in UTF-16 has no lines.
     """
     with path.open("rb") as file:
+        # Much of it decodes as UTF-8, with a NUL beside each letter, and would pass for text.
         if file.read(2) in _UTF16:
             problems.add(str(path), 1, "UTF-16", "unknown encoding", _TO_UTF8)
             return
@@ -77,6 +81,7 @@ def read_lines(path: Path, problems: Problems, keep: bool = False) -> Iterator[L
                 raw = raw.removeprefix(codecs.BOM_UTF8)
                 problems.add(str(path), 1, "BOM", "byte order mark", "none needed", repaired=True)
             crlf += raw.endswith(b"\r\n")
+            # The end as a whole, LF or CRLF; a CR anywhere else is text.
             kept = raw if keep else raw.removesuffix(b"\n").removesuffix(b"\r")
             try:
                 yield Line(number, kept.decode())
@@ -92,7 +97,10 @@ def read_lines(path: Path, problems: Problems, keep: bool = False) -> Iterator[L
 
 
 def read_text(path: Path, problems: Problems) -> str | None:
-    """The whole text of a small file as it stands (line ends kept), or None when undecodable."""
+    """The whole text of a small file as it stands (line ends kept), or None when undecodable.
+
+    An empty file is noted as rejected, and its text is "".
+    """
     raw = path.read_bytes()
     if raw.startswith(codecs.BOM_UTF8):
         raw = raw.removeprefix(codecs.BOM_UTF8)
@@ -120,7 +128,9 @@ def read_rows(
 
     A quoted cell may span lines. Rows with another number of cells than the header, and cells
     that the CSV rules do not allow, are noted and left out; `strict=False` takes a quote inside
-    a cell as it stands, which is how pandas reads.
+    a cell as it stands, which is how pandas reads. Blank lines are left out without a note. Cells
+    come as they are, not stripped, under the spelling of `columns`; further columns come along
+    under their own. A header that lacks a column is noted, and no row is read.
     """
     header: list[str] | None = None
     lines = read_lines(path, problems, keep=True)
@@ -150,8 +160,10 @@ def _split_quoted(
     path: Path, lines: Iterator[Line], delimiter: str, strict: bool, problems: Problems
 ) -> Iterator[tuple[int, list[str]]]:
     """The cells of every row of a table with quoting, and the line that the row ends at."""
+    # A cell may be a whole note; by default csv refuses more than 131,072 characters.
     csv.field_size_limit(sys.maxsize)
     rows = csv.reader((line.text for line in lines), delimiter=delimiter, strict=strict)
+    # By `next`, as a `for` would end at the first error: the reader goes on with the next line.
     while True:
         try:
             cells = next(rows)
@@ -173,6 +185,7 @@ def _check_header(
         return True
     name = {"\t": "TAB", ",": "comma"}.get(delimiter, delimiter)
     others = {"TAB": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+    # One cell that holds another sign: the table is delimited by that.
     used = [key for key, sign in others.items() if len(header) == 1 and sign in header[0]]
     reason = "wrong delimiter" if used else "wrong header"
     value = f"delimited by {used[0]}" if used else "missing " + ",".join(missing)

@@ -2,7 +2,8 @@
 
 Read as a stream, one document in memory at a time, because exports of whole projects reach
 gigabytes. Annotations count as in `medcat.stats`: one that was not validated is ignored, a
-validated one that was killed or deleted is an explicit negative, every other one is gold.
+validated one that was killed or deleted is an explicit negative, every other one is gold. One
+that does not say whether it was validated, was.
 """
 
 import json
@@ -23,14 +24,21 @@ SPLIT_NAMES = frozenset({"train", "validation", "test"})
 
 @dataclass(frozen=True)
 class MedCATtrainer:
-    """One export file. `split_by_project=False` ignores projects named after a split."""
+    """One export file. `split_by_project=False` ignores projects named after a split.
+
+    Documents of other projects have no official split. The filters that a project has (`cuis`,
+    `tuis`) are not applied.
+    """
 
     name: str
     path: str
     split_by_project: bool = True
 
     def read(self, problems: Problems) -> Iterator[Document]:
-        """Yield the documents of all projects in the order of the file."""
+        """Yield the documents of all projects in the order of the file.
+
+        Raises `EmbedLinkError` when the file is missing; a broken one is noted where it breaks off.
+        """
         file = require_file(self.path, "export the project from MedCATtrainer, or correct the path")
         ids = UniqueIds()
         for entry in read_export(file, problems):
@@ -45,6 +53,10 @@ class MedCATtrainer:
     def _document(
         self, raw: object, split: str, place: Place, ids: UniqueIds, problems: Problems
     ) -> Document | None:
+        """The document, or None after noting that it is none.
+
+        A wrong annotation costs itself alone. Mentions stay in the order of the file.
+        """
         fields = cast(Mapping[str, object], raw) if isinstance(raw, dict) else {}
         text, annotations = fields.get("text"), fields.get("annotations", [])
         name = fields.get("name") if fields.get("name") is not None else fields.get("id")
@@ -70,11 +82,12 @@ def _mention(text: str, annotation: object, place: Place, problems: Problems) ->
         return None
     if not annotation.get("validated", True):
         return None
+    # Ids of SNOMED CT are numbers, and exports may hold them as such.
     cui, value = annotation["cui"], annotation.get("value")
     if not isinstance(cui, str | int) or isinstance(cui, bool):
         place.note(problems, shown(cui), "cui is not a text", "write the concept's identifier")
         return None
-    surface = value if isinstance(value, str) else None
+    surface = value if isinstance(value, str) else None  # Without it offsets are taken as given.
     code = str(cui).strip()
     return read_mention(
         text, annotation["start"], annotation["end"], code, place, problems, surface
@@ -90,15 +103,18 @@ def write_export(documents: Iterable[Document], path: str | Path) -> None:
     """Write documents as an export that `MedCATtrainer` reads back the same.
 
     Neighbouring documents of one split become one project, named after the split (or the corpus
-    where there is none). Written document by document, so that any size fits in memory.
+    where there is none). Written document by document, so that any size fits in memory, and
+    beside `path` until it is whole, so that an older file stays until then.
     """
     target = Path(path)
     part = target.with_name(target.name + ".part")
+    # Neighbours only: to bring all of a split together would need every document in memory.
     grouped = groupby(documents, key=lambda document: document.split or document.corpus)
     with part.open("w", encoding="utf-8") as file:
         file.write('{"projects": [')
         number = 0
         for project, (name, members) in enumerate(grouped):
+            # The head loses its closing brace: the documents follow inside the same object.
             head = {"name": name, "id": project + 1, "cuis": "", "tuis": ""}
             file.write((", " if project else "") + json.dumps(head)[:-1] + ', "documents": [')
             for position, document in enumerate(members):

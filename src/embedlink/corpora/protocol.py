@@ -10,7 +10,8 @@ class Corpus(Protocol):
     """A corpus' name in reports, and its documents as a stream.
 
     `read` yields documents as it goes and notes bad rows in `problems`; it raises
-    `EmbedLinkError` only where nothing can be read at all (a missing folder, say).
+    `EmbedLinkError` only where nothing can be read at all (a missing folder, say). Readers are
+    generators, so nothing is opened and nothing raised before the first document is asked for.
     """
 
     @property

@@ -2,6 +2,8 @@
 
 `PMID|t|title`, `PMID|a|abstract`, then one tab-separated mention a line; the document's text is
 the title, one space, and the abstract (https://www.ncbi.nlm.nih.gov/CBBresearch/Dogan/DISEASE/).
+Lines are first gathered into blocks of one document; only then is each mention read, as it is
+checked against the whole text.
 """
 
 import re
@@ -20,8 +22,9 @@ _PASSAGE = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
 class PubTator:
     """A corpus of PubTator files, one for each official split.
 
-    `types` keeps mentions of these types only (BC5CDR: `[Disease]`); `prefixes` are removed from
-    codes, because a few NCBI codes say `MESH:` and the others do not.
+    `files` has a path for each official split. `types` keeps mentions of these types only (BC5CDR:
+    `[Disease]`), None those of all types; `prefixes` are removed from codes, because a few NCBI
+    codes say `MESH:` and the others do not.
     """
 
     name: str
@@ -30,7 +33,10 @@ class PubTator:
     prefixes: Sequence[str] = ("MESH:",)
 
     def read(self, problems: Problems) -> Iterator[Document]:
-        """Yield the documents of each file in the order of `files`."""
+        """Yield the documents of each file in the order of `files`.
+
+        Raises `EmbedLinkError` when the turn of a missing file comes.
+        """
         ids = UniqueIds()
         for split, path in self.files.items():
             remedy = f"run `python prepare.py` or correct the path of the {split} part"
@@ -43,6 +49,7 @@ class PubTator:
     def _document(
         self, block: "_Block", split: str, file: Path, ids: UniqueIds, problems: Problems
     ) -> Document | None:
+        """The document of a block, mentions in the order of the file; None without a title."""
         place = Place(str(file), block.line)
         if "t" not in block.passages:
             place.note(
@@ -66,6 +73,7 @@ class PubTator:
     def _mention(
         self, line: Line, id_: str, text: str, file: Path, problems: Problems
     ) -> Mention | None:
+        """The mention of a line; None where it is wrong, of another type, or a relation."""
         place = Place(str(file), line.number)
         cells = line.text.split("\t")
         if len(cells) == 4 and not cells[1].strip().isdigit():  # a relation, as in BC5CDR
@@ -74,12 +82,15 @@ class PubTator:
             remedy = "a mention has PMID, start, end, text, type and id, separated by TAB"
             place.note(problems, f"{len(cells)} cells", "wrong number of cells", remedy)
             return None
+        # Its offsets may well lie inside this text, at words that it does not mean.
         if cells[0] != id_:
             remedy = f"belongs below the title of its own document, not of {shown(id_)}"
             place.note(problems, shown(cells[0]), "mention of another document", remedy)
             return None
+        # Before code and offsets are read: types that nobody asked for need not be right.
         if self.types is not None and cells[4] not in self.types:
             return None
+        # A mention may have no id at all, and a seventh cell that is not read (names of parts).
         raw = cells[5] if len(cells) > 5 else ""
         code = read_code(raw, tuple(self.prefixes), place, problems)
         return read_mention(text, cells[1], cells[2], code, place, problems, cells[3])
@@ -87,7 +98,10 @@ class PubTator:
 
 @dataclass(slots=True)
 class _Block:
-    """The lines of one document before they are understood."""
+    """The lines of one document before they are understood.
+
+    `line` is that of the first one; `passages` are title and abstract, by `t` and `a`.
+    """
 
     id: str
     line: int
@@ -96,7 +110,10 @@ class _Block:
 
 
 def _blocks(lines: Iterator[Line]) -> Iterator[_Block]:
-    """Group lines into documents: at blank lines, and at every new title."""
+    """Group lines into documents: at blank lines, and at a title or abstract where one is there.
+
+    The latter parts files without blank lines. A block's id is that of its first line.
+    """
     block: _Block | None = None
     for line in lines:
         passage = _PASSAGE.match(line.text)

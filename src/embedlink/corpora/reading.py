@@ -11,8 +11,10 @@ from embedlink.types import Document, EmbedLinkError, Problems
 def read_corpora(corpora: Mapping[str, Corpus], *, strict: bool) -> tuple[list[Document], Problems]:
     """All documents in the order of the corpora, and everything that was wrong with them.
 
-    Raises `BadInputError` with all rejected rows at once when `strict`; an `EmbedLinkError` for
-    a corpus that holds nothing to train or test on.
+    The keys of `corpora` are those of the configuration, which errors name; figures go by each
+    corpus' own `name`. Raises `BadInputError` with all rejected rows of a corpus at once when
+    `strict`; an `EmbedLinkError` for a corpus that holds nothing to train or test on, and where no
+    corpus is given. The documents are all in memory then: a split needs to see every one.
     """
     if not corpora:
         raise EmbedLinkError("data.corpora is empty; choose one, for example data=demo")
@@ -21,6 +23,7 @@ def read_corpora(corpora: Mapping[str, Corpus], *, strict: bool) -> tuple[list[D
     for key, corpus in corpora.items():
         read = corpus.read(problems)
         found = list(tqdm(read, desc=f"reading {key}", unit=" documents", disable=None))
+        # After each corpus: a bad one need not wait until large ones behind it are read.
         if strict:
             problems.raise_if_rejected()
         _check_not_empty(key, found, problems)

@@ -17,6 +17,7 @@ _EVIDENCE = 3  # fewer spans say nothing about a note
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _NEWLINE = re.compile(r"\n")
 _WINDOWS = re.compile(r"\r\n")
+# A mark in the text, the characters it takes in the annotated version, and how that is reported.
 _VERSIONS = (
     (_BREAK, 1, "offsets count each <br> as one character"),
     (_BREAK, 0, "offsets leave out each <br>"),
@@ -30,7 +31,8 @@ _VERSIONS = (
 class Repair:
     """How offsets of the annotated version become offsets of the text; by default not at all.
 
-    `starts` are offsets of the annotated version at which a text offset moves by `shifts`.
+    `starts` are offsets of the annotated version at which a text offset moves by `shifts`, in
+    the order of the text. `doubtful` offsets look wrong, but no version explains them.
     """
 
     starts: Sequence[int] = ()
@@ -58,12 +60,17 @@ class Repair:
         return start + self._shift(start), end + self._shift(end - 1)
 
     def _shift(self, offset: int) -> int:
+        # The last mark that ends at the offset or before it; each shift holds until the next.
         before = bisect_right(self.starts, offset) - 1
         return self.shifts[before] if before >= 0 else 0
 
 
 def find_repair(text: str, spans: Sequence[tuple[int, int]]) -> Repair:
-    """The version of the text that the spans fit, if it is not the text itself."""
+    """The version of the text that the spans fit, if it is not the text itself.
+
+    `spans` are characters of the annotated version. Of versions that fit equally well the first
+    of `_VERSIONS` counts. Where none fits, or too few spans tell, the repair moves nothing.
+    """
     if len(spans) < _EVIDENCE or _sound_share(text, spans, Repair()) >= SOUND:
         return Repair()
     repairs = [_repair(text, *version) for version in _VERSIONS]
@@ -79,6 +86,7 @@ def _repair(text: str, mark: re.Pattern[str], length: int, description: str) -> 
     starts, shifts, shift = [], [], 0
     for match in mark.finditer(text):
         grown = (match.end() - match.start()) - length
+        # Where the mark ends in the annotated version: only what lies behind it moves.
         starts.append(match.end() - shift - grown)
         shift += grown
         shifts.append(shift)

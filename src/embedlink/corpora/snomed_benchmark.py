@@ -1,6 +1,7 @@
 """The SNOMED CT Entity Linking benchmark: MIMIC-IV discharge notes (PhysioNet, credentialed).
 
-It cannot be redistributed or downloaded without credentials: the user points at a folder.
+It cannot be redistributed or downloaded without credentials: the user points at a folder. Each
+split is a pair of tables: annotations are read whole, then notes one by one, each taking its own.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ NOTES = {
     "train": ("mimic-iv_notes_training_set.csv", "train_notes.csv"),
     "test": ("mimic-iv_notes_test_set.csv", "test_notes.csv"),
 }
-"""Names of the notes in the releases so far, by split."""
+"""Names of the notes in the releases so far, by split; the first that is there is read."""
 ANNOTATIONS = {"train": "train_annotations.csv", "test": "test_annotations.csv"}
 _ACCESS = "ask for access at https://physionet.org/content/snomed-ct-entity-challenge/"
 
@@ -32,14 +33,21 @@ class _Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class SnomedBenchmark:
-    """The splits that the folder holds. `repair` moves annotations that `<br>` has shifted."""
+    """The splits that the folder holds. `repair` moves annotations that `<br>` has shifted.
+
+    Without `repair` all offsets are taken as published, right or wrong: the table of annotations
+    has no text to tell by.
+    """
 
     name: str
     folder: str
     repair: bool = True
 
     def read(self, problems: Problems) -> Iterator[Document]:
-        """Yield the notes of each split in the order of their file."""
+        """Yield the notes of each split in the order of their file, mentions by their offsets.
+
+        Raises `EmbedLinkError` when the folder is missing or holds no complete pair.
+        """
         ids = UniqueIds()
         for pair in self._pairs(problems):
             rows = _annotations(pair.annotations, problems)
@@ -49,12 +57,14 @@ class SnomedBenchmark:
                 found = self._mentions(text, note_id, rows.pop(note_id, []), pair, problems)
                 id_ = ids.claim(note_id, Place(str(pair.notes), note.line), problems)
                 yield Document(id_, text, found, self.name, pair.split)
+            # What no note has taken belongs to none that is there.
             for note_id, left in rows.items():
                 remedy = f"add the note to {pair.notes.name}"
                 value = f"{shown(note_id)} ({len(left)} annotations)"
                 problems.add(str(pair.annotations), left[0].line, value, "missing note", remedy)
 
     def _pairs(self, problems: Problems) -> list[_Pair]:
+        """The complete pairs of the folder; half a pair is noted and left out."""
         folder = require_folder(self.folder, _ACCESS)
         pairs = []
         for split, names in NOTES.items():
@@ -63,6 +73,7 @@ class SnomedBenchmark:
             if notes and annotations.is_file():
                 pairs.append(_Pair(split, notes, annotations))
             elif notes or annotations.is_file():
+                # Counted: the other split can be read, so a strict run goes on.
                 there = notes or annotations
                 remedy = f"add {annotations.name if notes else ' or '.join(names)}"
                 reason = "one file of a pair"
@@ -77,7 +88,11 @@ class SnomedBenchmark:
     def _mentions(
         self, text: str, note_id: str, rows: list[Row], pair: _Pair, problems: Problems
     ) -> tuple[Mention, ...]:
-        """The annotations of one note, moved together where `<br>` has shifted them."""
+        """The annotations of one note, moved together where `<br>` has shifted them.
+
+        Those that cannot be right even then are noted, each at its own line, and left out.
+        """
+        # A note was annotated in one version of its text: what moves one span moves them all.
         repair = find_repair(text, _spans(rows)) if self.repair else Repair()
         place = Place(str(pair.notes), None, shown(note_id))
         if repair.changed:
@@ -105,7 +120,7 @@ class SnomedBenchmark:
 
 
 def _annotations(path: Path, problems: Problems) -> dict[str, list[Row]]:
-    """The annotation rows of each note."""
+    """The annotation rows of each note, in the order of the file."""
     rows: dict[str, list[Row]] = {}
     columns = ("note_id", "start", "end", "concept_id")
     for row in read_rows(path, columns, problems, delimiter=",", quoted=True):

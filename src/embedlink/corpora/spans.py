@@ -1,4 +1,8 @@
-"""Mentions checked against the text that they point into, and repaired where that is safe."""
+"""Mentions checked against the text that they point into, and repaired where that is safe.
+
+Where a format publishes the surface of a mention, it must be the text at the offsets, or stand
+nearby in one place only; else the mention is left out and noted, and its document stays.
+"""
 
 import re
 from dataclasses import dataclass, field
@@ -12,7 +16,11 @@ NEAR = 200
 
 @dataclass(slots=True)
 class Place:
-    """Where a row stands, so that its problems can name file and line (or item)."""
+    """Where a row stands, so that its problems can name file and line (or item).
+
+    `item` says it where a format has no lines (`project 1 document 2 annotation 3`), or names the
+    note that a row belongs to.
+    """
 
     file: str
     line: int | None
@@ -42,6 +50,7 @@ class UniqueIds:
             return id_
         remedy = f"kept as its own document, #duplicate{count}"
         place.note(problems, shown(id_), "duplicate id", remedy, repaired=True)
+        # The new form is claimed in turn, as a file may hold it as well; it is noted once.
         return self.claim(f"{id_}#duplicate{count}", place, Problems())
 
 
@@ -51,7 +60,10 @@ def original_id(id_: str) -> str:
 
 
 def read_code(raw: str, prefixes: tuple[str, ...], place: Place, problems: Problems) -> str:
-    """A code without the stray spaces and the vocabulary prefixes that some files carry."""
+    """A code without the stray spaces and the vocabulary prefixes that some files carry.
+
+    Spaces and `prefixes` go from each part of a composite; every change is noted as repaired.
+    """
     parts = [part.strip() for part in re.split(r"([+|])", raw)]
     for prefix in prefixes:
         parts = [part.removeprefix(prefix) for part in parts]
@@ -72,7 +84,9 @@ def read_mention(
 ) -> Mention | None:
     """The mention, moved to where its surface is when it was a little off, or None.
 
-    `surface` is the mention's text as published, or None where the format holds none.
+    `surface` is the mention's text as published, or None where the format holds none. `start` and
+    `end` are whole numbers or their digits, in characters of `text`. Why it is None, and that a
+    mention was moved, is noted in `problems`, by offsets and never by text.
     """
     span = _read_span(text, start, end, place, problems)
     if span is None:
@@ -96,7 +110,7 @@ def _read_span(
     text: str, start: object, end: object, place: Place, problems: Problems
 ) -> Span | None:
     """Both offsets as numbers inside the text, or None after noting why not."""
-    value = f"{shown(start)}-{shown(end)}"
+    value = f"{shown(start)}-{shown(end)}"  # In shuffled columns an offset is a note's text.
     try:
         span = Span(_offset(start), _offset(end))
     except ValueError:
@@ -133,6 +147,7 @@ def _locate(text: str, span: Span, surface: str) -> Span | None:
     low, high = max(0, span.start - NEAR), min(len(text), span.end + NEAR)
     pattern = re.compile(r"\s*".join(map(re.escape, words)), re.IGNORECASE)
     found = [Span(*match.span()) for match in pattern.finditer(text, low, high)]
+    # By the distance of the starts: where two are equally near, they are the first two.
     found.sort(key=lambda each: abs(each.start - span.start))
     if not found:
         return None
