@@ -117,7 +117,7 @@ def test_the_approximate_way_finds_most_of_it(monkeypatch):
 
 def test_no_names_to_search_approximately():
     vectors, none = torch.eye(2), Groups.of([])
-    index = ConceptIndex(vectors, torch.tensor([1]), none, Groups.of([[]]), "approximate")
+    index = ConceptIndex(vectors, torch.tensor([1]), none, Groups.of([[]]), search_by="approximate")
     assert index.search_names(torch.eye(2), 3).rows.shape == (2, 0)
 
 

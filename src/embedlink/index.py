@@ -94,15 +94,19 @@ class ConceptIndex:
 
         Concepts that share that name rank by their best distinct name. Names are searched
         deeper until every query has k concepts, or the names run out. A prior reorders the
-        first k concepts, or `PRIOR_DEPTH`; the scores stay cosines. `allowed` (names,) bool
+        first `PRIOR_DEPTH` concepts; the scores stay cosines. `allowed` (names,) bool
         leaves names out. Returns (queries, k), of fewer columns where there are fewer concepts.
         """
         if self.prior is None:
             return self._nearest_cuis(queries, k, allowed)
         near = self._nearest_cuis(queries, max(k, PRIOR_DEPTH), allowed)
-        ranked = near.scores + self.prior[near.rows.clamp(min=0)]
-        ranked[near.rows < 0] = -torch.inf
-        order = ranked.argsort(dim=1, descending=True, stable=True)[:, :k]
+        # As deep for every k: the first of many concepts is the one that is found alone.
+        first = near.rows[:, :PRIOR_DEPTH]
+        ranked = near.scores[:, :PRIOR_DEPTH] + self.prior[first.clamp(min=0)]
+        ranked[first < 0] = -torch.inf
+        order = torch.arange(near.rows.shape[1]).repeat(len(queries), 1)
+        order[:, : first.shape[1]] = ranked.argsort(dim=1, descending=True, stable=True)
+        order = order[:, :k]
         return Hits(near.scores.gather(1, order), near.rows.gather(1, order))
 
     def _nearest_cuis(self, queries: Tensor, k: int, allowed: Tensor | None) -> Hits:

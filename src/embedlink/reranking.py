@@ -32,8 +32,10 @@ class Choices:
     """What training mentions choose from: the nearest concepts, each by its nearest name.
 
     A mention's own wording is no choice: it would teach to compare strings alone, and unseen
-    wordings are what a reranker is for. Shape: mention (n,) rows of the table; name (n, k) rows of
-    texts, -1 where there are fewer; score (n, k) cosines; gold (n,) column of the gold concept.
+    wordings are what a reranker is for. Nor is a name that several concepts share: it fits all of
+    them, and `Reranking` never reads it. Shape: mention (n,) rows of the table; name (n, k) rows
+    of texts, -1 where there are fewer; score (n, k) cosine and prior, what `Reranking` adds the
+    logits to; gold (n,) column of the gold concept.
     """
 
     mention: Tensor
@@ -46,27 +48,28 @@ class Choices:
         """The choices of mentions whose gold concept is near: it and up to k - 1 others.
 
         A mention is left out where its gold concept has none of the `DEPTH` nearest names, its own
-        wording aside. Choices stand nearest first. Shape: vectors (spans, dim) of the table.
+        wording aside. Choices stand best first. Shape: vectors (spans, dim) of the table.
         """
         mention = torch.nonzero(table.gold >= 0).squeeze(1)
         hits = index.search_names(vectors[mention], DEPTH)
         gold, own = table.gold[mention], table.candidates.name[mention]
         columns = (mention, gold, own, hits.rows, hits.scores)
         rows = zip(*(column.tolist() for column in columns), strict=True)
-        # A mention, the name and cosine of each of its concepts, the column of the gold one.
+        # A mention, the name and score of each of its concepts, the column of the gold one.
         found: list[tuple[int, list[tuple[int, float]], int]] = []
         for row, right, wording, names, scores in rows:
             best = _nearest(names, scores, wording, index)
             if right in best:
-                # The gold concept is one of the k also where k others are nearer.
-                others = [cui for cui in best if cui != right][: k - 1]
-                chosen = sorted([right, *others], key=lambda cui: -best[cui][1])
+                # The gold concept is one of the k also where k others are better.
+                order = sorted(best, key=lambda cui: -best[cui][1])
+                others = [cui for cui in order if cui != right][: k - 1]
+                chosen = [cui for cui in order if cui == right or cui in others]
                 found.append((row, [best[cui] for cui in chosen], chosen.index(right)))
         name = torch.full((len(found), k), -1, dtype=torch.int64)
         score = torch.full((len(found), k), -torch.inf)
         for at, (_, choices, _) in enumerate(found):
             name[at, : len(choices)] = torch.tensor([row for row, _ in choices])
-            score[at, : len(choices)] = torch.tensor([cosine for _, cosine in choices])
+            score[at, : len(choices)] = torch.tensor([score for _, score in choices])
         return cls(
             torch.tensor([row for row, *_ in found], dtype=torch.int64),
             name,
@@ -81,13 +84,14 @@ class Choices:
 def _nearest(
     names: Sequence[int], scores: Sequence[float], own: int, index: ConceptIndex
 ) -> dict[int, tuple[int, float]]:
-    """Concepts by their nearest name and its cosine, nearest first, without the name `own`."""
+    """Concepts by their nearest name with cosine and prior, without `own` and shared names."""
     best: dict[int, tuple[int, float]] = {}
-    for name, score in zip(names, scores, strict=True):
-        if name not in (own, -1):
-            for cui in index.cuis_of_name[name].tolist():
-                # Names come nearest first: a concept keeps the first.
-                best.setdefault(cui, (name, score))
+    for name, cosine in zip(names, scores, strict=True):
+        cuis = index.cuis_of_name[name].tolist() if name not in (own, -1) else []
+        # Names come nearest first: a concept keeps the first.
+        if len(cuis) == 1 and cuis[0] not in best:
+            prior = 0.0 if index.prior is None else float(index.prior[cuis[0]])
+            best[cuis[0]] = (name, cosine + prior)
     return best
 
 
