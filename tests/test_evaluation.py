@@ -8,7 +8,7 @@ from medcat.stats.stats import get_stats
 
 from embedlink.concepts import load_cdb
 from embedlink.decision import NameCounts
-from embedlink.evaluation import Scorer, best_threshold, right_links, trade_offs
+from embedlink.evaluation import Scorer, best_threshold, judge, trade_offs
 from embedlink.linking import Links
 from embedlink.medcat.detection import VocabularyDetector, detection_config
 from embedlink.medcat.pack import linking_cat, save_pack
@@ -103,7 +103,7 @@ def test_fitting_calibrates_and_serves_the_operating_point(scored, caplog):
     table, scorer, vectors = scored
     torch.manual_seed(1)
     torch.nn.init.normal_(scorer.decision.head.weight, std=0.05)
-    right = right_links(table, scorer.links(table, vectors), scorer.names, "first").float()
+    right = judge(table, scorer.links(table, vectors), scorer.names, "first").right.float()
 
     def loss():
         probability = scorer.links(table, vectors).probability[table.detected]

@@ -1,12 +1,13 @@
 import pytest
+import torch
 
-from embedlink.evaluation import Scorer, right_links
+from embedlink.evaluation import Scorer, judge
 from embedlink.measuring import measure_linker, measure_outcome
 from embedlink.medcat.detection import VocabularyDetector
 from embedlink.mentions import mention_table
 from embedlink.names import concept_names
 from embedlink.surfaces import TrainingMentions
-from embedlink.types import EmbedLinkError
+from embedlink.types import Document, EmbedLinkError, Mention
 
 
 @pytest.fixture
@@ -21,11 +22,30 @@ def scored(cdb, documents, linker):
     return scorer, table, linker.encoder.encode(table.windows)
 
 
+def test_composites_that_are_skipped_are_not_calibrated_on(cdb, linker):
+    text = "Fever, heart failure."
+    mentions = (Mention(0, 5, "C3|C5"), Mention(7, 20, "C4"))
+    documents = [Document("1", text, mentions, "mine", "test")]
+    names = concept_names(cdb)
+    table = mention_table(
+        documents, VocabularyDetector(cdb, False)(documents), names, linker.cutter
+    )
+    index = linker.build_index(names, progress=None)
+    scorer = Scorer(names, index, linker.decision, linker.name_counts(names))
+    links = scorer.links(table, linker.encoder.encode(table.windows))
+    assert judge(table, links, names, "first").counted[table.detected].tolist() == [True, True]
+    skipped = judge(table, links, names, "skip")
+    starts = [each.start for each in table.detections[0]]
+    assert starts == [0, 7]
+    assert skipped.counted[table.detection_rows[0]].tolist() == [False, True]
+
+
 def test_an_untrained_linker_is_half_sure_of_everything(scored):
     scorer, table, vectors = scored
     measured = measure_linker(scorer, table, vectors)
-    links = right_links(table, scorer.links(table, vectors), scorer.names, scorer.code_rule)
-    right = float(links[table.detected].float().mean())
+    judged = judge(table, scorer.links(table, vectors), scorer.names, scorer.code_rule)
+    assert torch.equal(judged.counted, table.detected)
+    right = float(judged.right[judged.counted].float().mean())
     assert measured.figures["calibration_error"] == pytest.approx(abs(right - 0.5))
     assert measured.figures["threshold"] == measured.threshold == 0
     for figure in ("precision", "recall", "f1", "accuracy_at_1"):

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,13 +36,13 @@ log = logging.getLogger(__name__)
 
 
 def predict(
-    table: MentionTable, links: Links, names: ConceptNames, threshold: float, nested: bool = False
+    table: MentionTable, links: Links, names: ConceptNames, threshold: float
 ) -> list[list[Prediction]]:
     """Predictions of every document: detections whose link probability reaches the threshold.
 
     Shape: links (spans,) of the whole table; gold mentions that detection missed give none. At
-    `threshold` 0 every detection with a concept is linked. `nested` keeps links that overlap, in
-    the order of detection; else they come by start, the most probable of those that overlap.
+    `threshold` 0 every detection with a concept is linked. They come by start; of those that
+    overlap the most probable stays.
     """
     linked = ((links.cui >= 0) & (links.probability >= threshold)).tolist()
     probability = links.probability.tolist()
@@ -49,9 +50,8 @@ def predict(
     for at, detections in enumerate(table.detections):
         rows = table.detection_rows[at].tolist()
         kept = [(d, row) for d, row in zip(detections, rows, strict=True) if linked[row]]
-        if not nested:
-            own = [probability[row] for _, row in kept]
-            kept = [kept[i] for i in keep_best([d for d, _ in kept], own)]
+        own = [probability[row] for _, row in kept]
+        kept = [kept[i] for i in keep_best([d for d, _ in kept], own)]
         predictions.append([_prediction(d, row, links, names) for d, row in kept])
     return predictions
 
@@ -66,16 +66,20 @@ def _prediction(detection: Detection, row: int, links: Links, names: ConceptName
     )
 
 
-def thresholds(table: MentionTable, links: Links, steps: int = 100) -> list[float]:
+THRESHOLDS = 100
+"""So many thresholds are tried: more part the detections more finely than they are known."""
+
+
+def thresholds(table: MentionTable, links: Links) -> list[float]:
     """Thresholds worth a try, ascending: 0, which links everything, and quantiles.
 
-    Of the detections' probabilities, at most `steps` of them: they part the detections evenly
+    Of the detections' probabilities, at most `THRESHOLDS` of them: they part the detections evenly
     wherever the probabilities lie. Only 0 without detections.
     """
     detected = links.probability[table.detected]
     if not len(detected):
         return [0.0]
-    quantiles = torch.quantile(detected, torch.linspace(0, 1, steps)).unique().tolist()
+    quantiles = torch.quantile(detected, torch.linspace(0, 1, THRESHOLDS)).unique().tolist()
     return [0.0, *quantiles]
 
 
@@ -125,20 +129,29 @@ def trade_offs(
     return rows
 
 
-def right_links(table: MentionTable, links: Links, names: ConceptNames, rule: CodeRule) -> Tensor:
-    """Whether a link of each detection would count as right. Shape: (spans,) bool.
+class Judged(NamedTuple):
+    """What links of the detections would count as, by the rule of `metrics.count`.
 
-    By the rule of `metrics.count`, start and concept, whether or not it would be linked. False
-    where there is no concept, and for gold mentions that detection missed.
+    Whether or not they would be linked. `right` is False where there is no concept; `counted` is
+    False where a link would be neither right nor wrong. Both are for gold mentions that detection
+    missed. Shape: (spans,) bool each.
     """
-    right = torch.zeros(len(table), dtype=torch.bool)
-    for at, (gold, _) in enumerate(gold_of(table, rule)):
+
+    right: Tensor
+    counted: Tensor
+
+
+def judge(table: MentionTable, links: Links, names: ConceptNames, rule: CodeRule) -> Judged:
+    """Judge a link of each detection by its start and concept."""
+    right, counted = (torch.zeros(len(table), dtype=torch.bool) for _ in range(2))
+    for at, (gold, skipped) in enumerate(gold_of(table, rule)):
         pairs = {(mention.start, cui) for mention in gold for cui in mention.cuis}
         rows = table.detection_rows[at].tolist()
         for row, detection in zip(rows, table.detections[at], strict=True):
             cui = int(links.cui[row])
             right[row] = cui >= 0 and (detection.start, names.cuis[cui]) in pairs
-    return right
+            counted[row] = bool(right[row]) or detection.start not in skipped
+    return Judged(right, counted)
 
 
 @dataclass(frozen=True)
@@ -187,9 +200,9 @@ class Scorer:
         vectors (spans, dim).
         """
         links, named = self.links(table, vectors), table.candidates.name >= 0
-        right = right_links(table, links, self.names, self.code_rule)
+        right, counted = judge(table, links, self.names, self.code_rule)
         for kind in (False, True):
-            rows = table.detected & (named == kind)
+            rows = counted & (named == kind)
             weights = fit_platt(links.evidence[rows], right[rows])
             # Where there is nothing to fit, the calibration of an earlier epoch must not stay.
             self.decision.calibration[int(kind)] = torch.tensor(UNCALIBRATED)

@@ -13,7 +13,7 @@ from torch import Tensor
 from embedlink.calibration import calibration_error
 from embedlink.comparison import counts_file
 from embedlink.document_counts import DocumentCounts
-from embedlink.evaluation import Scorer, right_links, trade_offs
+from embedlink.evaluation import Scorer, judge, trade_offs
 from embedlink.figures import Outcome, split_figures
 from embedlink.mentions import MentionTable
 from embedlink.names import ConceptNames
@@ -85,9 +85,9 @@ def measure_linker(scorer: Scorer, table: MentionTable, vectors: Tensor) -> Meas
     outcome = scorer.outcome(table, vectors, links)
     measured = measure_outcome(table, outcome, scorer.names, scorer.code_rule, scorer.training)
     threshold = float(scorer.decision.threshold)
-    detected = table.detected  # Only these can be linked, so only they are calibrated.
-    right = right_links(table, links, scorer.names, scorer.code_rule)
-    error = calibration_error(links.probability[detected], right[detected])
+    # Only detections can be linked, so only they are calibrated.
+    right, counted = judge(table, links, scorer.names, scorer.code_rule)
+    error = calibration_error(links.probability[counted], right[counted])
     own = {"calibration_error": error, "threshold": threshold}
     # To look at, not to choose by: the threshold comes from validation documents.
     curve = trade_offs(table, links, scorer.names, scorer.code_rule)
