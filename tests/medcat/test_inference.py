@@ -251,3 +251,17 @@ def test_an_excluded_concept_gives_way_also_where_all_its_names_are_shared(linke
     assert list(near.best(vectors)[0]) == [names.cui_row["C1"]]
     config.filters.cuis_exclude = {"C1"}
     assert list(near.best(vectors)[0]) == [names.cui_row["C2"]]
+
+
+def test_the_first_of_several_is_the_one_that_is_linked_alone(make_cat):
+    cat = make_cat(frequency_weight=0.5, multiple_predictions_per_detected_entity=True)
+    component = linking_of(cat)
+    alike = [e["cui"] for e in cat.get_entities(MS)["entities"].values()]
+    component.linker.frequencies = {alike[1]: 1000}
+    component.live.rank_anew()
+    found = list(cat.get_entities(MS)["entities"].values())
+    assert [e["cui"] for e in found] == alike[::-1]
+    cat.config.components.linking.multiple_predictions_per_detected_entity = False
+    (one,) = cat.get_entities(MS)["entities"].values()
+    assert one["cui"] == alike[1]
+    assert one["context_similarity"] == found[0]["context_similarity"]

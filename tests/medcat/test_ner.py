@@ -292,6 +292,15 @@ def test_a_pack_brings_its_tagger(tagging_pack, tagger_folder, tmp_path):
     assert "temperature" in {text[start:end] for start, end, *_ in entities(loaded, text)}
 
 
+def test_a_pack_without_a_tagger_takes_the_one_it_is_given(packed, tagger_folder, tmp_path):
+    saved = packed.save_model_pack(str(tmp_path), "pack", make_archive=False)
+    given = {"components": {"ner": {"tagger": str(tagger_folder)}}}
+    loaded = CAT.load_model_pack(saved, config_dict=given)
+    text = "Spiked a temperature with her cold."
+    (found,) = detect(loaded.cdb, text)
+    assert "temperature" in {text[each.start : each.end] for each in found}
+
+
 def test_a_pack_with_a_tagger_can_be_switched_back(tagging_pack, cdb, tmp_path):
     detect_as_medcat(tagging_pack.config)
     loaded = CAT.load_model_pack(

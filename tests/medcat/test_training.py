@@ -13,6 +13,7 @@ from embedlink.losses import MarginalSoftmax
 from embedlink.medcat.detection import VocabularyDetector
 from embedlink.medcat.registration import TRAINABLE
 from embedlink.mentions import mention_table
+from embedlink.names import concept_names
 from embedlink.objective import DECISION_LR, Objective, TrainBatch, parameter_groups, step_seed
 from embedlink.types import EmbedLinkError
 from tests.conftest import NOTES, document
@@ -357,3 +358,32 @@ def test_upstreams_scenario(trainable, tmp_path):
     assert "C3" not in {cui for *_, cui, _ in entities(loaded)}
     run(loaded, *KNOWN)
     assert not same(weights(loaded), weights(trainable))
+
+
+def test_filters_of_a_project_hold_for_its_last_document(trainable, monkeypatch):
+    batches = probe(trainable, monkeypatch)
+    text = "Fever and a cold."
+    data = export((text, [("Fever", "C3")]), cuis="C3")
+    data["projects"] += export((text, [("cold", "C5")]), project="q", cuis="C5")["projects"]
+    trainable.trainer.train_supervised_raw(data, disable_progress=True, use_filters=True)
+    entities(trainable, text)
+    # In each project the other's concept is hidden: left alone in neither.
+    detected = torch.cat([batch.detected for batch in batches])
+    linked = torch.cat([batch.linked for batch in batches])
+    assert (int(detected.sum()), int(linked.sum())) == (2, 2)
+
+
+def test_another_linker_of_the_same_encoder_brings_its_own_vectors(make_cat, linker, cdb, tmp_path):
+    for name in ("one", "two"):
+        names = concept_names(cdb)
+        linker.save(tmp_path / name, names, linker.build_index(names, progress=None))
+        with torch.no_grad():
+            for parameter in linker.encoder.parameters():
+                parameter += 0.3 * torch.randn_like(parameter)
+    cat = make_cat(embedding_model_name=str(tmp_path / "one"))
+    component = linking_of(cat)
+    before = component.index.vectors
+    component.load_transformers(str(tmp_path / "two"))
+    after = component.index.vectors
+    assert not torch.allclose(before, after)
+    torch.testing.assert_close(after, component.linker.build_index(component.names).vectors)

@@ -35,12 +35,14 @@ def follow(config: EmbedLinkLinking, linker: Linker, live: LiveIndex) -> None:
     wanted, old = config.settings(), linker.settings
     live.token_budget, live.search_by = _token_budget(config, linker), config.search_by
     if wanted != old:
-        if wanted.encoder != old.encoder:
+        switched = wanted.encoder != old.encoder
+        if switched:
             _switch(config, linker)
             # A linker's folder has settings of its own, which the configuration shows by now.
             wanted = config.settings()
         _adapt(linker, wanted)
-        if any(getattr(wanted, field) != getattr(old, field) for field in INDEXED):
+        # Two linkers may have started from one encoder, and so have the same settings.
+        if switched or any(getattr(wanted, field) != getattr(old, field) for field in INDEXED):
             log.info("the configuration changed: the index will be rebuilt")
             live.forget(names=wanted.representative != old.representative)
         elif wanted.frequency_weight != old.frequency_weight:

@@ -134,8 +134,9 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
             return other  # type: ignore[no-any-return]
         config = _checked(config)
         # The path that was saved is where the tagger lay when the pack was made.
-        if config.tagger is not None:
-            config.tagger = str(Path(folder_path) / TAGGER)
+        own = Path(folder_path) / TAGGER
+        if config.tagger is not None and own.is_dir():
+            config.tagger = str(own)
         return cls(init_kwargs["tokenizer"], cdb)
 
     def _add_variants(

@@ -11,6 +11,7 @@ a document's together. Concepts are rows of the table of names until predictions
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -184,11 +185,12 @@ class Predictor:
         if not self.config.multiple_predictions_per_detected_entity:
             best = zip(links.cui.tolist(), links.similarity.tolist(), strict=True)
             return [[pair] for pair in best]
-        sizes = groups.sizes.tolist()
-        pairs = iter(zip(groups.rows.tolist(), scores.tolist(), strict=True))
-        return [
-            sorted((next(pairs) for _ in range(size)), key=lambda pair: -pair[1]) for size in sizes
-        ]
+        prior = self.index.prior
+        # As `choose` ranks them: the first is the concept that the probability is of.
+        ranked = scores if prior is None else scores + prior[groups.rows]
+        triples = zip(groups.rows.tolist(), scores.tolist(), ranked.tolist(), strict=True)
+        own = [sorted(islice(triples, size), key=lambda t: -t[2]) for size in groups.sizes.tolist()]
+        return [[(cui, score) for cui, score, _ in best] for best in own]
 
     def _passing(
         self, detection: Detection, ranked: list[tuple[int, float]], probability: float

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from medcat.config.config import LinkingFilters
 from medcat.tokenizing.tokens import MutableDocument
 from torch import Tensor
 
@@ -45,11 +46,13 @@ class OpenDocument:
 
     `whole` says that everything annotated in it will come, so that the rest was left alone. `gold`
     holds CUIs; `repeats` how often each gold span is to be trained on; `rejected` the spans that
-    are no mention of the concept they came with.
+    are no mention of the concept they came with. `filters` are those that hold while they come:
+    MedCAT's trainer sets others for each project.
     """
 
     doc: MutableDocument
     whole: bool
+    filters: LinkingFilters
     gold: dict[Span, str] = field(default_factory=dict)
     repeats: dict[Span, int] = field(default_factory=dict)
     rejected: set[Span] = field(default_factory=set)

@@ -101,7 +101,7 @@ class TrainableLinker(LinkingComponent):
             # MedCAT's trainer sets `train` and goes through all annotations of a document; other
             # callers show single ones.
             whole = self.config.train and self.config.learn_from_unannotated
-            self._document = OpenDocument(doc, whole)
+            self._document = OpenDocument(doc, whole, self.config.filters.model_copy())
         strings = annotated_strings(self.cdb, cui, names)
         span = annotated_span(doc, entity, strings)
         if span.end > span.start:
@@ -116,7 +116,7 @@ class TrainableLinker(LinkingComponent):
         super()._settle()
         detections = self._detector(document.text)
         # What filters hide will not be linked, and so is not to be learned as left alone.
-        allowed = self.config.filters.check_filters
+        allowed = document.filters.check_filters
         detections = [d for d in detections if not d.candidates or any(map(allowed, d.candidates))]
         samples = samples_of(document, detections, self.linker.cutter, self._counted)
         self._predictor = None  # Its table of counts is of before.

@@ -61,13 +61,22 @@ def load_upstream_pack(pack: Path) -> CAT:
             no_linker = {"components": {"linking": {"comp_name": "no_action"}}}
             cat = CAT.load_model_pack(str(folder), config_dict=no_linker)
             config = cat.config.components.linking
-            assert isinstance(config, EmbedLinkLinking)
+            if not isinstance(config, EmbedLinkLinking):
+                raise not_linked(pack)
             _as_upstream(config, STATIC)
             config.use_projection_layer = False  # Upstream draws one at random and saves none.
             cat._recreate_pipe()
     for matrix in MATRICES:
         cat.cdb.addl_info.pop(matrix, None)
     return cat
+
+
+def not_linked(pack: Path) -> EmbedLinkError:
+    """The error for a pack whose linker is neither upstream's nor ours."""
+    return EmbedLinkError(
+        f"checkpoint={pack}: this pack does not link by an encoder; give a pack of "
+        "medcat-embedding-linker, or one that a run here left"
+    )
 
 
 def write_upstream_pack(linker: Linker, pack: Path, output: Path) -> Path:
