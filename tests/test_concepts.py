@@ -24,7 +24,7 @@ from embedlink.concepts import (
     recognise,
 )
 from embedlink.types import Document, EmbedLinkError, Mention, Problems
-from tests.written import published, write, write_release, write_snomed_table
+from tests.written import broken_deflate, published, write, write_release, write_snomed_table
 
 ROOT = Path(__file__).parents[1]
 TEXT = "Mild asthma bronchiale, and DM (type 2)."
@@ -143,6 +143,12 @@ def test_truncated_zip(tmp_path: Path, cdb: CDB) -> None:
         (tmp_path / "cut.zip").write_bytes(whole[:length])
         with pytest.raises(EmbedLinkError, match=r"cut\.zip: truncated or damaged zip"):
             load_cdb(tmp_path / "cut.zip", Problems())
+    with zipfile.ZipFile(tmp_path / "deflated.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("cdb/cdb.dat", b"content " * 1000)
+    broken = broken_deflate((tmp_path / "deflated.zip").read_bytes())
+    (tmp_path / "cut.zip").write_bytes(broken)
+    with pytest.raises(EmbedLinkError, match=r"cut\.zip: truncated or damaged zip \(error\)"):
+        load_cdb(tmp_path / "cut.zip", Problems())
 
 
 def test_damaged_and_unknown_databases(tmp_path: Path) -> None:

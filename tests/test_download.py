@@ -12,13 +12,14 @@ import pytest
 from embedlink import download
 from embedlink.download import Source, fetch
 from embedlink.types import EmbedLinkError
+from tests.written import broken_deflate
 
 
-def archive(files: dict[str, str]) -> bytes:
+def archive(files: dict[str, str], form: int = zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
         for name, text in files.items():
-            file.writestr(zipfile.ZipInfo(name), text)
+            file.writestr(zipfile.ZipInfo(name), text, form)
     return buffer.getvalue()
 
 
@@ -163,9 +164,10 @@ def test_wrong_contents(server: Server, tmp_path: Path) -> None:
     server.body = archive({**FILES, "corpus/a.txt": "other"})
     with pytest.raises(EmbedLinkError, match=r"does not hold what it should \(a\.txt\)"):
         fetch(source(server, tmp_path, size=None, sha256=None))
-    server.body = b"<html>not a zip</html>"
-    with pytest.raises(EmbedLinkError, match="not a whole zip archive"):
-        fetch(source(server, tmp_path, size=None, sha256=None))
+    for body in (b"<html>not a zip</html>", broken_deflate(archive(FILES, zipfile.ZIP_DEFLATED))):
+        server.body = body
+        with pytest.raises(EmbedLinkError, match="not a whole zip archive"):
+            fetch(source(server, tmp_path, size=None, sha256=None))
     assert left(tmp_path) == []
 
 

@@ -24,6 +24,7 @@ def spelt(name):
         ("osteoma", "osteomata"), ("virus", "viruses"), ("disease", "diseases"),
         ("anaemia", "anemia"), ("oesophageal tumour", "esophageal tumors"),
         ("diarrhoea", "diarrhea"), ("type II diabetes", "diabetes type 2"),
+        ("factor VIII deficiency", "factor 8 deficiency"),
         ("Sjögren syndrome", "sjogren syndrome"),
         ("enfermedad del corazón", "enfermedades de corazon"),
     ],

@@ -108,6 +108,12 @@ def write_snomed(folder: Path, notes: int = 6) -> Path:
     return folder
 
 
+def broken_deflate(zipped: bytes) -> bytes:
+    """A zip whose first file, which must be deflated, begins with a block of no known type."""
+    names = int.from_bytes(zipped[26:28], "little") + int.from_bytes(zipped[28:30], "little")
+    return zipped[: 30 + names] + b"\xff" + zipped[31 + names :]
+
+
 def write_csv(
     path: Path, header: Sequence[str], rows: Sequence[Sequence[object]], delimiter: str = ","
 ) -> Path:

@@ -9,6 +9,7 @@ import dataclasses
 import re
 import tempfile
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -109,7 +110,9 @@ def _unpacked(path: Path) -> Iterator[Path]:
             with zipfile.ZipFile(path) as archive:
                 archive.extractall(name, _needed(archive.namelist()))
         # An unknown compression is a `NotImplementedError`, a password wanted a `RuntimeError`.
-        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        except (
+            zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError
+        ) as error:  # fmt: skip
             raise EmbedLinkError(
                 f"{path}: truncated or damaged zip ({type(error).__name__}); copy it again"
             ) from error

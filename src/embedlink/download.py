@@ -12,6 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -210,7 +211,9 @@ def _unpack(archive: Path, folder: Path, source: Source) -> None:
         try:
             with zipfile.ZipFile(archive) as file:
                 file.extractall(name)
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        except (
+            zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError
+        ) as error:  # fmt: skip
             archive.unlink()
             raise EmbedLinkError(
                 f"{source.url}: not a whole zip archive; nothing was kept, try again"

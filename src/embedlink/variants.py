@@ -3,7 +3,7 @@
 Two spellings agree when their content words do, whatever their order: without function words,
 case, accents, possessive "'s" and punctuation; singular or plural (an S-stemmer after D. Harman,
 "How effective is suffixing?", JASIS 42 (1991), that also joins "-is" and "-es"); British or
-American; I, II, III, IV, VI, VII and IX Roman or not. The words are English and Spanish.
+American; I, II, III, IV, VI, VII, VIII and IX Roman or not. The words are English and Spanish.
 
 `stem` makes a word's, `stems` a name's, and `key` what equal names share. A key finds names that
 are then candidates, so it may join too much: context decides between their concepts.
@@ -36,7 +36,7 @@ def stem(word: str) -> str:
 
     It is to be compared, not shown. Stems are remembered, as the same words come again and again.
     """
-    if word.isdigit() or len(word) < 4:
+    if word.isdigit() or len(word) < 4 or word in _ROMAN:
         return _ROMAN.get(word, word)
     # Accents go; letters of other alphabets stay.
     if not word.isascii():

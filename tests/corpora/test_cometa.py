@@ -66,6 +66,15 @@ def test_rows_of_one_example_become_one_document(tmp_path: Path) -> None:
     assert document.id == "1"
 
 
+def test_of_the_codes_of_one_span_the_first_row_comes_first(tmp_path: Path) -> None:
+    folder = write_cometa(tmp_path)
+    codes = [9, 3, 7, 1, 8]
+    rows = [cometa_row(n, "flu", "the flu", code) for n, code in enumerate(codes)]
+    write_csv(folder / "chv.csv", COMETA_HEADER, rows, "\t")
+    (document,), _ = read(folder, part="chv")
+    assert [m.code for m in document.mentions] == [str(code) for code in codes]
+
+
 def test_quotes_are_read_as_published(tmp_path: Path) -> None:
     folder = write_cometa(tmp_path)
     row = cometa_row(1, "flu", 'she said "flu" and\nleft', 6142004)

@@ -1,3 +1,4 @@
+import csv
 import re
 from pathlib import Path
 
@@ -27,6 +28,15 @@ def test_both_pairs(tmp_path: Path) -> None:
     assert all(surfaces(document) == ["asthma", "diabetes"] for document in documents)
     assert [m.code for m in documents[0].mentions] == ["195967001", "73211009"]
     assert not problems.found
+
+
+def test_a_note_published_twice_has_its_annotations_twice(tmp_path: Path) -> None:
+    folder = write_snomed(tmp_path, notes=1)
+    notes = folder / "mimic-iv_notes_training_set.csv"
+    with notes.open("a", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerow(["train-0-DS-0", 'Admitted, 0 days.\nHx: "asthma"\nand diabetes'])
+    documents, _ = read(folder)
+    assert [surfaces(d) for d in documents if d.split == "train"] == [["asthma", "diabetes"]] * 2
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

@@ -81,8 +81,10 @@ class Cometa:
             example.mentions += self._mentions(row, column, Place(str(file), row.line), problems)
         for text, example in examples.items():
             id_ = ids.claim(example.id, Place(str(file), example.line), problems)
-            # A set: a row that is published twice must not count its mention twice.
-            kept = tuple(sorted(set(example.mentions), key=lambda each: (each.start, each.end)))
+            # A row that is published twice must not count its mention twice. No set: of the codes
+            # of one span the first counts, in every process.
+            once = dict.fromkeys(example.mentions)
+            kept = tuple(sorted(once, key=lambda each: (each.start, each.end)))
             yield Document(id_, text, kept, self.name, split)
 
     def _mentions(self, row: Row, column: str, place: Place, problems: Problems) -> list[Mention]:
