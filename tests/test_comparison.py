@@ -33,6 +33,8 @@ def test_what_cannot_be_compared_is_said(tmp_path):
     for wrong in ([one], one, 5):
         with pytest.raises(EmbedLinkError, match="two runs"):
             compare_runs(wrong)
+    with pytest.raises(EmbedLinkError, match="1: no such folder"):
+        compare_runs([1, 2])  # As `compare=[1,2]` on the command line has it.
     with pytest.raises(EmbedLinkError, match="nowhere: no such folder"):
         compare_runs([one, str(tmp_path / "nowhere")])
     with pytest.raises(EmbedLinkError, match=r"validation_documents\.csv: cannot be read"):

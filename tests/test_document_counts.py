@@ -78,5 +78,8 @@ def test_a_bad_file_is_named_with_its_line(text, said, tmp_path):
     (tmp_path / "counts.csv").write_text(text)
     with pytest.raises(EmbedLinkError, match=r"counts\.csv.*" + said):
         DocumentCounts.read(tmp_path / "counts.csv")
+    (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe")
+    with pytest.raises(EmbedLinkError, match=r"bytes\.csv: cannot be read"):
+        DocumentCounts.read(tmp_path / "bytes.csv")
     with pytest.raises(EmbedLinkError, match=r"nothing\.csv: cannot be read"):
         DocumentCounts.read(tmp_path / "nothing.csv")

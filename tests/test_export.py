@@ -100,6 +100,18 @@ def test_what_upstream_cannot_do_is_said(linker, cdb, tmp_path, caplog, weight):
     assert ("surface_weight=1" in caplog.text) == bool(weight)
 
 
+def test_what_does_not_go_together_is_an_error(folder, pack):
+    output, zipped = folder.parent / "out", Path(f"{pack}.zip")
+    with pytest.raises(EmbedLinkError, match="encoder= goes with"):
+        export_linker(folder, "sentence-transformers", output, None, "minilm")
+    with pytest.raises(EmbedLinkError, match="pack= goes with"):
+        export_linker(folder, "sentence-transformers", output, zipped)
+    for target in ("sentence-transformers", "embedlink"):
+        with pytest.raises(EmbedLinkError, match="does not link by an encoder"):
+            export_linker(zipped, target, output, None)
+    assert not output.exists()
+
+
 def test_a_missing_pack(folder):
     with pytest.raises(EmbedLinkError, match="no such model pack"):
         export_linker(folder, "embedlink", folder.parent / "out", folder.parent / "no.zip")

@@ -1,5 +1,7 @@
 """Nothing is measured on what a run trained on, unless that is asked for."""
 
+from dataclasses import replace
+
 import pytest
 
 from embedlink.seen import check_unseen, note_seen
@@ -25,3 +27,10 @@ def test_the_file_holds_no_text(documents, tmp_path):
 
 def test_a_linker_that_was_moved_is_taken_as_it_is(documents, tmp_path):
     check_unseen(tmp_path / "linker", documents)
+
+
+def test_a_document_is_known_by_its_text_whatever_its_codes(documents, tmp_path):
+    note_seen(tmp_path, documents[:1])
+    recoded = replace(documents[0], id="other", mentions=())
+    with pytest.raises(EmbedLinkError, match="trained on 1 of the 1"):
+        check_unseen(tmp_path / "linker", [recoded])

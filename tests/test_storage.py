@@ -48,3 +48,20 @@ def test_a_full_disk_is_an_error_that_says_so(tmp_path):
     with pytest.raises(EmbedLinkError, match="No space left"):
         fill()
     assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "file").write_text("old")
+    rename = Path.rename
+
+    def only_away(path: Path, target: Path) -> Path:
+        if path.name == ".pack.partial":
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", only_away)
+    with pytest.raises(EmbedLinkError, match="Input/output"), written_aside(tmp_path / "pack") as a:
+        a.mkdir()
+    assert (tmp_path / "pack" / "file").read_text() == "old"
+    assert os.listdir(tmp_path) == ["pack"]

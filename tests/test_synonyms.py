@@ -5,11 +5,12 @@ import pytest
 from torch.optim import AdamW
 
 from embedlink.callbacks import IndexRefresh
+from embedlink.concepts import load_cdb
 from embedlink.losses import MarginalSoftmax
 from embedlink.module import LinkerModule
 from embedlink.names import concept_names
 from embedlink.synonyms import SynonymDataModule
-from embedlink.types import EmbedLinkError
+from embedlink.types import EmbedLinkError, Problems
 
 
 @pytest.fixture
@@ -61,3 +62,11 @@ def test_without_synonyms_it_says_so(linker, cdb):
     names = concept_names(cdb)
     with pytest.raises(EmbedLinkError, match="stage=synonyms"):
         SynonymDataModule(names, linker.tokenise(names))
+
+
+def test_a_name_of_several_concepts_is_an_example_of_the_first(linker, tmp_path):
+    path = tmp_path / "concepts.csv"
+    path.write_text("cui,name\nA1,cold\nA1,common cold\nB1,cold\nB1,common cold\n")
+    names = concept_names(load_cdb(path, Problems()))
+    data = SynonymDataModule(names, linker.tokenise(names), batch_size=3)
+    assert [names.cuis[cui] for cui in data.cuis.tolist()] == ["A1", "A1"]

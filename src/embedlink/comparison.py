@@ -31,7 +31,7 @@ def compare_runs(folders: Sequence[str], split: str = "test") -> list[Difference
             f"compare={folders!r} is not allowed; it takes the folders of two runs, as "
             "compare=[runs/A,runs/B]"
         )
-    first, second = (_read(Path(folder), split) for folder in folders)
+    first, second = (_read(Path(str(folder)), split) for folder in folders)
     _check_same(first, second, folders, split)
     return differences(first.counts, second.counts)
 

@@ -90,9 +90,9 @@ class DocumentCounts:
         """Read what `write` wrote; an `EmbedLinkError` names file and line at fault."""
         try:
             text = path.read_text("utf-8")
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise EmbedLinkError(
-                f"{path}: cannot be read ({error.strerror}); train.py and evaluate.py leave this "
+                f"{path}: cannot be read ({error}); train.py and evaluate.py leave this "
                 "file in a run's folder"
             ) from error
         header, *rows = list(csv.reader(text.splitlines())) or [[]]

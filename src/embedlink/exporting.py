@@ -22,7 +22,7 @@ from embedlink.medcat.upstream import (
     write_encoder,
     write_upstream_model,
 )
-from embedlink.medcat.upstream_pack import load_upstream_pack, write_upstream_pack
+from embedlink.medcat.upstream_pack import load_upstream_pack, not_linked, write_upstream_pack
 from embedlink.sentence_model import write_sentence_model
 from embedlink.storage import written_aside
 from embedlink.types import EmbedLinkError
@@ -53,6 +53,10 @@ def export_linker(
         raise EmbedLinkError(f"target={target!r} is not allowed; {' | '.join(get_args(Target))}")
     if tagger is not None and (target != "embedlink" or pack is None):
         raise EmbedLinkError("tagger= goes with target=embedlink and pack=")
+    if encoder is not None and (target != "upstream" or pack is not None):
+        raise EmbedLinkError("encoder= goes with target=upstream and without pack=")
+    if pack is not None and target == "sentence-transformers":
+        raise EmbedLinkError("pack= goes with target=embedlink or target=upstream")
     if target == "embedlink":
         return _pack(checkpoint, output, pack, tagger)
     linker = _read(checkpoint)
@@ -110,7 +114,8 @@ def _read(checkpoint: Path) -> Linker:
     # An unpacked pack of our own holds the linker's folder: the rest need not be loaded.
     if is_pack(checkpoint) and not own.is_file():
         component = load_upstream_pack(checkpoint).pipe.get_component(CoreComponentType.linking)
-        assert isinstance(component, LinkingComponent)
-        return component.linker
+        if isinstance(component, LinkingComponent):
+            return component.linker
+        raise not_linked(checkpoint)
     config = EmbedLinkLinking(embedding_model_name=str(_model_folder(checkpoint)))
     return start_linker(config)[0]

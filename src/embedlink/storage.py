@@ -25,10 +25,7 @@ def written_aside(folder: Path) -> Iterator[Path]:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         yield aside
-        # A folder cannot be renamed onto one that holds files, so the older one goes first.
-        if folder.exists():
-            shutil.rmtree(folder)
-        aside.rename(folder)
+        _put(aside, folder)
     except OSError as error:
         shutil.rmtree(aside, ignore_errors=True)
         reason = error.strerror or str(error)
@@ -38,3 +35,20 @@ def written_aside(folder: Path) -> Iterator[Path]:
     except BaseException:  # Also when the user breaks off.
         shutil.rmtree(aside, ignore_errors=True)
         raise
+
+
+def _put(aside: Path, folder: Path) -> None:
+    """Rename, and remove what had the name only when that has been done."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    # A folder cannot be renamed onto one that holds files, so the older one gives way first.
+    replaced = folder.is_dir()
+    if replaced:
+        folder.rename(old)
+    try:
+        aside.rename(folder)
+    except OSError:
+        if replaced:
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -25,7 +25,8 @@ class SynonymDataModule(L.LightningDataModule):
 
     `sequences` are the tokens of all names, or their cached states, in rows of `names.texts`.
     Each name is one example an epoch, also where concepts share all of their names: then it is an
-    example of one of them. Raises `EmbedLinkError` when no concept has two names to learn from.
+    example of the first of them. Raises `EmbedLinkError` when no concept has two names to learn
+    from.
     """
 
     def __init__(
@@ -38,8 +39,8 @@ class SynonymDataModule(L.LightningDataModule):
         owner, rows = names.distinct_names_of_cui.expand(torch.arange(len(names.cuis)))
         several = names.distinct_names_of_cui.sizes[owner] > 1
         self.rows, first = rows[several].unique(return_inverse=True)
-        self.cuis = torch.zeros(len(self.rows), dtype=torch.int64)
-        self.cuis[first] = owner[several]
+        cuis = torch.zeros(len(self.rows), dtype=torch.int64)
+        self.cuis = cuis.scatter_reduce(0, first, owner[several], "amin", include_self=False)
         if not len(self.rows):
             raise EmbedLinkError(
                 "stage=synonyms: no concept has two names of its own, so there is nothing to "
