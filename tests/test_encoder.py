@@ -159,6 +159,9 @@ def test_an_identity_projection_starts_without_effect(tiny_encoder, windows):
 def test_a_missing_encoder_is_named(tmp_path):
     with pytest.raises(EmbedLinkError, match=r"cannot be loaded"):
         load_encoder(str(tmp_path / "none"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(EmbedLinkError, match="this folder holds no encoder"):
+        load_encoder(str(tmp_path / "empty"))
 
 
 def test_layers_are_counted_without_weights(tiny_encoder):

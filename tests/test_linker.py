@@ -1,12 +1,15 @@
 """What a linker's folder keeps; see also `test_train.py`."""
 
 import dataclasses
+import json
 import math
 
+import pytest
 import torch
 
 from embedlink.linker import Linker
 from embedlink.names import concept_names
+from embedlink.types import EmbedLinkError
 
 
 def test_calibration_and_threshold_are_kept(linker, cdb, tmp_path):
@@ -32,3 +35,14 @@ def test_frequencies_become_a_prior(linker, cdb, tmp_path):
     expected[names.cui_row["C3"]] = 0.5 * math.log(7)
     assert torch.allclose(index.prior, expected)
     assert torch.allclose(stored.prior, expected)
+
+
+@pytest.mark.parametrize(("name", "value"), [("dtype", "float16"), ("pooling", "cls")])
+def test_a_setting_that_no_linker_has_is_named(linker, cdb, tmp_path, name, value):
+    names = concept_names(cdb)
+    linker.save(tmp_path, names, linker.build_index(names, progress=None))
+    described = json.loads((tmp_path / "linker.json").read_text())
+    described["settings"][name] = value
+    (tmp_path / "linker.json").write_text(json.dumps(described))
+    with pytest.raises(EmbedLinkError, match=rf"linker\.json: .*{value}"):
+        Linker.load(tmp_path)

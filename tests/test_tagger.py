@@ -1,6 +1,7 @@
 """A tagger's words, chunks, probabilities and files."""
 
 import itertools
+import shutil
 
 import numpy as np
 import pytest
@@ -95,4 +96,7 @@ def test_what_is_no_tagger_is_named(tagger, tmp_path):
     tagger.save(tmp_path / "tagger")
     (tmp_path / "tagger" / "head.safetensors").write_bytes(b"no")
     with pytest.raises(EmbedLinkError, match="no tagger can be read"):
+        MentionTagger.load(tmp_path / "tagger")
+    shutil.rmtree(tmp_path / "tagger" / "encoder")
+    with pytest.raises(EmbedLinkError, match=r"no tagger can be read \(.*tagger/encoder"):
         MentionTagger.load(tmp_path / "tagger")

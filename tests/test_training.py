@@ -200,6 +200,16 @@ def test_nothing_to_train_on_is_an_error(cdb, linker):
         data.setup()
 
 
+def test_nothing_to_measure_is_an_error(cdb, documents, linker):
+    nothing = document("x", "Nothing here.", [])
+    data = LinkingDataModule(
+        Splits(documents, [nothing], documents, []), VocabularyDetector(cdb, progress=False),
+        concept_names(cdb), linker.cutter,
+    )  # fmt: skip
+    with pytest.raises(EmbedLinkError, match="no validation mention: the 1 validation documents"):
+        data.setup()
+
+
 def test_every_loss_of_the_configuration_can_be_made():
     from pathlib import Path
 

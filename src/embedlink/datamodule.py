@@ -99,7 +99,8 @@ class LinkingDataModule(L.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Detect once and cut all windows once.
 
-        Raises `EmbedLinkError` where the training documents have nothing to train on.
+        Raises `EmbedLinkError` where the training documents have nothing to train on, or others
+        nothing to measure.
         """
         # Lightning calls this for every fit, validation and test, one after the other.
         if self.tables:
@@ -109,6 +110,11 @@ class LinkingDataModule(L.LightningDataModule):
             found = self.detector(documents)
             self.tables[split] = mention_table(documents, found, self.names, self.cutter)
             self.sequences[split] = self.tables[split].windows
+            if documents and split != "train" and not len(self.tables[split]):
+                raise EmbedLinkError(
+                    f"no {split} mention: the {len(documents)} {split} documents hold none, and "
+                    "detection proposes nothing in them; choose other shares or another split"
+                )
         train = self.tables["train"]
         if not len(train.trainable):
             raise EmbedLinkError(

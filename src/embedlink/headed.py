@@ -111,6 +111,8 @@ class HeadedEncoder(PickledByValue, nn.Module, Generic[Settings]):
         try:
             # First the settings: a folder of something else fails before weights are read.
             described = json.loads((folder / f"{cls.kind}.json").read_text("utf-8"))
+            if not (folder / ENCODER).is_dir():  # transformers would ask the hub for it.
+                raise FileNotFoundError(folder / ENCODER)
             made = cls(cls.settings_type(**described), *load_encoder(str(folder / ENCODER)))
             made.head.load_state_dict(load_file(folder / HEAD))
         except Exception as error:  # Corrupt files make every library raise errors of its own.

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -54,6 +54,10 @@ class LinkerSettings:
     surface_weight: float = 0.0  # of the mention's own text beside its context
     frequency_weight: float = 0.0  # of log(1 + a concept's training mentions) beside cosines
     dtype: Literal["float32", "bfloat16"] = "float32"  # of encoder and index, here and on disk
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES or self.pooling not in get_args(Pooling):
+            raise ValueError(f"dtype={self.dtype!r} or pooling={self.pooling!r} is not allowed")
 
 
 @dataclass

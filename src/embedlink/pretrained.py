@@ -49,7 +49,7 @@ def load_encoder(
                 if not attention_dropout and hasattr(config, field):
                     setattr(config, field, 0.0)
             model = AutoModel.from_pretrained(source, config=config, dtype=torch.float32)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # Of a folder that lacks files, transformers raises any type.
         raise EmbedLinkError(_cannot_load(name, error)) from error
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # Unused here, and its weights would never get a gradient.
@@ -98,6 +98,11 @@ def encoder_source(name: str) -> str:
 
 def _cannot_load(name: str, error: Exception) -> str:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if Path(name).expanduser().is_dir():
+        return (
+            f"{name}: this folder holds no encoder that can be loaded ({reason}). It needs "
+            "config.json, model.safetensors and a tokenizer, as save_pretrained writes them"
+        )
     return (
         f"{name}: this encoder cannot be loaded ({reason}). It is no local folder, and "
         "the model hub did not give it. Check the id and the network, or download the folder "

@@ -95,6 +95,18 @@ def test_the_partial_batch_is_trained_on_before_use(trainable, tmp_path, monkeyp
     assert len(batches) == 1
 
 
+def test_all_that_waits_is_trained_on_where_batches_were_made_smaller(trainable, monkeypatch):
+    config = trainable.config.components.linking
+    config.training_batch_size = 1000
+    batches = probe(trainable, monkeypatch)
+    run(trainable, *KNOWN)
+    config.training_batch_size = 3
+    entities(trainable)
+    sizes = [len(batch.gold) for batch in batches]
+    assert len(sizes) > 2
+    assert sizes[:-1] == [3] * (len(sizes) - 1)
+
+
 def test_samples_are_those_of_the_mention_table(trainable, monkeypatch):
     trainable.config.components.linking.training_batch_size = 1000
     batches = probe(trainable, monkeypatch)

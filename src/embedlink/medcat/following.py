@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import torch
 
-from embedlink.encoder import ContextEncoder
+from embedlink.encoder import CPU_TOKENS, GPU_TOKENS, ContextEncoder
 from embedlink.linker import DTYPES, Linker, LinkerSettings
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.live_index import LiveIndex
@@ -48,7 +48,8 @@ def follow(config: EmbedLinkLinking, linker: Linker, live: LiveIndex) -> None:
         elif wanted.frequency_weight != old.frequency_weight:
             live.rank_anew()
     # Last, for an encoder that was just read is on the CPU.
-    device = torch.device(config.gpu_device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    asked = config.gpu_device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.empty(0, device=asked).device  # "cuda" as "cuda:0", which weights say.
     if linker.encoder.device != device:
         linker.encoder.to(device)
     if linker.reranker is not None and linker.reranker.device != device:
@@ -84,7 +85,7 @@ def _adapt(linker: Linker, wanted: LinkerSettings) -> None:
             old.unfrozen,
             wanted.surface_weight,
         )
-        linker.encoder.eval()
+        linker.encoder.to(old.device).eval()
     linker.encoder.pooling = wanted.pooling
     linker.encoder.surface_weight = wanted.surface_weight
     # To bfloat16 and back is no way back: weights stay rounded.
@@ -97,6 +98,6 @@ def _token_budget(config: EmbedLinkLinking, linker: Linker) -> int | None:
 
     None leaves it to the encoder, unless `embedding_batch_size` asks for smaller batches.
     """
-    # As many as the encoder takes on a CPU where nobody says (`encoder.CPU_TOKENS`).
     asked = config.embedding_batch_size * linker.settings.max_name_tokens
-    return asked if asked < 4096 else None
+    own = GPU_TOKENS if linker.encoder.device.type == "cuda" else CPU_TOKENS
+    return asked if asked < own else None

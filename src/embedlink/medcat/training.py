@@ -56,8 +56,8 @@ class Training:
             self._step_on_waiting()
 
     def finish(self) -> None:
-        """Train on what is left, as a partial batch; nothing happens where nothing waits."""
-        if self.waiting:
+        """Train on what is left, the last batch partial; nothing happens where nothing waits."""
+        while self.waiting:  # More than a batch where `training_batch_size` was lowered since.
             self._step_on_waiting()
 
     def _step_on_waiting(self) -> None:
