@@ -31,6 +31,7 @@ def test_help_waits_for_no_framework(entry):
         (["unfreeze=4", "seed=1"], "unfreeze=4 seed=1"),
         (["model.name=/home/me/encoder"], "model.name=encoder"),
         (["data.names=[a/b,c]", "+x"], "data.names=b,c] +x"),
+        (["experiment=recipe", "data_dir=/data", "unfreeze=4"], "unfreeze=4 experiment=recipe"),
     ],
 )
 def test_a_run_is_named_by_its_settings_with_the_last_part_of_paths(overrides, name):

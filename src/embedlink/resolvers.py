@@ -22,8 +22,14 @@ def register_resolvers() -> None:
 
 
 def run_name(overrides: Sequence[str]) -> str:
-    """The settings given on the command line, of paths the last part; `default` without any."""
-    return " ".join(map(_short, overrides)) or "default"
+    """The settings given on the command line, of paths the last part; `default` without any.
+
+    What tells runs apart stands in front, for MLflow cuts long names: the experiment, which they
+    share, comes last, and where the data lies is left out.
+    """
+    told = [override for override in overrides if not override.startswith("data_dir=")]
+    told.sort(key=lambda override: override.startswith("experiment="))
+    return " ".join(map(_short, told)) or "default"
 
 
 def _short(override: str) -> str:

@@ -48,7 +48,7 @@ def train(cfg: DictConfig) -> float:
 
         linker.set_counts(datamodule.counts, data.names)
         shipped = experiment.ship(cfg, folder, module, data)
-        note_results(trainer, str(folder / "linker"), shipped)
+        note_results(trainer, folder / "linker", shipped)
     figures = figures_of(trainer)
     print(
         f"F1 {figures['baseline']['f1']:.3f} untrained, {figures['test']['f1']:.3f} trained. "

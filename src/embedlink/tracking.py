@@ -94,12 +94,13 @@ def log_evaluation(
             logger.experiment.log_artifact(logger.run_id, str(file))
 
 
-def note_results(trainer: L.Trainer, checkpoint: str, shipped: Path) -> None:
-    """Tag the run with the paths of what it leaves behind."""
+def note_results(trainer: L.Trainer, checkpoint: Path, shipped: Path) -> None:
+    """Tag the run with the paths of what it leaves: the linker, and the pack where one is made."""
     for logger in trainer.loggers:
         if isinstance(logger, MLFlowLogger) and logger.run_id:
-            logger.experiment.set_tag(logger.run_id, "checkpoint", checkpoint)
-            logger.experiment.set_tag(logger.run_id, "pack", str(shipped))
+            logger.experiment.set_tag(logger.run_id, "checkpoint", str(checkpoint))
+            if shipped != checkpoint:
+                logger.experiment.set_tag(logger.run_id, "pack", str(shipped))
 
 
 def _identity(data: Data, folder: Path) -> dict[str, str]:
