@@ -23,6 +23,7 @@ def test_the_default_and_the_command_users_know_pass(configured):
     check_settings(configured())
     check_settings(configured("detection=variants"))  # It has no tagger to check.
     check_settings(configured("context_window=35", "unfreeze=4", "model.projection=true"))
+    check_settings(configured("trainer.devices=[1]"))
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,9 @@ def test_the_default_and_the_command_users_know_pass(configured):
         ("data.test_share=1.5", "between 0 and 1"),
         ("data.code_rule=last", "first, any or skip"),
         ("trainer.max_epochs=0", "1 or more"),
+        ("trainer.devices=2", "a run trains on one"),
+        ("trainer.devices=[0,1]", "a run trains on one"),
+        ("trainer.devices=auto", "a run trains on one"),
         ("detection.tagger.epochs=0", "1 or more"),
         ("detection.tagger.least_probability=0", "between 0 and 1"),
         ("limit_documents=0", "null"),

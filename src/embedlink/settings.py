@@ -40,6 +40,12 @@ def _names_of(allowed: Collection[str]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, Sequence) and all(name in allowed for name in value)
 
 
+def _one_device(value: object) -> bool:
+    """A count of 1, or a list with the number of one, as Lightning has it."""
+    one = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 1
+    return one or (value == 1 and not isinstance(value, bool))
+
+
 def _operating_point(value: object) -> bool:
     try:
         return bool(OperatingPoint.of(value))
@@ -89,6 +95,11 @@ CHECKS: tuple[Check, ...] = (
     ("optimizer.weight_decay", _number(0, 1000), "a number, 0 or more"),
     ("optimizer.warmup_share", _number(0, 1), "a share from 0 to 1"),
     ("trainer.max_epochs", _whole(1), "a whole number, 1 or more"),
+    (
+        "trainer.devices",
+        _one_device,
+        "1, or the number of one device as [0]: a run trains on one, several runs on one each",
+    ),
     ("data.enrich", lambda v: isinstance(v, bool), "true or false"),
     ("data.new_concepts", lambda v: isinstance(v, bool), "true or false"),
     ("data.split", _choice("random", "official"), "random or official"),
