@@ -3,6 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
+# Notes are patient data: nothing that is started from here reports to anyone.
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := true
+
 .DEFAULT_GOAL := help
 .PHONY: help setup train test lint types sweep ui bench
 

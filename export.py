@@ -21,11 +21,11 @@ def main(cfg: DictConfig) -> None:
     from embedlink.exporting import export_linker
 
     with reported_errors():
-        pack, tagger = (
-            Path(path).expanduser() if path else None for path in (cfg.pack, cfg.tagger)
+        pack, tagger, names = (
+            Path(path).expanduser() if path else None for path in (cfg.pack, cfg.tagger, cfg.names)
         )
         checkpoint, output = Path(cfg.checkpoint).expanduser(), Path(cfg.output).expanduser()
-        print(export_linker(checkpoint, cfg.target, output, pack, cfg.encoder, tagger))
+        print(export_linker(checkpoint, cfg.target, output, pack, cfg.encoder, tagger, names))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import embedlink  # noqa: F401 - before MLflow: telemetry is off from here
+
+# isort: split
 import matplotlib as mpl
 import mlflow
 import pandas as pd
@@ -133,6 +136,8 @@ def main(arguments: list[str] | None = None) -> None:
     store = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{HERE.parent}/mlflow.db")
     mlflow.set_tracking_uri(store)
     readme = given.folder / given.study / "README.md"
+    if not readme.is_file():
+        raise SystemExit(f"error: {readme}: no such study")
     text = readme.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:
         raise SystemExit(f"error: {readme}: lacks the lines {BEGIN!r} and {END!r}")

@@ -70,6 +70,16 @@ def test_embedlinks_detection_takes_the_place_of_a_packs_own(configured, tmp_pat
     assert ner.min_name_len == (3 if detection == "vocabulary" else 2)
 
 
+def test_a_spacy_model_that_is_not_installed_is_named(configured, tmp_path):
+    cdb = load_cdb(configured("baseline=tfidf").data.concepts, Problems())
+    cdb.config.general.nlp.provider = "spacy"
+    cdb.config.general.nlp.modelname = "xx_no_such_model"
+    cdb.save(str(tmp_path / "cdb.zip"))
+    cfg = configured("baseline=tfidf", f"data.concepts={tmp_path / 'cdb.zip'}")
+    with pytest.raises(EmbedLinkError, match="python -m spacy download xx_no_such_model"):
+        load_data(cfg, "preferred")
+
+
 def test_a_detection_that_cannot_be_names_key_and_value(configured):
     cfg = configured("baseline=tfidf", "detection.max_variant_words=0")
     with pytest.raises(EmbedLinkError, match=r"detection\.max_variant_words=0 is not allowed"):

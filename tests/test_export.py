@@ -13,10 +13,13 @@ from medcat.cat import CAT
 from medcat.components.types import CoreComponentType
 from medcat.vocab import Vocab
 
+from embedlink.concepts import enrich_cdb
 from embedlink.exporting import export_linker
+from embedlink.medcat.pack import linking_cat, save_pack
 from embedlink.names import concept_names
 from embedlink.tagger import MentionTagger, TaggerSettings
 from embedlink.types import EmbedLinkError
+from tests.conftest import document
 
 ROOT = Path(__file__).parents[1]
 
@@ -63,6 +66,22 @@ def test_a_pack_detects_as_training_does_with_its_tagger(folder, pack, tiny_enco
     assert not (tmp_path / "no").exists()
     with pytest.raises(EmbedLinkError, match="tagger= goes with"):
         export_linker(folder, "upstream", tmp_path / "no", zipped, tagger=tmp_path / "tagger")
+
+
+def test_a_pack_gets_the_names_that_training_added(folder, pack, linker, cdb, tmp_path):
+    text = "The thick valve of her heart, and a common cold."
+    shown = [("thick valve", "C2"), ("common cold", "C9")]
+    added = enrich_cdb(cdb, [document("1", text, shown)], new_concepts=True)
+    assert len(added) == 2
+    own = save_pack(linking_cat(folder, cdb), tmp_path / "own")
+    zipped = Path(f"{pack}.zip")
+    for names, cuis in ((None, {"C5"}), (own, {"C2", "C5", "C9"})):
+        export_linker(folder, "embedlink", tmp_path / "out", zipped, names=names)
+        cat = CAT.load_model_pack(str(tmp_path / "out"))
+        assert {c for e in cat.pipe.get_doc(text).ner_ents for c in e.link_candidates} == cuis
+    assert set(cat.cdb.name2info) == set(cdb.name2info)
+    with pytest.raises(EmbedLinkError, match="names= goes with"):
+        export_linker(folder, "upstream", tmp_path / "no", zipped, names=own)
 
 
 def test_the_command_line_reports_errors_in_one_line(folder):

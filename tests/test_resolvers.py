@@ -30,6 +30,10 @@ def test_help_waits_for_no_framework(entry):
         ([], "default"),
         (["unfreeze=4", "seed=1"], "unfreeze=4 seed=1"),
         (["model.name=/home/me/encoder"], "model.name=encoder"),
+        (
+            ["checkpoint=/me/runs/2026-01-31/12-00-00/linker"],
+            "checkpoint=2026-01-31/12-00-00/linker",
+        ),
         (["data.names=[a/b,c]", "+x"], "data.names=b,c] +x"),
         (["experiment=recipe", "data_dir=/data", "unfreeze=4"], "unfreeze=4 experiment=recipe"),
     ],

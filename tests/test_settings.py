@@ -60,6 +60,22 @@ def test_a_value_out_of_range_names_key_value_and_what_is_allowed(configured, ov
     assert allowed in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (("hide_own_name=true", "targets=cuis"), "needs targets=names"),
+        (("nil_weight=0", "operating_point={recall:0.9}"), "links everything"),
+        (("unfreeze=0", "encoded_negatives=4"), "encoder that trains"),
+        (("unfreeze=0", "stage=synonyms"), "encoder that trains"),
+    ],
+)
+def test_settings_without_effect_together_are_named(configured, overrides, said):
+    with pytest.raises(EmbedLinkError, match=said):
+        check_settings(configured(*overrides))
+    for override in overrides:
+        check_settings(configured(override))
+
+
 def test_an_operating_point_is_a_figure_or_one_to_be_reached(configured):
     check_settings(configured("operating_point={precision:0.8}"))
     check_settings(configured("operating_point={recall:0.7}"))

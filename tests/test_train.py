@@ -208,6 +208,27 @@ def test_another_hash_seed_gives_the_same_figures(finished, tiny_encoder, tmp_pa
     assert one.data.metrics == other.data.metrics
 
 
+def test_a_run_is_not_resumed_on_other_documents(finished, tiny_encoder, tmp_path):
+    folder, _ = finished
+    done = run_entry(
+        "train.py", f"model.name={tiny_encoder}", *FAST, "data.split=random", "seed=1",
+        f"resume={folder / 'run' / 'checkpoints' / 'last.ckpt'}", "detection=variants", "~logger",
+        f"hydra.run.dir={tmp_path / 'run'}", folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "was trained on" in done.stderr
+    assert not (tmp_path / "run" / "train_documents.txt").exists()
+
+
+def test_a_run_without_a_logger(tiny_encoder, tmp_path):
+    done = run_entry(
+        "train.py", f"model.name={tiny_encoder}", "debug=fast", "pack=false", "~logger",
+        "detection=variants", f"hydra.run.dir={tmp_path / 'run'}", folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert not (tmp_path / "mlflow.db").exists()
+
+
 def test_multirun_gives_comparable_runs(tiny_encoder, tmp_path):
     done = run_entry(
         "train.py", "-m", "unfreeze=0,1", f"model.name={tiny_encoder}", "debug=fast",

@@ -192,6 +192,26 @@ def enrich_cdb(
     return added
 
 
+def add_names(cdb: CDB, source: CDB, tokenizer: BaseTokenizer) -> int:
+    """Add the names that another database has and this one lacks; returns how many (name, CUI).
+
+    Such are those of a run's pack beside the database that the run began with: what `enrich_cdb`
+    added. `tokenizer` is that of this database's pack, which may cut names otherwise. `cdb` is
+    changed in place; concepts that it lacks come with their names.
+    """
+    configs = (cdb.config.general, cdb.config.preprocessing, cdb.config.cdb_maker)
+    added = 0
+    for prepared, info in source.name2info.items():
+        text = prepared.replace(source.config.general.separator, " ")
+        for cui in sorted(info["per_cui_status"]):
+            if prepared in cdb.name2info and cui in cdb.name2info[prepared]["per_cui_status"]:
+                continue
+            names = prepare_name(text, tokenizer, {}, configs)
+            cdb._add_concept(cui, names, set(), "A", set(), "", full_build=True)
+            added += bool(names)
+    return added
+
+
 def check_overlap(documents: Iterable[Document], cdb: CDB) -> None:
     """Raise when a corpus has codes and none of them is in the database (two vocabularies).
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 
 from embedlink import experiment
@@ -49,6 +50,9 @@ def measure(cfg: DictConfig) -> tuple[Data, Measured]:
         table = _table(cfg, data, NoWindows())
         return data, data_baseline(cfg.baseline, data, table, cfg.data.code_rule)
     linker = Linker.load(cfg.checkpoint)
+    for encoder in (linker.encoder, linker.reranker):
+        if encoder is not None:
+            encoder.to("cuda" if torch.cuda.is_available() else "cpu")
     data = experiment.load_data(cfg, linker.settings.representative)
     _check_not_trained_on(cfg, data, Path(cfg.checkpoint))
     _use_own_tagger(cfg, data)
@@ -62,7 +66,10 @@ def _check_not_trained_on(cfg: DictConfig, data: Data, folder: Path) -> None:
 
 
 def _use_own_tagger(cfg: DictConfig, data: Data) -> None:
-    """Detect with the tagger of the configuration, or else with that of the linker's run."""
+    """Detect with the tagger of the configuration, or else with that of the linker's run.
+
+    Baselines need none: they link names alone.
+    """
     wanted = cfg.detection.get("tagger")
     if wanted is not None:
         folder = Path(wanted.folder or Path(cfg.checkpoint).parent / "tagger")

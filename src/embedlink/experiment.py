@@ -20,7 +20,12 @@ from embedlink.concepts import align_codes, check_overlap, enrich_cdb, load_cdb
 from embedlink.corpora.reading import read_corpora
 from embedlink.datamodule import LinkingDataModule
 from embedlink.linker import Linker, LinkerSettings
-from embedlink.medcat.detection import VocabularyDetector, detect_by, detection_config
+from embedlink.medcat.detection import (
+    VocabularyDetector,
+    check_tokenizer,
+    detect_by,
+    detection_config,
+)
 from embedlink.medcat.pack import linking_cat, save_pack
 from embedlink.module import LinkerModule
 from embedlink.names import ConceptNames, Representative, concept_names
@@ -69,6 +74,7 @@ def load_data(cfg: DictConfig, representative: Representative) -> Data:
     ner = {key: value for key, value in cfg.detection.items() if key != "tagger"}
     config = detection_config(**ner)
     cdb = load_cdb(cfg.data.concepts, problems, config)
+    check_tokenizer(cdb)
     detect_by(cdb, config)
     if cfg.data.strict:
         problems.raise_if_rejected()
@@ -202,7 +208,7 @@ def build_trainer(cfg: DictConfig) -> L.Trainer:
     """Lightning's trainer with the callbacks and the logger of the configuration."""
     _leave_out_warnings()
     callbacks = list(instantiate(cfg.callbacks).values())
-    logger = instantiate(cfg.logger) if cfg.logger else False
+    logger = instantiate(cfg.logger) if cfg.get("logger") else False
     trainer: L.Trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=logger)
     return trainer
 

@@ -40,6 +40,7 @@ def export_linker(
     pack: Path | None,
     encoder: str | None = None,
     tagger: Path | None = None,
+    names: Path | None = None,
 ) -> str:
     """Write `output` whole or not at all; returns what to tell the user.
 
@@ -51,14 +52,15 @@ def export_linker(
     """
     if target not in get_args(Target):
         raise EmbedLinkError(f"target={target!r} is not allowed; {' | '.join(get_args(Target))}")
-    if tagger is not None and (target != "embedlink" or pack is None):
-        raise EmbedLinkError("tagger= goes with target=embedlink and pack=")
+    for key, path in (("tagger", tagger), ("names", names)):
+        if path is not None and (target != "embedlink" or pack is None):
+            raise EmbedLinkError(f"{key}= goes with target=embedlink and pack=")
     if encoder is not None and (target != "upstream" or pack is not None):
         raise EmbedLinkError("encoder= goes with target=upstream and without pack=")
     if pack is not None and target == "sentence-transformers":
         raise EmbedLinkError("pack= goes with target=embedlink or target=upstream")
     if target == "embedlink":
-        return _pack(checkpoint, output, pack, tagger)
+        return _pack(checkpoint, output, pack, tagger, names)
     linker = _read(checkpoint)
     if target == "sentence-transformers":
         with written_aside(output) as aside:
@@ -86,10 +88,12 @@ def export_linker(
     return f"{output}: ModelForEmbeddingLinking.from_pretrained loads it, with {first} below"
 
 
-def _pack(checkpoint: Path, output: Path, pack: Path | None, tagger: Path | None) -> str:
+def _pack(
+    checkpoint: Path, output: Path, pack: Path | None, tagger: Path | None, names: Path | None
+) -> str:
     """A pack with our component: an existing pack with this linker, or upstream's pack as ours."""
     if pack is not None:
-        save_pack(relink(pack, _model_folder(checkpoint), tagger), output)
+        save_pack(relink(pack, _model_folder(checkpoint), tagger, names), output)
     elif is_pack(checkpoint):
         save_pack(load_upstream_pack(checkpoint), output)
     else:

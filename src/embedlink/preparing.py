@@ -44,6 +44,6 @@ def read_all(cfg: DictConfig) -> tuple[DataReport, Problems]:
 def log(report: DataReport, cfg: DictConfig) -> None:
     """Log the report as a run of the MLflow experiment that the configuration names."""
     mlflow.set_tracking_uri(cfg.tracking_uri)
-    mlflow.set_experiment(cfg.experiment)
+    mlflow.set_experiment(cfg.experiment_name)
     with mlflow.start_run():
         log_report(report)

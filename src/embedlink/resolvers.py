@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from omegaconf import OmegaConf
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
+OF_A_RUN = ("linker", "tagger")
 
 
 def register_resolvers() -> None:
@@ -34,4 +35,9 @@ def run_name(overrides: Sequence[str]) -> str:
 
 def _short(override: str) -> str:
     key, equals, value = override.partition("=")
-    return f"{key}{equals}{PurePath(value).name}" if "/" in value else override
+    if "/" not in value:
+        return override
+    path = PurePath(value)
+    # In every run's folder these have the same name: the day and the time tell them apart.
+    parts = path.parts[-3:] if path.name in OF_A_RUN else path.parts[-1:]
+    return f"{key}{equals}{PurePath(*parts)}"

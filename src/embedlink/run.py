@@ -11,7 +11,7 @@ from embedlink.callbacks import best_epoch, figures_of
 from embedlink.comparison import compare_runs, format_comparison
 from embedlink.evaluating import check_evaluation, measure
 from embedlink.linker import Linker
-from embedlink.seen import note_seen
+from embedlink.seen import check_unseen, note_seen
 from embedlink.settings import check_settings
 from embedlink.surfaces import TrainingMentions
 from embedlink.tracking import describe_run, log_baselines, log_evaluation, note_results, run_ends
@@ -23,6 +23,8 @@ def train(cfg: DictConfig) -> float:
     L.seed_everything(cfg.seed, verbose=False)
     folder = Path(HydraConfig.get().runtime.output_dir)
     data = experiment.load_data(cfg, cfg.model.representative)
+    if cfg.resume is not None:
+        check_unseen(Path(cfg.resume).parent, [*data.splits.validation, *data.splits.test])
     note_seen(folder, data.splits.train)
     experiment.learn_detection(cfg, data, folder / "tagger")
     linker = Linker.untrained(experiment.linker_settings(cfg), cfg.unfreeze)

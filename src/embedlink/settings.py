@@ -109,9 +109,40 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
+AT_ODDS: tuple[tuple[Callable[[DictConfig], bool], str], ...] = (
+    (
+        lambda cfg: bool(cfg.hide_own_name) and cfg.targets == "cuis",
+        "hide_own_name=true needs targets=names: with cuis a concept has no other name",
+    ),
+    (
+        lambda cfg: not cfg.nil_weight and cfg.operating_point != "f1",
+        "operating_point chooses a threshold, and nil_weight=0 links everything",
+    ),
+    (
+        lambda cfg: not _trains(cfg) and cfg.encoded_negatives is not None,
+        "encoded_negatives needs an encoder that trains: unfreeze=1 or more",
+    ),
+    (
+        lambda cfg: not _trains(cfg) and cfg.get("stage") is not None,
+        "stage needs an encoder that trains: unfreeze=1 or more",
+    ),
+)
+"""Settings that would have no effect together, and what to say of them."""
+
+
+def _trains(cfg: DictConfig) -> bool:
+    return bool(cfg.unfreeze or cfg.model.projection)
+
+
 def check_settings(cfg: DictConfig) -> None:
-    """Raise `EmbedLinkError` with every value out of range, and for a layer count too high."""
+    """Raise `EmbedLinkError` with every value out of range, or every two that are at odds.
+
+    Also for a layer count too high.
+    """
     check_values(cfg)
+    wrong = [said for at_odds, said in AT_ODDS if at_odds(cfg)]
+    if wrong:
+        raise EmbedLinkError("\n".join(wrong))
     check_unfreeze(cfg.unfreeze, layer_count(cfg.model.name))
 
 

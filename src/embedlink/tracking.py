@@ -82,12 +82,13 @@ def log_evaluation(
     cfg: DictConfig, data: Data, figures: dict[str, float], files: Sequence[Path]
 ) -> None:
     """Log the figures and files of `evaluate.py` as a run of its own."""
-    if not cfg.logger:
+    if not cfg.get("logger"):
         return
     logger = instantiate(cfg.logger)
     with run_ends([logger]):
         logger.log_hyperparams(parameters(cfg))
-        logger.log_metrics({f"{cfg.split}/{k}": v for k, v in figures.items()}, step=0)
+        stage = "val" if cfg.split == "validation" else cfg.split  # As training logs it.
+        logger.log_metrics({f"{stage}/{k}": v for k, v in figures.items()}, step=0)
         for key, value in _identity(data, files[0].parent).items():
             logger.experiment.set_tag(logger.run_id, key, value)
         for file in files:

@@ -8,13 +8,14 @@ Both give what that pipeline gives (a test holds that).
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from medcat.cdb import CDB
 from medcat.components.types import CoreComponent, CoreComponentType, create_core_component
 from medcat.config import Config
 from medcat.config.config import Ner
 from medcat.pipeline.pipeline import Pipeline
-from medcat.tokenizing.tokenizers import BaseTokenizer
+from medcat.tokenizing.tokenizers import TOKENIZER_PREFIX, BaseTokenizer
 from medcat.tokenizing.tokens import MutableEntity
 from medcat.vocab import Vocab
 from pydantic import ValidationError
@@ -64,6 +65,25 @@ def detect_by(cdb: CDB, config: Config) -> None:
     """
     if isinstance(config.components.ner, EmbedLinkNer):
         cdb.config.components.ner = config.components.ner
+
+
+def check_tokenizer(cdb: CDB) -> None:
+    """Raise `EmbedLinkError` where the database asks for a spaCy model that is not installed.
+
+    MedCAT would start a download of it in the middle of the work.
+    """
+    nlp = cdb.config.general.nlp
+    if nlp.provider != "spacy":
+        return
+    from medcat.tokenizing.spacy_impl.utils import has_spacy_model  # Imports spaCy.
+
+    # A pack may name the folder in which it keeps the model.
+    name = Path(nlp.modelname).name.removeprefix(TOKENIZER_PREFIX)
+    if not Path(nlp.modelname).is_dir() and not has_spacy_model(name):
+        raise EmbedLinkError(
+            f"data.concepts: this model pack splits text with the spaCy model {name}, which is "
+            f"not installed here; python -m spacy download {name}"
+        )
 
 
 class VocabularyDetector:

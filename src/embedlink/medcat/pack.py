@@ -5,6 +5,7 @@ own with `relink`. Both give a CAT that links as runs are measured, which `save_
 reads and writes packs itself; here they get exact names, and are written whole or not at all.
 """
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -12,11 +13,14 @@ from medcat.cat import CAT
 from medcat.cdb import CDB
 from medcat.vocab import Vocab
 
+from embedlink.concepts import add_names, load_cdb
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.ner_config import EmbedLinkNer
 from embedlink.medcat.registration import TRAINABLE
 from embedlink.storage import written_aside
-from embedlink.types import EmbedLinkError
+from embedlink.types import EmbedLinkError, Problems
+
+log = logging.getLogger(__name__)
 
 
 def linking_cat(linker_folder: Path, cdb: CDB, vocab: Vocab | None = None) -> CAT:
@@ -29,14 +33,19 @@ def linking_cat(linker_folder: Path, cdb: CDB, vocab: Vocab | None = None) -> CA
     return CAT(cdb, vocab or Vocab())
 
 
-def relink(pack: Path, linker_folder: Path, tagger: Path | None = None) -> CAT:
+def relink(
+    pack: Path, linker_folder: Path, tagger: Path | None = None, names: Path | None = None
+) -> CAT:
     """An existing model pack with this linker in place of its own.
 
-    With a tagger it detects as training does by default; without, its detection stays. Of the
-    old linking only the filters do. The pack on disk is not changed. Raises `EmbedLinkError` where
-    there is no pack, or nothing to link with.
+    With a tagger it detects as training does by default; without, its detection stays. `names` is a
+    pack whose names it gets as well. Of the old linking only the filters stay. The packs on disk
+    are not changed. Raises `EmbedLinkError` where there is no pack, or nothing to link with.
     """
     cat = load_pack(pack)
+    if names is not None:
+        added = add_names(cat.cdb, load_cdb(names, Problems()), cat.pipe.tokenizer)
+        log.info("%d names of %s were added", added, names)
     if tagger is not None:
         cat.config.components.ner = EmbedLinkNer(min_name_len=2, tagger=str(tagger))
     cat.config.components.linking = _linking(linker_folder, cat.cdb)
