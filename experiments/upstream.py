@@ -2,7 +2,9 @@
 
 python -m experiments.upstream experiment=recipe data_dir=/path/to/data seed=0
 
-It needs `pip install medcat-embedding-linker==0.4.0`. `detection=variants` and
+It needs `pip install medcat-embedding-linker==0.4.0`, and PYTHONHASHSEED=0 to repeat itself: it
+draws from sets. Of the settings of the linker it takes `model.name`, `model.projection`,
+`context_window`, `unfreeze` and `batch_size`; the rest is its own default. `detection=variants` and
 `detection=vocabulary` take the learned part of detection away. Three figures are logged to MLflow
 beside the study's runs: `baseline/…` untrained, `names/…` with the training documents' names added
 and no step trained (`baselines=[]` leaves both out; no seed changes them but by the tagger), and
@@ -14,15 +16,16 @@ the run's folder, for `python evaluate.py compare=[run,run]`.
 import io
 import logging
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import hydra
 import numpy as np
-import torch
 from benchmarks import upstream
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
+from lightning import seed_everything
 from medcat.cat import CAT
 from omegaconf import DictConfig
 
@@ -35,6 +38,7 @@ from embedlink.pretrained import encoder_source
 from embedlink.report import digest
 from embedlink.resampling import intervals
 from embedlink.resolvers import PROJECT_ROOT, register_resolvers
+from embedlink.seen import note_seen
 from embedlink.tracking import parameters, run_ends
 from embedlink.types import CodeRule, Document, Prediction
 
@@ -72,6 +76,12 @@ def counts_of(cat: CAT, documents: list[Document], rule: CodeRule) -> DocumentCo
     )
 
 
+def _plain(document: Document) -> Document:
+    """The document with what names are taken from: MedCAT's trainer would take all there is."""
+    known = tuple(mention for mention in document.mentions if mention.cui is not None)
+    return replace(document, mentions=known, rejected=())
+
+
 def figures(counts: DocumentCounts) -> dict[str, float]:
     """Precision, recall and F1, with their intervals by document."""
     tp, fp, fn = counts.counts.sum(0)[:3].tolist()
@@ -83,10 +93,11 @@ def figures(counts: DocumentCounts) -> dict[str, float]:
 
 def run(cfg: DictConfig, folder: Path) -> dict[str, dict[str, float]]:
     """Figures on the test documents by stage; the folder takes the last one's counts."""
-    torch.manual_seed(cfg.seed)
     cfg.data.enrich = False
     data = experiment.load_data(cfg, cfg.model.representative)
+    note_seen(folder, data.splits.train)
     experiment.learn_detection(cfg, data, folder / "tagger")
+    seed_everything(cfg.seed, verbose=False)  # Upstream draws from `random` and PyTorch.
     cat = upstream.training_cat(
         data.cdb, encoder_source(cfg.model.name), context_window_size=cfg.context_window,
         top_n_layers_to_unfreeze=cfg.unfreeze, training_batch_size=cfg.batch_size,
@@ -102,7 +113,7 @@ def run(cfg: DictConfig, folder: Path) -> dict[str, dict[str, float]]:
     embed(cat)
     if cfg.baselines:
         found["names"] = figures(counts_of(cat, test, rule))
-    train = upstream.export_of(data.splits.train)
+    train = upstream.export_of([_plain(document) for document in data.splits.train])
     for epoch in range(cfg.trainer.max_epochs):
         with redirect_stdout(io.StringIO()):
             cat.trainer.train_supervised_raw(train, nepochs=1, disable_progress=True)
