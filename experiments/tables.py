@@ -54,6 +54,8 @@ def runs_of(experiment: str, keys: Sequence[str] | None = None) -> pd.DataFrame:
     found = found[found["metrics.test/f1"].notna()].copy()
     found["setting"] = settings_of(found["tags.mlflow.runName"].tolist())
     found["metrics.val/f1"] = found["run_id"].map(_validation_f1)
+    if "metrics.best/val_f1" in found:
+        found["metrics.val/f1"] = found["metrics.best/val_f1"].fillna(found["metrics.val/f1"])
     if keys is not None:
         own = [setting == DEFAULT or _keys(setting) <= set(keys) for setting in found["setting"]]
         found = found[own]
@@ -61,7 +63,7 @@ def runs_of(experiment: str, keys: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def _validation_f1(run: str) -> float:
-    """F1 of the best epoch, which is the one that was tested; NaN where none was measured."""
+    """F1 of the best epoch; NaN where none was measured. Runs now log it as `best/val_f1`."""
     history = mlflow.MlflowClient().get_metric_history(run, "val/f1")
     return max((metric.value for metric in history if metric.step > 0), default=float("nan"))
 

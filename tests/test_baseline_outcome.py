@@ -7,6 +7,7 @@ from hydra import compose, initialize
 
 from embedlink.baseline_outcome import baseline_outcome, measure_baseline, tie_break
 from embedlink.baselines import BASELINES
+from embedlink.concepts import enrich_cdb
 from embedlink.evaluating import NoWindows, data_baseline
 from embedlink.experiment import load_data
 from embedlink.medcat.detection import VocabularyDetector
@@ -84,3 +85,17 @@ def test_the_published_figures_of_ncbi():
     for name, accuracy in (("dictionary", 0.36), ("dictionary_spans", 0.70)):
         measured = data_baseline(name, data, table, "first")
         assert measured.figures["accuracy_at_1"] == pytest.approx(accuracy, abs=0.01)
+
+
+def test_the_plain_dictionary_links_as_without_the_names_of_training(cdb, documents):
+    training = TrainingMentions.of(documents)
+
+    def tp(name, added):
+        names = concept_names(cdb)
+        found = VocabularyDetector(cdb, progress=False)(documents)
+        table = mention_table(documents, found, names, NoWindows())
+        return measure_baseline(name, table, names, training, added, "first").figures["tp"]
+
+    before = tp("dictionary", ())
+    added = enrich_cdb(cdb, documents)
+    assert tp("dictionary", added) == before < tp("dictionary_spans", added)

@@ -1,5 +1,6 @@
 import pytest
 from hydra import compose, initialize
+from medcat.config.config import ComponentConfig
 
 from embedlink.concepts import load_cdb
 from embedlink.evaluating import NoWindows, check_evaluation
@@ -78,6 +79,20 @@ def test_a_spacy_model_that_is_not_installed_is_named(configured, tmp_path):
     cfg = configured("baseline=tfidf", f"data.concepts={tmp_path / 'cdb.zip'}")
     with pytest.raises(EmbedLinkError, match="python -m spacy download xx_no_such_model"):
         load_data(cfg, "preferred")
+
+
+def test_what_would_act_beside_linking_in_a_pack_is_left_out(configured, tmp_path, caplog):
+    cdb = load_cdb(configured("baseline=tfidf").data.concepts, Problems())
+    cdb.config.general.show_nested_entities = True
+    cdb.config.components.linking.filters.cuis = {"1"}
+    cdb.config.components.addons = [ComponentConfig(comp_name="none")]
+    cdb.save(str(tmp_path / "cdb.zip"))
+    cfg = configured("baseline=tfidf", f"data.concepts={tmp_path / 'cdb.zip'}")
+    config = load_data(cfg, "preferred").cdb.config
+    assert not config.general.show_nested_entities
+    assert not config.components.linking.filters.cuis
+    assert not config.components.addons
+    assert "the pack's addons, filters, nested entities are left out" in caplog.text
 
 
 def test_a_detection_that_cannot_be_names_key_and_value(configured):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from embedlink.seen import check_unseen, note_seen
+from embedlink.seen import check_unseen, count_seen, note_seen
 from embedlink.types import EmbedLinkError
 
 
@@ -34,3 +34,10 @@ def test_a_document_is_known_by_its_text_whatever_its_codes(documents, tmp_path)
     recoded = replace(documents[0], id="other", mentions=())
     with pytest.raises(EmbedLinkError, match="trained on 1 of the 1"):
         check_unseen(tmp_path / "linker", [recoded])
+
+
+def test_what_a_reused_tagger_has_seen_is_known_too(documents, tmp_path):
+    note_seen(tmp_path / "first", documents[:2])
+    note_seen(tmp_path / "second", documents[2:3], [tmp_path / "first", tmp_path / "nowhere"])
+    assert count_seen(tmp_path / "second" / "tagger", documents) == 3
+    assert count_seen(tmp_path / "elsewhere" / "tagger", documents) is None

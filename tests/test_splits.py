@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedlink.corpora.distemist import DisTEMIST
-from embedlink.splits import Splits, group_same, split_documents
+from embedlink.splits import Splits, check_sides, group_same, split_documents
 from embedlink.types import BadInputError, Document, EmbedLinkError, Problems
 from tests.written import LONG, published, write
 
@@ -178,3 +178,10 @@ def test_published_validation_list() -> None:
     path = str(folder / "xmen_validation_docs.txt")
     splits = split_documents(given_, split="random", seed=0, document_list=path)
     assert sizes(splits) == (570, 63, 117, 0)
+
+
+def test_an_empty_side_is_an_error() -> None:
+    same = [Document("note", f"text {n}", (), "mine") for n in range(5)]
+    splits = split_documents(same, split="random", seed=0)
+    with pytest.raises(EmbedLinkError, match=r"no \w+ documents: documents of one id"):
+        check_sides(splits)

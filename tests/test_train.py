@@ -86,6 +86,7 @@ def test_mlflow_holds_settings_figures_and_identity(finished):
     assert {"test_documents.csv", "test_curve.csv", "test_curve.png"} <= logged
     assert run.data.params["context_window"] == "14"
     assert run.data.params["optimizer.factory.lr"] == "0.0001"
+    assert run.data.metrics["best/val_f1"] == run.data.metrics["val/f1"]
     assert {"git_commit", "data_digest", "checkpoint", "pack"} <= run.data.tags.keys()
     assert run.data.params["seed"] == "0"
     (dataset,) = run.inputs.dataset_inputs
@@ -208,15 +209,16 @@ def test_another_hash_seed_gives_the_same_figures(finished, tiny_encoder, tmp_pa
     assert one.data.metrics == other.data.metrics
 
 
-def test_a_run_is_not_resumed_on_other_documents(finished, tiny_encoder, tmp_path):
+def test_a_run_is_not_resumed_with_other_settings(finished, tiny_encoder, tmp_path):
     folder, _ = finished
     done = run_entry(
-        "train.py", f"model.name={tiny_encoder}", *FAST, "data.split=random", "seed=1",
-        f"resume={folder / 'run' / 'checkpoints' / 'last.ckpt'}", "detection=variants", "~logger",
+        "train.py", f"model.name={tiny_encoder}", *FAST, "data.split=random", "context_window=7",
+        f"resume={folder / 'run' / 'checkpoints' / 'last.ckpt'}", "pack=false",
         f"hydra.run.dir={tmp_path / 'run'}", folder=tmp_path,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "was trained on" in done.stderr
+    said = "other settings: context_window=7 was 14; data.split='random' was 'official'; give"
+    assert said in done.stderr
     assert not (tmp_path / "run" / "train_documents.txt").exists()
 
 

@@ -217,3 +217,21 @@ def test_every_loss_of_the_configuration_can_be_made():
 
     for path in sorted(Path("conf/loss").glob("*.yaml")):
         assert callable(instantiate(OmegaConf.load(path)))
+
+
+def test_measured_vectors_are_float32_whatever_trains(made):
+    _, module, data = made()
+    data.setup()
+    batch = next(iter(data.val_dataloader()))
+    with torch.no_grad():
+        exact = module.eval().validation_step(batch, 0)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(module.validation_step(batch, 0), exact)
+
+
+def test_a_split_is_measured_whole(made):
+    trainer, module, data = made()
+    trainer.limit_test_batches = 1
+    data.token_budget = 1
+    with pytest.raises(EmbedLinkError, match="limit_test_batches"):
+        trainer.test(module, data, verbose=False)

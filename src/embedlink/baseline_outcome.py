@@ -5,6 +5,7 @@ does before training; what the tagger alone proposes has none, and is left alone
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from embedlink.baselines import BASELINES, Added, Baseline, Scores
 from embedlink.evaluation import predict
 from embedlink.figures import RANKS, Outcome
+from embedlink.groups import Groups
 from embedlink.linking import Links
 from embedlink.measuring import Measured, measure_outcome
 from embedlink.mentions import NOT_GOLD, MentionTable
@@ -37,8 +39,25 @@ def measure_baseline(
     The name is one of `BASELINES` (`check_baseline`). The windows of `table` are not read.
     """
     baseline = BASELINES[name](names, training, added)
+    if name == "dictionary":
+        table = _without(table, names, added)
     outcome = baseline_outcome(baseline, table, names, training)
     return measure_outcome(table, outcome, names, rule, training)
+
+
+def _without(table: MentionTable, names: ConceptNames, added: Added) -> MentionTable:
+    """The table without the candidates that detection has by an added name alone."""
+    left_out = set(added)
+    matched = [names.names[row] if row >= 0 else "" for row in table.candidates.name.tolist()]
+    cuis = (
+        [
+            cui
+            for cui in table.candidates.cuis[row].tolist()
+            if (name, names.cuis[cui]) not in left_out
+        ]
+        for row, name in enumerate(matched)
+    )
+    return replace(table, candidates=replace(table.candidates, cuis=Groups.of(cuis)))
 
 
 def baseline_outcome(

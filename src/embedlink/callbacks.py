@@ -26,7 +26,7 @@ from embedlink.module import LinkerModule
 from embedlink.operating_point import OperatingPoint
 from embedlink.surfaces import TrainingMentions
 from embedlink.tokens import TokenSequences
-from embedlink.types import CodeRule
+from embedlink.types import CodeRule, EmbedLinkError
 
 
 class FrozenStates(Callback):
@@ -188,6 +188,11 @@ class Evaluation(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         assert isinstance(data, LinkingDataModule)
         table = data.tables[split]
+        if len(self.vectors) < len(table):
+            raise EmbedLinkError(
+                "a split is measured whole: leave out trainer.limit_val_batches, "
+                "limit_test_batches and fast_dev_run; limit_documents makes a short run"
+            )
         vectors = torch.stack([self.vectors[row] for row in range(len(table))])
         self.vectors.clear()
         return self._scorer(module, data), table, vectors

@@ -207,7 +207,15 @@ def add_names(cdb: CDB, source: CDB, tokenizer: BaseTokenizer) -> int:
             if prepared in cdb.name2info and cui in cdb.name2info[prepared]["per_cui_status"]:
                 continue
             names = prepare_name(text, tokenizer, {}, configs)
+            # The text is in lower case by now: whether the name was in capitals is told apart.
+            upper = {
+                name: (cdb if name in cdb.name2info else source).name2info[name]["is_upper"]
+                for name in names
+                if name in cdb.name2info or name in source.name2info
+            }
             cdb._add_concept(cui, names, set(), "A", set(), "", full_build=True)
+            for name, is_upper in upper.items():
+                cdb.name2info[name]["is_upper"] = is_upper
             added += bool(names)
     return added
 

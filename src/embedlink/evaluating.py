@@ -16,7 +16,7 @@ from embedlink.linker import Linker
 from embedlink.measuring import Measured, measure_linker
 from embedlink.medcat.detection import VocabularyDetector
 from embedlink.mentions import MentionTable, mention_table
-from embedlink.seen import check_unseen
+from embedlink.seen import check_unseen, count_seen
 from embedlink.settings import check_values
 from embedlink.surfaces import TrainingMentions
 from embedlink.tokens import TokenSequences
@@ -55,6 +55,12 @@ def measure(cfg: DictConfig) -> tuple[Data, Measured]:
             encoder.to("cuda" if torch.cuda.is_available() else "cpu")
     data = experiment.load_data(cfg, linker.settings.representative)
     _check_not_trained_on(cfg, data, Path(cfg.checkpoint))
+    if cfg.data.enrich and count_seen(Path(cfg.checkpoint), data.splits.train) == 0:
+        log.warning(
+            "%s: was trained on other documents than those whose names are added here; "
+            "data.enrich=false leaves these names out",
+            cfg.checkpoint,
+        )
     _use_own_tagger(cfg, data)
     return data, _measure_linker(cfg, data, linker)
 

@@ -25,6 +25,7 @@ from embedlink.medcat.detection import (
     check_tokenizer,
     detect_by,
     detection_config,
+    leave_out_extras,
 )
 from embedlink.medcat.pack import linking_cat, save_pack
 from embedlink.module import LinkerModule
@@ -75,6 +76,7 @@ def load_data(cfg: DictConfig, representative: Representative) -> Data:
     config = detection_config(**ner)
     cdb = load_cdb(cfg.data.concepts, problems, config)
     check_tokenizer(cdb)
+    leave_out_extras(cdb)
     detect_by(cdb, config)
     if cfg.data.strict:
         problems.raise_if_rejected()
@@ -160,6 +162,14 @@ def learn_detection(cfg: DictConfig, data: Data, folder: Path) -> None:
     with written_aside(folder) as aside:
         tagger.save(aside)
     use_tagger(data.cdb, folder, wanted.least_probability)
+
+
+def reused_runs(cfg: DictConfig) -> list[Path]:
+    """Folders of the runs that this one goes on from: by its tagger, or resumed."""
+    wanted = cfg.detection.get("tagger")
+    tagger = Path(wanted.folder).parent if wanted is not None and wanted.folder else None
+    resumed = Path(cfg.resume).parent.parent if cfg.resume else None
+    return [folder for folder in (tagger, resumed) if folder is not None]
 
 
 def _tagger_of(checkpoint: str | None) -> Path | None:

@@ -92,9 +92,10 @@ class LinkerModule(L.LightningModule):
         """Encode windows; the evaluation callback collects the vectors. Shape: (batch, dim).
 
         `batch` holds rows of the split's table and their windows. Vectors are float32 whatever
-        the trainer's precision.
+        the trainer's precision, as those of the index and of a pack are.
         """
-        vectors: Tensor = self.objective.encoder(batch[1])
+        with torch.autocast(self.device.type, enabled=False):
+            vectors: Tensor = self.objective.encoder(batch[1])
         return vectors.float()
 
     test_step = validation_step

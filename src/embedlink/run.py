@@ -11,8 +11,9 @@ from embedlink.callbacks import best_epoch, figures_of
 from embedlink.comparison import compare_runs, format_comparison
 from embedlink.evaluating import check_evaluation, measure
 from embedlink.linker import Linker
-from embedlink.seen import check_unseen, note_seen
-from embedlink.settings import check_settings
+from embedlink.seen import note_seen
+from embedlink.settings import check_resumed, check_settings
+from embedlink.splits import check_sides
 from embedlink.surfaces import TrainingMentions
 from embedlink.tracking import describe_run, log_baselines, log_evaluation, note_results, run_ends
 
@@ -20,12 +21,12 @@ from embedlink.tracking import describe_run, log_baselines, log_evaluation, note
 def train(cfg: DictConfig) -> float:
     """Run one experiment; returns its F1 on the validation split."""
     check_settings(cfg)
+    check_resumed(cfg)
     L.seed_everything(cfg.seed, verbose=False)
     folder = Path(HydraConfig.get().runtime.output_dir)
     data = experiment.load_data(cfg, cfg.model.representative)
-    if cfg.resume is not None:
-        check_unseen(Path(cfg.resume).parent, [*data.splits.validation, *data.splits.test])
-    note_seen(folder, data.splits.train)
+    check_sides(data.splits)
+    note_seen(folder, data.splits.train, experiment.reused_runs(cfg))
     experiment.learn_detection(cfg, data, folder / "tagger")
     linker = Linker.untrained(experiment.linker_settings(cfg), cfg.unfreeze)
     linker.frequencies = TrainingMentions.of(data.splits.train).concepts
@@ -50,7 +51,7 @@ def train(cfg: DictConfig) -> float:
 
         linker.set_counts(datamodule.counts, data.names)
         shipped = experiment.ship(cfg, folder, module, data)
-        note_results(trainer, folder / "linker", shipped)
+        note_results(trainer, f1, folder / "linker", shipped)
     figures = figures_of(trainer)
     print(
         f"F1 {figures['baseline']['f1']:.3f} untrained, {figures['test']['f1']:.3f} trained. "

@@ -14,14 +14,17 @@ SEEN = "train_documents.txt"
 """A digest of the text of each training document, one a line."""
 
 
-def note_seen(folder: Path, documents: Sequence[Document]) -> None:
+def note_seen(folder: Path, documents: Sequence[Document], reused: Sequence[Path] = ()) -> None:
     """Leave the digests in a run's folder, which is made where it is missing.
 
-    No text can be told from its digest.
+    `reused` are folders of runs that this one goes on from, with what they have seen. No text can
+    be told from its digest.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lines = "".join(f"{_digest(document)}\n" for document in documents)
-    (folder / SEEN).write_text(lines, encoding="utf-8")
+    digests = dict.fromkeys(map(_digest, documents))
+    for run in reused:
+        digests |= dict.fromkeys(_seen_by(run))
+    (folder / SEEN).write_text("".join(f"{digest}\n" for digest in digests), encoding="utf-8")
 
 
 def check_unseen(trained: Path, documents: Sequence[Document]) -> None:
@@ -31,16 +34,25 @@ def check_unseen(trained: Path, documents: Sequence[Document]) -> None:
     not known to have seen anything. A document is recognised by its text, whatever its id and the
     codes of its mentions.
     """
-    try:
-        seen = set((trained.parent / SEEN).read_text("utf-8").split())
-    except OSError:
-        return  # Not in a run's folder: a linker that was moved, or trained elsewhere.
-    found = sum(_digest(document) in seen for document in documents)
+    found = count_seen(trained, documents)
     if found:
         raise EmbedLinkError(
             f"{trained}: was trained on {found} of the {len(documents)} documents that are to be "
             "measured; give seed, split_seed and data as its run had them"
         )
+
+
+def count_seen(trained: Path, documents: Sequence[Document]) -> int | None:
+    """How many of the documents the run trained on; None where that is not known."""
+    seen = set(_seen_by(trained.parent))
+    return sum(_digest(document) in seen for document in documents) if seen else None
+
+
+def _seen_by(run: Path) -> list[str]:
+    try:
+        return (run / SEEN).read_text("utf-8").split()
+    except OSError:
+        return []  # Not a run's folder: a linker that was moved, or trained elsewhere.
 
 
 def _digest(document: Document) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import cast
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -157,3 +158,46 @@ def check_values(cfg: DictConfig, keys: tuple[str, ...] = ("",)) -> None:
             wrong.append(f"{key}={value!r} is not allowed; it takes {meaning}")
     if wrong:
         raise EmbedLinkError("\n".join(wrong))
+
+
+FREE = (
+    "resume", "trainer.", "pack", "baselines", "logger", "callbacks.", "data_dir", "token_budget",
+    "detection.tagger.folder",
+)  # fmt: skip
+"""What may change when a run is resumed: keys that begin so."""
+
+
+def check_resumed(cfg: DictConfig) -> None:
+    """Raise `EmbedLinkError` where the run to be resumed had other settings.
+
+    They are what Hydra left in its folder; without them nothing is compared.
+    """
+    saved = Path(cfg.resume).parent.parent / ".hydra" / "config.yaml" if cfg.resume else None
+    if saved is None or not saved.is_file():
+        return
+    then, now = (
+        flat(cast(dict[str, object], OmegaConf.to_container(OmegaConf.create(each))))
+        for each in (OmegaConf.load(saved), cfg)
+    )
+    changed = [
+        f"{key}={now.get(key)!r} was {then.get(key)!r}"
+        for key in sorted(then.keys() | now.keys())
+        if not key.startswith(FREE) and then.get(key) != now.get(key)
+    ]
+    if changed:
+        raise EmbedLinkError(
+            f"resume: the run had other settings: {'; '.join(changed)}; give those of "
+            f"{saved.with_name('overrides.yaml')}"
+        )
+
+
+def flat(config: dict[str, object], prefix: str = "") -> dict[str, object]:
+    """Nested values by dotted key."""
+    pairs: dict[str, object] = {}
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and value:
+            pairs |= flat(value, f"{name}.")
+        else:
+            pairs[name] = value
+    return pairs

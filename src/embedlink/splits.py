@@ -80,6 +80,17 @@ def split_documents(
     return _collect(documents, groups, [side or "train" for side in decided])
 
 
+def check_sides(splits: Splits) -> None:
+    """Raise `EmbedLinkError` where there is nothing to train on, to choose by, or to measure."""
+    for side in ("train", "validation", "test"):
+        if not getattr(splits, side):
+            raise EmbedLinkError(
+                f"no {side} documents: documents of one id or one text stay together, and what is "
+                "left was not enough to divide; choose other data.test_share and "
+                "data.validation_share, or data.split=official"
+            )
+
+
 def group_same(documents: Sequence[Document]) -> list[int]:
     """For each document the number of the first one that it is the same as (itself at least).
 

@@ -16,6 +16,7 @@ from embedlink.datamodule import LinkingDataModule
 from embedlink.evaluating import data_baseline
 from embedlink.experiment import Data
 from embedlink.report import log_report
+from embedlink.settings import flat
 
 
 class RunLogger(MLFlowLogger):
@@ -95,9 +96,13 @@ def log_evaluation(
             logger.experiment.log_artifact(logger.run_id, str(file))
 
 
-def note_results(trainer: L.Trainer, checkpoint: Path, shipped: Path) -> None:
-    """Tag the run with the paths of what it leaves: the linker, and the pack where one is made."""
+def note_results(trainer: L.Trainer, f1: float, checkpoint: Path, shipped: Path) -> None:
+    """Log the validation F1 of what was tested, and tag the run with the paths of what it leaves.
+
+    These are the linker, and the pack where one is made.
+    """
     for logger in trainer.loggers:
+        logger.log_metrics({"best/val_f1": f1}, step=trainer.current_epoch)
         if isinstance(logger, MLFlowLogger) and logger.run_id:
             logger.experiment.set_tag(logger.run_id, "checkpoint", str(checkpoint))
             if shipped != checkpoint:
@@ -132,18 +137,6 @@ def parameters(cfg: DictConfig) -> dict[str, object]:
     own = {key: value for key, value in written.items() if "${hydra:" in str(value)}
     values = flat(_plain(cfg, resolve=True))
     return {key: own.get(key, value) for key, value in values.items()}
-
-
-def flat(config: dict[str, object], prefix: str = "") -> dict[str, object]:
-    """Nested values by dotted key."""
-    pairs: dict[str, object] = {}
-    for key, value in config.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict) and value:
-            pairs |= flat(value, f"{name}.")
-        else:
-            pairs[name] = value
-    return pairs
 
 
 def _plain(cfg: DictConfig, resolve: bool) -> dict[str, object]:

@@ -6,6 +6,7 @@ is inside a pipeline which it does not know: `ComponentDetector` makes the part 
 Both give what that pipeline gives (a test holds that).
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from medcat.cdb import CDB
 from medcat.components.types import CoreComponent, CoreComponentType, create_core_component
 from medcat.config import Config
-from medcat.config.config import Ner
+from medcat.config.config import LinkingFilters, Ner
 from medcat.pipeline.pipeline import Pipeline
 from medcat.tokenizing.tokenizers import TOKENIZER_PREFIX, BaseTokenizer
 from medcat.tokenizing.tokens import MutableEntity
@@ -24,6 +25,8 @@ from embedlink.medcat.ner_config import EmbedLinkNer
 from embedlink.medcat.registration import NER
 from embedlink.progress import watched
 from embedlink.types import Detection, Document, EmbedLinkError
+
+log = logging.getLogger(__name__)
 
 REMADE = ("default", "dict", NER)
 """Detection components that are made from the concept database and its configuration alone."""
@@ -65,6 +68,31 @@ def detect_by(cdb: CDB, config: Config) -> None:
     """
     if isinstance(config.components.ner, EmbedLinkNer):
         cdb.config.components.ner = config.components.ner
+
+
+def leave_out_extras(cdb: CDB) -> None:
+    """Take out of a database's configuration what would act beside detection and linking.
+
+    Addons (MetaCAT and its like) would be made anew without what they have learned, and filters
+    and nested links would change in a pack what was counted without them. Changes the
+    configuration in place, and logs what is left out: `export.py pack=` keeps all of it.
+    """
+    config = cdb.config
+    extras = {
+        "addons": bool(config.components.addons),
+        "filters": bool(config.components.linking.filters.cuis)
+        or bool(config.components.linking.filters.cuis_exclude),
+        "nested entities": bool(config.general.show_nested_entities),
+    }
+    config.components.addons = []
+    config.components.linking.filters = LinkingFilters.model_validate({})
+    config.general.show_nested_entities = False
+    left_out = [name for name, there in extras.items() if there]
+    if left_out:
+        log.warning(
+            "data.concepts: the pack's %s are left out here; export.py pack= keeps them",
+            ", ".join(left_out),
+        )
 
 
 def check_tokenizer(cdb: CDB) -> None:
