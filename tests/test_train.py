@@ -86,7 +86,7 @@ def test_mlflow_holds_settings_figures_and_identity(finished):
     assert {"test_documents.csv", "test_curve.csv", "test_curve.png"} <= logged
     assert run.data.params["context_window"] == "14"
     assert run.data.params["optimizer.factory.lr"] == "0.0001"
-    assert run.data.metrics["best/val_f1"] == run.data.metrics["val/f1"]
+    assert run.data.metrics["best/val_f1"] == pytest.approx(run.data.metrics["val/f1"], abs=1e-6)
     assert {"git_commit", "data_digest", "checkpoint", "pack"} <= run.data.tags.keys()
     assert run.data.params["seed"] == "0"
     (dataset,) = run.inputs.dataset_inputs
