@@ -63,7 +63,7 @@ def runs_of(experiment: str, keys: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def _validation_f1(run: str) -> float:
-    """F1 of the best epoch; NaN where none was measured. Runs now log it as `best/val_f1`."""
+    """F1 of the best epoch; NaN where none was measured. For runs without `best/val_f1`."""
     history = mlflow.MlflowClient().get_metric_history(run, "val/f1")
     return max((metric.value for metric in history if metric.step > 0), default=float("nan"))
 

@@ -1,8 +1,8 @@
 """Upstream's linker on the data, detection and evaluation of a training run here.
 
-python -m experiments.upstream experiment=recipe data_dir=/path/to/data seed=0
+PYTHONHASHSEED=0 python -m experiments.upstream experiment=recipe data_dir=/path/to/data seed=0
 
-It needs `pip install medcat-embedding-linker==0.4.0`, and PYTHONHASHSEED=0 to repeat itself: it
+It needs `pip install medcat-embedding-linker==0.4.0`, and the hash seed to repeat itself: it
 draws from sets. Of the settings of the linker it takes `model.name`, `model.projection`,
 `context_window`, `unfreeze` and `batch_size`; the rest is its own default. `detection=variants` and
 `detection=vocabulary` take the learned part of detection away. Three figures are logged to MLflow
