@@ -8,7 +8,7 @@ python evaluate.py compare=[runs/2026-01-31/12-00-00,runs/2026-01-31/13-00-00]
 import hydra
 from omegaconf import DictConfig
 
-from embedlink.resolvers import register_resolvers
+from embedlink.experiment.resolvers import register_resolvers
 
 register_resolvers()
 
@@ -17,8 +17,8 @@ register_resolvers()
 def main(cfg: DictConfig) -> None:
     """The command line."""
     # Imported here, so that --help does not wait for torch, MedCAT and MLflow.
-    from embedlink.experiment import reported_errors
-    from embedlink.run import evaluate
+    from embedlink.experiment.stages import reported_errors
+    from embedlink.experiment.train import evaluate
 
     with reported_errors():
         evaluate(cfg)

@@ -8,7 +8,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from embedlink.resolvers import register_resolvers
+from embedlink.experiment.resolvers import register_resolvers
 
 register_resolvers()
 
@@ -17,8 +17,8 @@ register_resolvers()
 def main(cfg: DictConfig) -> None:
     """The command line."""
     # Imported here, so that --help does not wait for torch and MedCAT.
-    from embedlink.experiment import reported_errors
-    from embedlink.exporting import export_linker
+    from embedlink.experiment.stages import reported_errors
+    from embedlink.export.export import export_linker
 
     with reported_errors():
         pack, tagger, names = (

@@ -8,8 +8,8 @@ from omegaconf import DictConfig
 def main(cfg: DictConfig) -> None:
     """Report the data, and fail when a strict run would."""
     # Imported here, so that --help does not wait for MedCAT and MLflow.
-    from embedlink.experiment import reported_errors
-    from embedlink.preparing import prepare
+    from embedlink.experiment.prepare import prepare
+    from embedlink.experiment.stages import reported_errors
 
     with reported_errors():
         prepare(cfg)

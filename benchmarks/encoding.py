@@ -6,12 +6,12 @@ from benchmarks import upstream
 from benchmarks.inputs import read_names
 from benchmarks.measure import Figure, matrix_rate, race
 from benchmarks.options import Options
-from embedlink.encoder import ContextEncoder
-from embedlink.layers import encoder_layers
-from embedlink.precision import has_bfloat16
-from embedlink.pretrained import encoder_source, load_encoder
-from embedlink.streaming import StreamedNames
-from embedlink.tokens import TokenSequences, tokenise_names
+from embedlink.device import has_bfloat16
+from embedlink.encoder.context import ContextEncoder
+from embedlink.encoder.layers import encoder_layers
+from embedlink.encoder.pretrained import encoder_source, load_encoder
+from embedlink.encoder.streaming import StreamedNames
+from embedlink.encoder.tokens import TokenSequences, tokenise_names
 
 
 def run(options: Options) -> list[Figure]:

@@ -16,21 +16,21 @@ from medcat.cdb import CDB
 from benchmarks import upstream
 from benchmarks.measure import Figure, peak_memory
 from benchmarks.options import Options
-from embedlink.callbacks import Evaluation, FrozenStates, IndexRefresh
-from embedlink.concepts import align_codes, load_cdb
+from embedlink.concepts.database import align_codes, load_cdb
+from embedlink.concepts.names import concept_names
 from embedlink.corpora.medcattrainer import MedCATtrainer
 from embedlink.corpora.protocol import Corpus
 from embedlink.corpora.pubtator import PubTator
 from embedlink.corpora.reading import read_corpora
-from embedlink.datamodule import LinkingDataModule
-from embedlink.linker import Linker, LinkerSettings
-from embedlink.losses import MarginalSoftmax
-from embedlink.medcat.detection import VocabularyDetector, detection_config
-from embedlink.module import LinkerModule
-from embedlink.names import concept_names
-from embedlink.paths import resolve
-from embedlink.pretrained import encoder_source
-from embedlink.splits import Splits
+from embedlink.corpora.splits import Splits
+from embedlink.detection.pipeline import VocabularyDetector, detection_config
+from embedlink.encoder.pretrained import encoder_source
+from embedlink.files.paths import resolve
+from embedlink.linking.linker import Linker, LinkerSettings
+from embedlink.objective.losses import MarginalSoftmax
+from embedlink.training.callbacks import Evaluation, FrozenStates, IndexRefresh
+from embedlink.training.datamodule import LinkingDataModule
+from embedlink.training.module import LinkerModule
 from embedlink.types import Document, Problems
 
 WINDOW, UNFREEZE, BATCH, CACHE = 14, 2, 32, 8 * 2**30

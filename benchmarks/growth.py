@@ -11,10 +11,10 @@ from benchmarks.inputs import queries_near, read_names, spread
 from benchmarks.linking import K, index_over, real_vectors
 from benchmarks.measure import Figure, race
 from benchmarks.options import Options
-from embedlink.encoder import ContextEncoder
-from embedlink.frozen import pooled_sequences
-from embedlink.pretrained import load_encoder
-from embedlink.streaming import StreamedNames
+from embedlink.encoder.context import ContextEncoder
+from embedlink.encoder.pretrained import load_encoder
+from embedlink.encoder.states import pooled_sequences
+from embedlink.encoder.streaming import StreamedNames
 
 QUERIES = 512
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from embedlink.paths import resolve
+from embedlink.files.paths import resolve
 
 DEMO = "package://embedlink/demo/concepts.csv"
 WORDS = ["acute", "chronic", "recurrent", "severe", "mild", "familial", "bilateral", "late"]

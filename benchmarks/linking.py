@@ -10,11 +10,11 @@ from benchmarks import upstream
 from benchmarks.inputs import queries_near, read_names, spread
 from benchmarks.measure import Figure, race
 from benchmarks.options import Options
-from embedlink.encoder import ContextEncoder
-from embedlink.groups import Groups
-from embedlink.index import ConceptIndex
-from embedlink.pretrained import load_encoder
-from embedlink.tokens import tokenise_names
+from embedlink.encoder.context import ContextEncoder
+from embedlink.encoder.pretrained import load_encoder
+from embedlink.encoder.tokens import tokenise_names
+from embedlink.index.concept_index import ConceptIndex
+from embedlink.ragged import Groups
 
 DOCUMENT, NAMES_PER_CUI, K = 6, 5, 10
 

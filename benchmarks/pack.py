@@ -80,7 +80,7 @@ def size_mb(folder: Path) -> float:
 
 def compare(pack: Path, notes: Path, repeats: int, unseen: bool) -> None:
     """Print both sides' medians."""
-    from embedlink.exporting import export_linker
+    from embedlink.export.export import export_linker
 
     core = pack / "saved_components" / "core_linking"
     with tempfile.TemporaryDirectory() as folder:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from embedlink.concepts import load_cdb
+from embedlink.concepts.database import load_cdb
 from embedlink.corpora.medcattrainer import MedCATtrainer, write_export
 from embedlink.corpora.reading import read_corpora
 from embedlink.types import Document, Mention, Problems

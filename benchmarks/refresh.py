@@ -10,10 +10,10 @@ from benchmarks import upstream
 from benchmarks.inputs import read_names
 from benchmarks.measure import Figure, race
 from benchmarks.options import Options
-from embedlink.encoder import ContextEncoder
-from embedlink.frozen import StateCache
-from embedlink.pretrained import encoder_source, load_encoder
-from embedlink.tokens import tokenise_names
+from embedlink.encoder.context import ContextEncoder
+from embedlink.encoder.pretrained import encoder_source, load_encoder
+from embedlink.encoder.states import StateCache
+from embedlink.encoder.tokens import tokenise_names
 
 CACHE = 64 * 2**30
 

@@ -13,10 +13,10 @@ from benchmarks.inputs import queries_near, spread
 from benchmarks.linking import DOCUMENT, K, index_over, real_vectors
 from benchmarks.measure import Figure, race
 from benchmarks.options import Options
-from embedlink.approximate import recall
-from embedlink.index import ConceptIndex
-from embedlink.precision import has_bfloat16
-from embedlink.search import Hits, Search
+from embedlink.device import has_bfloat16
+from embedlink.index.approximate import recall
+from embedlink.index.concept_index import ConceptIndex
+from embedlink.index.exact import Hits, Search
 
 PROBES = (8, 32, 128)
 """Cells looked into; the component looks into 32."""

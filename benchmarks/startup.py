@@ -35,7 +35,7 @@ def _starts() -> Starts:
     starts = {
         "train.py --help": [str(ROOT / "train.py"), "--help"],
         "medcat": ["-c", "import medcat"],
-        "embedlink plugin": ["-c", "import embedlink.medcat"],
+        "embedlink plugin": ["-c", "import embedlink.plugin"],
         "embedlink components": ["-c", "import embedlink.medcat.trainable"],
     }
     if upstream.AVAILABLE:

@@ -29,17 +29,17 @@ from lightning import seed_everything
 from medcat.cat import CAT
 from omegaconf import DictConfig
 
-from embedlink import experiment
-from embedlink.comparison import counts_file
-from embedlink.concepts import enrich_cdb
-from embedlink.document_counts import DocumentCounts
-from embedlink.metrics import Counts, count, gold_mentions, skipped_starts
-from embedlink.pretrained import encoder_source
-from embedlink.report import digest
-from embedlink.resampling import intervals
-from embedlink.resolvers import PROJECT_ROOT, register_resolvers
-from embedlink.seen import note_seen
-from embedlink.tracking import parameters, run_ends
+from embedlink.concepts.database import enrich_cdb
+from embedlink.corpora.report import digest
+from embedlink.corpora.seen import note_seen
+from embedlink.encoder.pretrained import encoder_source
+from embedlink.evaluation.bootstrap import intervals
+from embedlink.evaluation.comparison import counts_file
+from embedlink.evaluation.counts import Counts, count, gold_mentions, skipped_starts
+from embedlink.evaluation.document_counts import DocumentCounts
+from embedlink.experiment import stages
+from embedlink.experiment.resolvers import PROJECT_ROOT, register_resolvers
+from embedlink.experiment.tracking import parameters, run_ends
 from embedlink.types import CodeRule, Document, Prediction
 
 register_resolvers()
@@ -94,9 +94,9 @@ def figures(counts: DocumentCounts) -> dict[str, float]:
 def run(cfg: DictConfig, folder: Path) -> dict[str, dict[str, float]]:
     """Figures on the test documents by stage; the folder takes the last one's counts."""
     cfg.data.enrich = False
-    data = experiment.load_data(cfg, cfg.model.representative)
+    data = stages.load_data(cfg, cfg.model.representative)
     note_seen(folder, data.splits.train)
-    experiment.learn_detection(cfg, data, folder / "tagger")
+    stages.learn_detection(cfg, data, folder / "tagger")
     seed_everything(cfg.seed, verbose=False)  # Upstream draws from `random` and PyTorch.
     cat = upstream.training_cat(
         data.cdb, encoder_source(cfg.model.name), context_window_size=cfg.context_window,
@@ -128,7 +128,7 @@ def run(cfg: DictConfig, folder: Path) -> dict[str, dict[str, float]]:
 def main(cfg: DictConfig) -> None:
     """The command line."""
     logger = instantiate(cfg.logger)
-    with experiment.reported_errors(), run_ends([logger]):
+    with stages.reported_errors(), run_ends([logger]):
         logger.log_hyperparams(parameters(cfg) | {"linker": "medcat-embedding-linker"})
         name = f"upstream {cfg.logger.run_name}"
         logger.experiment.set_tag(logger.run_id, "mlflow.runName", name)

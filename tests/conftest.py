@@ -12,11 +12,11 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from embedlink.concepts import load_cdb
-from embedlink.linker import Linker, LinkerSettings
-from embedlink.medcat.detection import detection_config
-from embedlink.tagger import MentionTagger, TaggerSettings
-from embedlink.tagging import learn_tags
+from embedlink.concepts.database import load_cdb
+from embedlink.detection.pipeline import detection_config
+from embedlink.detection.tagger import MentionTagger, TaggerSettings
+from embedlink.linking.linker import Linker, LinkerSettings
+from embedlink.training.tagger import learn_tags
 from embedlink.types import Document, Mention, Problems
 
 CONCEPTS = """cui,name,ontologies,name_status,type_ids,description

@@ -9,9 +9,9 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from medcat.cdb import CDB
 
-from embedlink.experiment import load_data
-from embedlink.medcat.detection import VocabularyDetector
-from embedlink.resolvers import register_resolvers
+from embedlink.detection.pipeline import VocabularyDetector
+from embedlink.experiment.resolvers import register_resolvers
+from embedlink.experiment.stages import load_data
 from embedlink.types import Detection, Document
 
 CONF = Path(__file__).resolve().parents[2] / "conf"

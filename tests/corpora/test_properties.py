@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embedlink.concepts import load_cdb
+from embedlink.concepts.database import load_cdb
 from embedlink.corpora import Corpus, read_corpora
 from embedlink.corpora.cometa import Cometa
 from embedlink.corpora.distemist import DisTEMIST

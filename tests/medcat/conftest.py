@@ -8,7 +8,7 @@ from medcat.components.types import CoreComponentType
 from medcat.vocab import Vocab
 
 from embedlink.medcat.config import EmbedLinkLinking
-from embedlink.medcat.registration import STATIC, TRAINABLE
+from embedlink.plugin import STATIC, TRAINABLE
 
 TEXT = "Known MS with fever. Heart failure and a cold; pyrexia."
 
@@ -94,9 +94,9 @@ def trainable(make_cat):
 @pytest.fixture
 def data_export(tiny_encoder):
     """Makes a CAT over the MeSH diseases, and 40 NCBI abstracts as an export."""
-    from embedlink.concepts import align_codes, load_cdb
+    from embedlink.concepts.database import align_codes, load_cdb
     from embedlink.corpora.pubtator import PubTator
-    from embedlink.medcat.detection import detection_config
+    from embedlink.detection.pipeline import detection_config
     from embedlink.types import Problems
     from tests.written import published
 

@@ -5,7 +5,7 @@ import random
 import pytest
 from medcat.cat import CAT
 
-from embedlink.medcat.registration import TRAINABLE
+from embedlink.plugin import TRAINABLE
 from tests.medcat.conftest import export, linking_of
 
 CASES = [

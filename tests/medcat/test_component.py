@@ -7,14 +7,14 @@ import pytest
 import torch
 from medcat.components.types import CoreComponentType, get_registered_components
 
-from embedlink.index import paired_scores
+from embedlink.index.concept_index import paired_scores
 from embedlink.medcat.config import EmbedLinkLinking
-from embedlink.medcat.registration import STATIC, TRAINABLE
+from embedlink.plugin import STATIC, TRAINABLE
 from embedlink.types import EmbedLinkError
 from tests.medcat.conftest import TEXT, entities, linking_of
 
 
-@pytest.mark.parametrize("module", ["medcat", "embedlink.medcat"])
+@pytest.mark.parametrize("module", ["medcat", "embedlink.plugin"])
 def test_importing_does_not_import_torch(module):
     code = f"import {module}, sys; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)
@@ -117,8 +117,8 @@ def test_nested_entities_are_shown_when_asked(cat):
 
 
 def test_two_cats_with_different_linkers_live_in_one_process(make_cat, concept_table):
-    from embedlink.concepts import load_cdb
-    from embedlink.medcat.detection import detection_config
+    from embedlink.concepts.database import load_cdb
+    from embedlink.detection.pipeline import detection_config
     from embedlink.types import Problems
 
     one = make_cat()
@@ -193,7 +193,7 @@ def test_upstreams_calls_exist(cat, tiny_encoder):
 
 
 def test_default_configuration_is_that_of_an_untrained_run(tiny_encoder):
-    from embedlink.linker import LinkerSettings
+    from embedlink.linking.linker import LinkerSettings
 
     config = EmbedLinkLinking(embedding_model_name="x")
     config.use_projection_layer = False

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from embedlink.medcat.config import EmbedLinkLinking
-from embedlink.medcat.registration import TRAINABLE
+from embedlink.plugin import TRAINABLE
 from tests.medcat.conftest import TEXT, entities, linking_of
 
 UPSTREAM = {

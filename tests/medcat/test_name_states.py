@@ -5,10 +5,10 @@ import pickle
 import pytest
 import torch
 
-from embedlink.frozen import FrozenSequences
+from embedlink.concepts.names import concept_names
+from embedlink.encoder.states import FrozenSequences
 from embedlink.medcat.name_states import NameStates
-from embedlink.medcat.registration import TRAINABLE
-from embedlink.names import concept_names
+from embedlink.plugin import TRAINABLE
 from tests.conftest import NOTES
 from tests.medcat.conftest import export, linking_of
 

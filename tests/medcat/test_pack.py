@@ -12,9 +12,9 @@ import pytest
 import torch
 from medcat.cat import CAT
 
-from embedlink.medcat.registration import STATIC, TRAINABLE
 from embedlink.medcat.static import StaticLinker
 from embedlink.medcat.trainable import TrainableLinker
+from embedlink.plugin import STATIC, TRAINABLE
 from embedlink.types import EmbedLinkError
 from tests.conftest import NOTES
 from tests.medcat.conftest import TEXT, entities, export, linking_of
@@ -30,7 +30,7 @@ class Block:
             raise ImportError(f"{name} is blocked")
 sys.meta_path.insert(0, Block())
 from medcat.cat import CAT
-from embedlink.linker import Linker
+from embedlink.linking.linker import Linker
 def no_index(*_, **__):
     raise AssertionError("the stored index was not used")
 Linker.build_index = no_index

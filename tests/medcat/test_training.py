@@ -9,12 +9,18 @@ from medcat.cat import CAT
 from medcat.stats.stats import get_stats
 from torch.optim import AdamW
 
-from embedlink.losses import MarginalSoftmax
-from embedlink.medcat.detection import VocabularyDetector
-from embedlink.medcat.registration import TRAINABLE
-from embedlink.mentions import mention_table
-from embedlink.names import concept_names
-from embedlink.objective import DECISION_LR, Objective, TrainBatch, parameter_groups, step_seed
+from embedlink.concepts.names import concept_names
+from embedlink.detection.pipeline import VocabularyDetector
+from embedlink.linking.mention_table import mention_table
+from embedlink.objective.losses import MarginalSoftmax
+from embedlink.objective.objective import (
+    DECISION_LR,
+    Objective,
+    TrainBatch,
+    parameter_groups,
+    step_seed,
+)
+from embedlink.plugin import TRAINABLE
 from embedlink.types import EmbedLinkError
 from tests.conftest import NOTES, document
 from tests.medcat.conftest import entities, export, linking_of
@@ -159,8 +165,8 @@ def test_the_step_is_the_lightning_modules(make_cat):
 
 
 def test_training_is_a_function_of_the_seed(make_cat, concept_table):
-    from embedlink.concepts import load_cdb
-    from embedlink.medcat.detection import detection_config
+    from embedlink.concepts.database import load_cdb
+    from embedlink.detection.pipeline import detection_config
     from embedlink.types import Problems
 
     states = []

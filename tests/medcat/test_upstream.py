@@ -8,11 +8,11 @@ import torch
 from medcat.cat import CAT
 from medcat.vocab import Vocab
 
-from embedlink.exporting import export_linker
-from embedlink.medcat.ner_config import EmbedLinkNer
+from embedlink.detection.config import EmbedLinkNer
+from embedlink.export.export import export_linker
+from embedlink.export.upstream_pack import load_upstream_pack
 from embedlink.medcat.pack import save_pack
-from embedlink.medcat.registration import STATIC, TRAINABLE
-from embedlink.medcat.upstream_pack import load_upstream_pack
+from embedlink.plugin import STATIC, TRAINABLE
 from embedlink.types import EmbedLinkError
 from tests.conftest import NOTES
 from tests.medcat.conftest import TEXT, entities, export, linking_of

@@ -8,15 +8,15 @@ from medcat.cat import CAT
 from medcat.components.types import CoreComponentType
 from medcat.vocab import Vocab
 
-from embedlink.concepts import align_codes, load_cdb
+from embedlink.concepts.database import align_codes, load_cdb
 from embedlink.corpora.pubtator import PubTator
-from embedlink.exporting import export_linker
+from embedlink.detection.pipeline import detection_config
+from embedlink.encoder.pretrained import encoder_source
+from embedlink.export.export import export_linker
+from embedlink.export.upstream_pack import load_upstream_pack
 from embedlink.medcat.config import MINILM, EmbedLinkLinking
-from embedlink.medcat.detection import detection_config
 from embedlink.medcat.pack import save_pack
-from embedlink.medcat.registration import TRAINABLE
-from embedlink.medcat.upstream_pack import load_upstream_pack
-from embedlink.pretrained import encoder_source
+from embedlink.plugin import TRAINABLE
 from embedlink.types import Problems
 from tests.medcat.conftest import exported, linking_of
 from tests.written import published

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from embedlink.corpora.lines import Row, read_rows, require_folder, shown
 from embedlink.corpora.spans import Place, UniqueIds, read_code
+from embedlink.files.lines import Row, read_rows, require_folder, shown
 from embedlink.types import Document, EmbedLinkError, Mention, Problems, Span
 
 Part = Literal[

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from embedlink.corpora.lines import Row, read_rows, read_text, require_folder, shown
 from embedlink.corpora.spans import Place, UniqueIds, read_code, read_mention
+from embedlink.files.lines import Row, read_rows, read_text, require_folder, shown
 from embedlink.types import Document, EmbedLinkError, Mention, Problems
 
 PARTS = {"training": "train", "test_annotated": "test"}

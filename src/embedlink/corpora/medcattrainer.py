@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import cast
 
 from embedlink.corpora.json_stream import read_export
-from embedlink.corpora.lines import require_file, shown
 from embedlink.corpora.spans import Place, UniqueIds, read_mention
+from embedlink.files.lines import require_file, shown
 from embedlink.types import Document, Mention, Problems
 
 SPLIT_NAMES = frozenset({"train", "validation", "test"})

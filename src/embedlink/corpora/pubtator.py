@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from embedlink.corpora.lines import Line, read_lines, require_file, shown
 from embedlink.corpora.spans import Place, UniqueIds, read_code, read_mention
+from embedlink.files.lines import Line, read_lines, require_file, shown
 from embedlink.types import Document, Mention, Problems
 
 _PASSAGE = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)

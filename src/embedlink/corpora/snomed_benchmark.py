@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from embedlink.corpora.lines import Row, read_rows, require_folder, shown
 from embedlink.corpora.shifted import Repair, find_repair
 from embedlink.corpora.spans import Place, UniqueIds, read_mention
+from embedlink.files.lines import Row, read_rows, require_folder, shown
 from embedlink.types import Document, EmbedLinkError, Mention, Problems
 
 NOTES = {

@@ -7,7 +7,7 @@ nearby in one place only; else the mention is left out and noted, and its docume
 import re
 from dataclasses import dataclass, field
 
-from embedlink.corpora.lines import shown
+from embedlink.files.lines import shown
 from embedlink.types import Mention, Problems, Span
 
 NEAR = 200

@@ -4,6 +4,6 @@ MedCAT imports it by itself (entry point `medcat.plugins`): a pack that names on
 wherever EmbedLink is installed.
 """
 
-from embedlink.medcat.registration import register
+from embedlink.plugin import register
 
 register()

@@ -27,16 +27,16 @@ from medcat.tokenizing.tokenizers import BaseTokenizer
 from medcat.tokenizing.tokens import MutableDocument, MutableEntity
 from medcat.vocab import Vocab
 
-from embedlink.index import ConceptIndex
-from embedlink.linker import Linker
+from embedlink.concepts.names import ConceptNames
+from embedlink.detection.pipeline import detection
+from embedlink.index.concept_index import ConceptIndex
+from embedlink.linking.linker import Linker
+from embedlink.linking.overlaps import keep_best
 from embedlink.medcat.config import EmbedLinkLinking
-from embedlink.medcat.detection import detection
-from embedlink.medcat.following import follow
 from embedlink.medcat.live_index import LiveIndex
 from embedlink.medcat.prediction import Predictor
 from embedlink.medcat.sources import start_linker
-from embedlink.names import ConceptNames
-from embedlink.overlaps import keep_best
+from embedlink.medcat.sync import follow
 from embedlink.types import EmbedLinkError, Prediction
 
 log = logging.getLogger(__name__)

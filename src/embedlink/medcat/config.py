@@ -5,9 +5,9 @@ from typing import Any, Literal
 from medcat.config.config import Linking
 from pydantic import ConfigDict, Field
 
-from embedlink.linker import LinkerSettings
-from embedlink.medcat.registration import STATIC, TRAINABLE
-from embedlink.search import Search
+from embedlink.index.exact import Search
+from embedlink.linking.linker import LinkerSettings
+from embedlink.plugin import STATIC, TRAINABLE
 from embedlink.types import EmbedLinkError
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"

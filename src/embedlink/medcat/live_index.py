@@ -14,13 +14,13 @@ from dataclasses import replace
 import torch
 from medcat.cdb import CDB
 
-from embedlink.index import ConceptIndex
-from embedlink.linker import DTYPES, Linker
+from embedlink.concepts.names import ConceptNames, concept_names
+from embedlink.encoder.tokens import tokenise_names
+from embedlink.files.pickling import PickledByValue
+from embedlink.index.concept_index import ConceptIndex
+from embedlink.index.exact import Search
+from embedlink.linking.linker import DTYPES, Linker
 from embedlink.medcat.name_states import NameStates
-from embedlink.names import ConceptNames, concept_names
-from embedlink.pickling import PickledByValue
-from embedlink.search import Search
-from embedlink.tokens import tokenise_names
 from embedlink.types import Detection
 
 log = logging.getLogger(__name__)

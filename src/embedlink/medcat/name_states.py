@@ -6,11 +6,11 @@ below the trained layers gives the same states each time, so that only the layer
 
 from typing import Any
 
-from embedlink.encoder import ContextEncoder
-from embedlink.frozen import StateCache
-from embedlink.linker import Linker
-from embedlink.names import ConceptNames
-from embedlink.tokens import Sequences
+from embedlink.concepts.names import ConceptNames
+from embedlink.encoder.context import ContextEncoder
+from embedlink.encoder.states import StateCache
+from embedlink.encoder.tokens import Sequences
+from embedlink.linking.linker import Linker
 
 BUDGET = 8 * 2**30
 """Bytes of states; what is more than half a gigabyte goes to a temporary file."""

@@ -11,10 +11,10 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from embedlink.groups import Groups
-from embedlink.index import PRIOR_DEPTH, ConceptIndex, Hits
+from embedlink.concepts.names import ConceptNames
+from embedlink.index.concept_index import PRIOR_DEPTH, ConceptIndex, Hits
 from embedlink.medcat.config import EmbedLinkLinking
-from embedlink.names import ConceptNames
+from embedlink.ragged import Groups
 
 
 class NearNames:

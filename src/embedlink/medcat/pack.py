@@ -13,11 +13,11 @@ from medcat.cat import CAT
 from medcat.cdb import CDB
 from medcat.vocab import Vocab
 
-from embedlink.concepts import add_names, load_cdb
+from embedlink.concepts.database import add_names, load_cdb
+from embedlink.detection.config import EmbedLinkNer
+from embedlink.files.atomic import written_aside
 from embedlink.medcat.config import EmbedLinkLinking
-from embedlink.medcat.ner_config import EmbedLinkNer
-from embedlink.medcat.registration import TRAINABLE
-from embedlink.storage import written_aside
+from embedlink.plugin import TRAINABLE
 from embedlink.types import EmbedLinkError, Problems
 
 log = logging.getLogger(__name__)

@@ -16,16 +16,16 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from embedlink.groups import Groups
-from embedlink.index import ConceptIndex, paired_scores
-from embedlink.linker import Linker
-from embedlink.linking import Candidates, Links, link
+from embedlink.concepts.names import ConceptNames
+from embedlink.encoder.tokens import MentionSequences, TokenSequences
+from embedlink.encoder.windows import WindowCutter
+from embedlink.index.concept_index import ConceptIndex, paired_scores
+from embedlink.linking.choice import Candidates, Links, link
+from embedlink.linking.linker import Linker
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.near_names import NearNames
-from embedlink.names import ConceptNames
-from embedlink.tokens import MentionSequences, TokenSequences
+from embedlink.ragged import Groups
 from embedlink.types import Detection, Prediction
-from embedlink.windows import WindowCutter
 
 Windows = TokenSequences | MentionSequences
 Rows = list[list[int]]

@@ -15,10 +15,10 @@ from medcat.config.config import LinkingFilters
 from medcat.tokenizing.tokens import MutableDocument
 from torch import Tensor
 
-from embedlink.decision import NameCounts
-from embedlink.mentions import is_linked
+from embedlink.encoder.windows import Cut, WindowCutter
+from embedlink.linking.decision import NameCounts
+from embedlink.linking.mention_table import is_linked
 from embedlink.types import Detection, Span
-from embedlink.windows import Cut, WindowCutter
 
 DocumentCounts = Mapping[str, tuple[int, int]]
 """How often each name was (detected, linked)."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from embedlink.linker import SETTINGS, Linker
+from embedlink.linking.linker import SETTINGS, Linker
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.upstream import is_upstream_model, read_upstream_model
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from embedlink.medcat.component import LinkingComponent
 from embedlink.medcat.config import CANNOT_TRAIN
-from embedlink.medcat.registration import STATIC
+from embedlink.plugin import STATIC
 from embedlink.types import EmbedLinkError
 
 

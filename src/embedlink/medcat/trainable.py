@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from medcat.tokenizing.tokens import MutableDocument, MutableEntity
 
+from embedlink.detection.pipeline import ComponentDetector
 from embedlink.medcat.annotations import annotated_span, annotated_strings
 from embedlink.medcat.component import LinkingComponent
-from embedlink.medcat.detection import ComponentDetector
-from embedlink.medcat.registration import TRAINABLE
 from embedlink.medcat.samples import CountedNames, OpenDocument, samples_of
 from embedlink.medcat.training import Training
+from embedlink.plugin import TRAINABLE
 
 if TYPE_CHECKING:  # MedCAT before 2.8 has no batch interface.
     from medcat.components.types import TrainingExample

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from embedlink.index import ConceptIndex
-from embedlink.linker import Linker
-from embedlink.linking import Candidates
-from embedlink.losses import MarginalSoftmax, SampledSoftmax, Targets
+from embedlink.concepts.names import ConceptNames
+from embedlink.index.concept_index import ConceptIndex
+from embedlink.linking.choice import Candidates
+from embedlink.linking.linker import Linker
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.live_index import LiveIndex
 from embedlink.medcat.samples import Sample
-from embedlink.names import ConceptNames
-from embedlink.objective import Objective, TrainBatch, parameter_groups, step_seed
+from embedlink.objective.losses import MarginalSoftmax, SampledSoftmax, Targets
+from embedlink.objective.objective import Objective, TrainBatch, parameter_groups, step_seed
 from embedlink.types import Detection, EmbedLinkError
 
 log = logging.getLogger(__name__)

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
-from embedlink.decision import LinkDecision
-from embedlink.encoder import ContextEncoder
-from embedlink.linker import Linker, LinkerSettings
-from embedlink.pretrained import load_encoder
+from embedlink.encoder.context import ContextEncoder
+from embedlink.encoder.pretrained import load_encoder
+from embedlink.linking.decision import LinkDecision
+from embedlink.linking.linker import Linker, LinkerSettings
 from embedlink.types import EmbedLinkError
 
 WEIGHTS, SETTINGS, ENCODER = "pytorch_model.bin", "config.json", "encoder"

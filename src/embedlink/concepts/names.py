@@ -1,0 +1,135 @@
+"""The names and concepts of a MedCAT concept database, in an order that never changes.
+
+MedCAT keeps names in Python sets, whose order differs between processes. Everything that
+learns or searches works on rows of this table instead, so a seed gives one result. A row of
+`names` is also one of `texts`, of the index' vectors and of their tokens, in all of the package.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import torch
+from medcat.cdb import CDB
+from torch import Tensor
+
+from embedlink.progress import watched
+from embedlink.ragged import Groups
+from embedlink.text.words import normal_form
+
+Representative = Literal["preferred", "longest"]
+"""Which string stands for a concept: its preferred name (else the longest), or the longest."""
+
+
+@dataclass(frozen=True)
+class ConceptNames:
+    """Sorted names and CUIs, which belongs to which, and the strings to encode.
+
+    `texts` holds the string of every name in the order of `names`, then the representative
+    names that are no name's string; `representative` is each concept's row in `texts`.
+    `cuis_of_name` has a group of rows of `cuis` for each name. What else is needed is derived when
+    it is first asked for, and kept.
+    """
+
+    names: tuple[str, ...]
+    cuis: tuple[str, ...]
+    texts: tuple[str, ...]
+    representative: Tensor  # (cuis,) int64
+    cuis_of_name: Groups
+
+    @cached_property
+    def names_of_cui(self) -> Groups:
+        """Rows of the names of each concept, ascending; none for a concept without names."""
+        return self.cuis_of_name.inverted(len(self.cuis))
+
+    @cached_property
+    def distinct_names_of_cui(self) -> Groups:
+        """Names that a concept shares with no other; all of its names where it shares every one.
+
+        A shared name cannot tell its concepts apart, so it neither trains nor decides.
+        """
+        shared = self.cuis_of_name.sizes > 1
+        # (links,) each: the concept and the name of every pair of them.
+        owner, names = self.names_of_cui.expand(torch.arange(len(self.cuis)))
+        own = torch.zeros(len(self.cuis), dtype=torch.int64)
+        # How many names no other concept has; where there are none, all are kept.
+        own.index_add_(0, owner, (~shared[names]).long())
+        keep = ~shared[names] | (own[owner] == 0)
+        counts = torch.bincount(owner[keep], minlength=len(self.cuis))
+        return Groups(names[keep], torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)]))
+
+    @cached_property
+    def cui_row(self) -> dict[str, int]:
+        """Row of each CUI."""
+        return {cui: row for row, cui in enumerate(self.cuis)}
+
+    @cached_property
+    def name_row(self) -> dict[str, int]:
+        """Row of each name."""
+        return {name: row for row, name in enumerate(self.names)}
+
+    @cached_property
+    def names_by_form(self) -> dict[str, list[int]]:
+        """Rows of the names by their `normal_form`, which several names may share."""
+        rows: dict[str, list[int]] = {}
+        for row in range(len(self.names)):
+            rows.setdefault(normal_form(self.texts[row]), []).append(row)
+        return rows
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over names, CUIs, texts and their relation: equal tables, equal digest.
+
+        By it an index that was saved is known to be of these names.
+        """
+        sha = hashlib.sha256()
+        for strings in (self.names, self.cuis, self.texts):
+            # One byte ends a string and another the list, so that neither runs into the next.
+            for string in strings:
+                sha.update(string.encode("utf-8", "surrogatepass") + b"\0")
+            sha.update(b"\1")
+        for tensor in (self.representative, self.cuis_of_name.rows, self.cuis_of_name.starts):
+            sha.update(tensor.numpy().tobytes())
+        return sha.hexdigest()
+
+
+def concept_names(cdb: CDB, representative: Representative = "preferred") -> ConceptNames:
+    """Read the table out of a concept database, which is not changed.
+
+    Names are sorted, and so are CUIs. A concept that a name lists and the database lacks is left
+    out; a concept without any name is in the table, by its representative alone. All names are
+    read through, which takes a while (and a progress bar) for millions of them.
+    """
+    separator = cdb.config.general.separator
+    cuis = tuple(sorted(cdb.cui2info))
+    names = tuple(sorted(cdb.name2info))
+    cui_row = {cui: row for row, cui in enumerate(cuis)}
+    links = [
+        sorted(cui_row[cui] for cui in cdb.name2info[name]["per_cui_status"] if cui in cui_row)
+        for name in watched(names, "Reading names", "names")
+    ]
+    texts = [name.replace(separator, " ") for name in names]
+    # Names that differ in the separator alone have one text, which stands for the first of them.
+    text_row = {text: row for row, text in reversed(list(enumerate(texts)))}
+    rows = []
+    for cui in cuis:
+        text = _representative(cdb, cui, representative, separator)
+        if text not in text_row:
+            text_row[text] = len(texts)
+            texts.append(text)
+        rows.append(text_row[text])
+    return ConceptNames(
+        names, cuis, tuple(texts), torch.tensor(rows, dtype=torch.int64), Groups.of(links)
+    )
+
+
+def _representative(cdb: CDB, cui: str, rule: Representative, separator: str) -> str:
+    info = cdb.cui2info[cui]
+    # In lower case, as MedCAT keeps names: where it is a name as well, both share one vector.
+    if rule == "preferred" and info["preferred_name"]:
+        return str(info["preferred_name"]).lower()
+    if not info["names"]:
+        return str(info["preferred_name"] or cui)
+    # The longest name; among equals the first in the alphabet, never the set's order.
+    return str(min(info["names"], key=lambda name: (-len(name), name))).replace(separator, " ")

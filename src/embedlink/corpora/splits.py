@@ -1,0 +1,235 @@
+"""Divides documents into train, validation and test, by document.
+
+Documents with one id or one text, in the same corpus or in two, always stay on one side: a
+linker that has seen a test document under another name reports figures that mean nothing.
+`group_same` finds what belongs together, and whole groups are drawn. What an official split has on
+two sides is dropped from the one that matters less.
+"""
+
+import logging
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from embedlink.corpora.spans import original_id
+from embedlink.files.lines import read_lines, require_file
+from embedlink.types import Document, EmbedLinkError, Problems
+
+log = logging.getLogger(__name__)
+
+SIDES = ("test", "validation", "train")
+"""From the side that must stay whole to the side that gives way when a document is on two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """The three sides, each in the order of the documents given, and what was left out.
+
+    `dropped` are documents that an official split or a document list has on one side while the
+    same document is on a later one.
+    """
+
+    train: list[Document]
+    validation: list[Document]
+    test: list[Document]
+    dropped: list[Document]
+
+
+def split_documents(
+    documents: Sequence[Document],
+    *,
+    split: str,
+    seed: int,
+    test_share: float = 0.2,
+    validation_share: float = 0.1,
+    document_list: str | None = None,
+) -> Splits:
+    """Divide by the official splits or at random, each corpus by itself.
+
+    `test_share` is of all documents of a corpus, `validation_share` of its training documents.
+    `document_list` names a file with one document id a line: those are the test part of the
+    corpora that hold any of them; their other documents train. A corpus without validation
+    documents gets them from its training documents, whichever way it was divided. Raises
+    `EmbedLinkError` for settings that are not allowed, a corpus without the official split that
+    is asked for, and a list that names no document.
+    """
+    _check(split, test_share, validation_share)
+    groups = group_same(documents)
+    sides: list[str] = [""] * len(documents)
+    listed = _listed(documents, document_list)
+    corpora = {document.corpus: list[int]() for document in documents}
+    for n, document in enumerate(documents):
+        corpora[document.corpus].append(n)
+    for corpus, members in corpora.items():
+        # A list goes before the official split, in the corpora that it names.
+        if not listed.isdisjoint(members):
+            for n in members:
+                sides[n] = "test" if n in listed else "train"
+        elif split == "official":
+            _use_official(documents, members, sides, corpus)
+        else:
+            _draw(_Draw(documents, groups, sides), members, "test", test_share, seed)
+    # Test is settled for every corpus first; validation takes of what then still trains.
+    decided = [side if side != "train" else "" for side in sides]
+    for members in corpora.values():
+        if all(sides[n] != "validation" for n in members):
+            train = [n for n in members if sides[n] == "train"]
+            _draw(_Draw(documents, groups, decided), train, "validation", validation_share, seed)
+    return _collect(documents, groups, [side or "train" for side in decided])
+
+
+def check_sides(splits: Splits) -> None:
+    """Raise `EmbedLinkError` where there is nothing to train on, to choose by, or to measure."""
+    for side in ("train", "validation", "test"):
+        if not getattr(splits, side):
+            raise EmbedLinkError(
+                f"no {side} documents: documents of one id or one text stay together, and what is "
+                "left was not enough to divide; choose other data.test_share and "
+                "data.validation_share, or data.split=official"
+            )
+
+
+def group_same(documents: Sequence[Document]) -> list[int]:
+    """For each document the number of the first one that it is the same as (itself at least).
+
+    Same means: one id, or one text but for spacing, also through a third document. The search is
+    that of disjoint sets: every document points at one before it, and the first of a group at
+    itself.
+    """
+    parents = list(range(len(documents)))
+
+    def root(n: int) -> int:
+        while parents[n] != n:
+            parents[n] = parents[parents[n]]  # Halves the way, so that long chains stay cheap.
+            n = parents[n]
+        return n
+
+    first: dict[tuple[str, str], int] = {}
+    for n, document in enumerate(documents):
+        text = " ".join(document.text.split())
+        for key in (("id", original_id(document.id)), ("text", text)):
+            a, b = root(first.setdefault(key, n)), root(n)
+            parents[max(a, b)] = min(a, b)
+    return [root(n) for n in range(len(documents))]
+
+
+def _check(split: str, test_share: float, validation_share: float) -> None:
+    if split not in ("random", "official"):
+        raise EmbedLinkError(f"data.split={split!r}: choose random or official")
+    for name, share in (("test_share", test_share), ("validation_share", validation_share)):
+        if not 0 <= share < 1:
+            raise EmbedLinkError(f"data.{name}={share}: must be at least 0 and below 1")
+
+
+def _listed(documents: Sequence[Document], document_list: str | None) -> set[int]:
+    """The numbers of the documents whose ids the list names; without a list there are none.
+
+    Ids that no corpus has are logged, as long as one is found. A list may name the files of texts.
+    """
+    if document_list is None:
+        return set()
+    problems = Problems()
+    path = require_file(document_list, "correct data.document_list")
+    lines = [line.text.strip().removesuffix(".txt") for line in read_lines(path, problems)]
+    problems.raise_if_rejected()
+    wanted = {line for line in lines if line}
+    found = {n for n, document in enumerate(documents) if original_id(document.id) in wanted}
+    missing = wanted - {original_id(documents[n].id) for n in found}
+    if not found:
+        raise EmbedLinkError(
+            f"{path}: none of its {len(wanted)} document ids is in the corpora; "
+            "write one id a line, as the corpus gives them"
+        )
+    if missing:
+        some = ", ".join(sorted(missing)[:3])
+        log.warning("%s: %d ids are in no corpus, such as %s", path, len(missing), some)
+    return found
+
+
+def _use_official(
+    documents: Sequence[Document], members: list[int], sides: list[str], corpus: str
+) -> None:
+    """Take over the published splits of one corpus, in `sides`.
+
+    Raises `EmbedLinkError` when it has no train or no test part, or documents of another split.
+    """
+    found = sorted({documents[n].split for n in members})
+    unknown = [name for name in found if name not in SIDES]
+    if unknown or "test" not in found or "train" not in found:
+        named = ", ".join(name or "(none)" for name in found)
+        raise EmbedLinkError(
+            f"corpus {corpus} has no official train and test part (its splits: {named}); "
+            "use data.split=random, or name the test documents in data.document_list"
+        )
+    for n in members:
+        sides[n] = documents[n].split
+
+
+class _Draw(NamedTuple):
+    """What a draw reads, and the sides that it fills in ("" where nothing is decided yet)."""
+
+    documents: Sequence[Document]
+    groups: list[int]
+    sides: list[str]
+
+
+def _draw(state: _Draw, members: list[int], side: str, share: float, seed: int) -> None:
+    """Draw whole groups of one corpus for a side until its share is reached; the rest trains.
+
+    The draw depends on the seed, the corpus' name and its documents, not on their order (but that
+    of the same documents: a group is sorted by its first). A corpus of two groups or more gets at
+    least one on the side when the share is above 0. `members` are the numbers of its documents,
+    whose entries in `sides` are filled in; the share is of these, rounded.
+    """
+    documents, groups, sides = state
+    if not members:
+        return
+    # Another corpus may hold the same documents: what was decided there holds here.
+    drawn = {groups[n] for n, decided in enumerate(sides) if decided == side}
+    fixed = {groups[n] for n, decided in enumerate(sides) if decided not in ("", side)}
+    sizes = Counter(groups[n] for n in members)
+    order = sorted(sizes, key=lambda group: (documents[group].id, documents[group].text))
+    # Seeded by a string, which `random` hashes by itself: every process draws the same.
+    random.Random(f"{seed}/{side}/{documents[members[0]].corpus}").shuffle(order)
+    free = [group for group in order if group not in drawn and group not in fixed]
+    count = sum(sizes[group] for group in order if group in drawn)
+    wanted = round(share * len(members))
+    # A small corpus gets its smallest group, or it would have nothing to be measured on.
+    if share > 0 and not count and len(order) > 1 and free:
+        wanted = max(wanted, min(sizes[group] for group in free))
+    # A group too large for what is left is passed over, and a smaller one may still fit.
+    for group in free:
+        if count + sizes[group] <= wanted:
+            drawn.add(group)
+            count += sizes[group]
+    for n in members:
+        sides[n] = side if groups[n] in drawn else "train"
+
+
+def _collect(documents: Sequence[Document], groups: list[int], sides: list[str]) -> Splits:
+    """Sort the documents by side; one that repeats another of an earlier side is dropped.
+
+    Earlier means in `SIDES`: test keeps all of its documents.
+    """
+    # For each group the first of `SIDES` that one of its documents is on.
+    best = [len(SIDES)] * len(documents)
+    for group, side in zip(groups, sides, strict=True):
+        best[group] = min(best[group], SIDES.index(side))
+    kept: dict[str, list[Document]] = {side: [] for side in SIDES}
+    dropped = []
+    for document, group, side in zip(documents, groups, sides, strict=True):
+        if SIDES.index(side) == best[group]:
+            kept[side].append(document)
+        else:
+            dropped.append(document)
+    if dropped:
+        log.warning("left out of training, as on another side: %s", _ids(dropped))
+    return Splits(kept["train"], kept["validation"], kept["test"], dropped)
+
+
+def _ids(documents: Iterable[Document], count: int = 5) -> str:
+    """A few ids for a message."""
+    ids = [f"{document.corpus}/{document.id}" for document in documents]
+    return ", ".join(ids[:count]) + (f" and {len(ids) - count} more" if len(ids) > count else "")

@@ -1,0 +1,53 @@
+"""The configuration of EmbedLink's detection: MedCAT's `Ner` and what is detected beyond it."""
+
+import logging
+
+from medcat.config import Config
+from medcat.config.config import Ner
+from pydantic import ConfigDict, Field
+
+from embedlink.plugin import NER
+
+log = logging.getLogger(__name__)
+
+
+class EmbedLinkNer(Ner):
+    """MedCAT's fields, which go for the exact names, and EmbedLink's own.
+
+    Every field may be changed while the component is in use. A field that does not exist is an
+    error, also when it is set later.
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+    comp_name: str = NER
+    variants: bool = True
+    """Detect spans that write a name in another way; see `embedlink.text.spelling`."""
+    max_variant_words: int = Field(8, ge=1)
+    """Most content words of such a span."""
+    abbreviations: bool = True
+    """Give the short forms that a document defines the candidates of their long forms; see
+    `embedlink.text.abbreviations`."""
+    tagger: str | None = None
+    """The folder of a tagger, which detects what no name does (the index then finds the concept)
+    and says of every span how probable it is; see `embedlink.detection.tagger`. A pack brings its
+    own."""
+    least_tagged: float = Field(0.05, gt=0, le=1)
+    """Least probability with which the tagger detects a span."""
+
+
+def detect_as_medcat(config: Config) -> None:
+    """Switch the detection back to MedCAT's own, for packs that are to load without EmbedLink.
+
+    Changes the configuration in place, with a warning; one that is MedCAT's already stays. The
+    pipeline must be made again to follow it.
+    """
+    ner = config.components.ner
+    if isinstance(ner, EmbedLinkNer):
+        fields = {field: getattr(ner, field) for field in Ner.model_fields if field != "comp_name"}
+        config.components.ner = Ner(**fields)
+        log.warning(
+            "%s needs EmbedLink: this pack detects with MedCAT's own vocabulary-based detection, "
+            "without variants, abbreviations and tagger, and so finds fewer mentions",
+            NER,
+        )

@@ -1,0 +1,191 @@
+"""Detection as a MedCAT pipeline does it, run once over documents: spans and candidates.
+
+Training and evaluation need what detection proposes, without a linker. `VocabularyDetector` makes a
+pipeline for that from a concept database and its configuration. A linking component that trains
+is inside a pipeline which it does not know: `ComponentDetector` makes the part before it again.
+Both give what that pipeline gives (a test holds that).
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from medcat.cdb import CDB
+from medcat.components.types import CoreComponent, CoreComponentType, create_core_component
+from medcat.config import Config
+from medcat.config.config import LinkingFilters, Ner
+from medcat.pipeline.pipeline import Pipeline
+from medcat.tokenizing.tokenizers import TOKENIZER_PREFIX, BaseTokenizer
+from medcat.tokenizing.tokens import MutableEntity
+from medcat.vocab import Vocab
+from pydantic import ValidationError
+
+from embedlink.detection.config import EmbedLinkNer
+from embedlink.plugin import NER
+from embedlink.progress import watched
+from embedlink.types import Detection, Document, EmbedLinkError
+
+log = logging.getLogger(__name__)
+
+REMADE = ("default", "dict", NER)
+"""Detection components that are made from the concept database and its configuration alone."""
+
+
+def detection_config(**ner: object) -> Config:
+    """A MedCAT configuration for concept tables: regex tokenizer, vocabulary-based detection.
+
+    `ner` overrides fields of `config.components.ner` (`min_name_len`, `upper_case_limit_len`…);
+    with `comp_name="embedlink_ner"` those of `EmbedLinkNer`. Spelling is not corrected: that
+    needs a vocabulary that a concept table does not bring. Raises `EmbedLinkError` for a field
+    that does not exist and, with `embedlink_ner`, for a value that is not allowed.
+    """
+    config = Config()
+    config.general.nlp.provider = "regex"
+    config.general.spell_check = False
+    config.components.ner = (EmbedLinkNer if ner.get("comp_name") == NER else Ner)()
+    known = type(config.components.ner).model_fields
+    for field, value in ner.items():
+        if field not in known:
+            raise EmbedLinkError(
+                f"detection.{field}: no such field of {type(config.components.ner).__name__}; "
+                f"known: {', '.join(sorted(known))}"
+            )
+        try:
+            setattr(config.components.ner, field, value)
+        except ValidationError as error:
+            raise EmbedLinkError(
+                f"detection.{field}={value!r} is not allowed: {error.errors()[0]['msg']}"
+            ) from error
+    return config
+
+
+def detect_by(cdb: CDB, config: Config) -> None:
+    """Let a database that brings its own configuration be detected in as EmbedLink does.
+
+    Where `config` asks for MedCAT's own detection, the database's own stays. Changes the
+    database's configuration in place.
+    """
+    if isinstance(config.components.ner, EmbedLinkNer):
+        cdb.config.components.ner = config.components.ner
+
+
+def leave_out_extras(cdb: CDB) -> None:
+    """Take out of a database's configuration what would act beside detection and linking.
+
+    Addons (MetaCAT and its like) would be made anew without what they have learned, and filters
+    and nested links would change in a pack what was counted without them. Changes the
+    configuration in place, and logs what is left out: `export.py pack=` keeps all of it.
+    """
+    config = cdb.config
+    extras = {
+        "addons": bool(config.components.addons),
+        "filters": bool(config.components.linking.filters.cuis)
+        or bool(config.components.linking.filters.cuis_exclude),
+        "nested entities": bool(config.general.show_nested_entities),
+    }
+    config.components.addons = []
+    config.components.linking.filters = LinkingFilters.model_validate({})
+    config.general.show_nested_entities = False
+    left_out = [name for name, there in extras.items() if there]
+    if left_out:
+        log.warning(
+            "data.concepts: the pack's %s are left out here; export.py pack= keeps them",
+            ", ".join(left_out),
+        )
+
+
+def check_tokenizer(cdb: CDB) -> None:
+    """Raise `EmbedLinkError` where the database asks for a spaCy model that is not installed.
+
+    MedCAT would start a download of it in the middle of the work.
+    """
+    nlp = cdb.config.general.nlp
+    if nlp.provider != "spacy":
+        return
+    from medcat.tokenizing.spacy_impl.utils import has_spacy_model  # Imports spaCy.
+
+    # A pack may name the folder in which it keeps the model.
+    name = Path(nlp.modelname).name.removeprefix(TOKENIZER_PREFIX)
+    if not Path(nlp.modelname).is_dir() and not has_spacy_model(name):
+        raise EmbedLinkError(
+            f"data.concepts: this model pack splits text with the spaCy model {name}, which is "
+            f"not installed here; python -m spacy download {name}"
+        )
+
+
+class VocabularyDetector:
+    """Detects in documents as the pipeline of this database's configuration does.
+
+    The pipeline is made for each call, so that what changed in the database since is followed.
+    `vocab` is MedCAT's, for correcting spelling; empty by default.
+    """
+
+    def __init__(self, cdb: CDB, vocab: Vocab | None = None, progress: bool = True) -> None:
+        self.cdb, self.vocab, self.progress = cdb, vocab or Vocab(), progress
+
+    def __call__(self, documents: Sequence[Document]) -> list[list[Detection]]:
+        """Detections of every document, in MedCAT's order; an empty list where there are none."""
+        # The linker that the database names may be missing, and would only be loaded for nothing.
+        with _without_linking(self.cdb.config):
+            pipeline = Pipeline(self.cdb, self.vocab, None)
+            bar = watched(documents, "Detecting", "documents") if self.progress else documents
+            return [
+                [detection(entity) for entity in pipeline.get_doc(document.text).ner_ents]
+                for document in bar
+            ]
+
+
+class ComponentDetector:
+    """Detects as the pipeline does that a linking component is part of, with its tokenizer.
+
+    Components that need files of their model pack cannot be made again here; with these, and
+    without a tokenizer, nothing is detected. That is no error: gold mentions still train.
+    """
+
+    def __init__(self, cdb: CDB, tokenizer: BaseTokenizer | None, vocab: Vocab | None) -> None:
+        self.tokenizer = tokenizer
+        self.components: list[CoreComponent] = []
+        before = [part for part in cdb.config.components.comp_order if part != "linking"]
+        if tokenizer is None or cdb.config.components.ner.comp_name not in REMADE:
+            self.tokenizer = None
+            return
+        for part in before:
+            config = getattr(cdb.config.components, part)
+            kind, name = CoreComponentType[part], config.comp_name
+            made = create_core_component(kind, name, config, tokenizer, cdb, vocab or Vocab(), None)
+            self.components.append(made)
+
+    def __call__(self, text: str) -> list[Detection]:
+        """Detections of a text, in MedCAT's order."""
+        if self.tokenizer is None:
+            return []
+        doc = self.tokenizer(text)
+        for component in self.components:
+            doc = component(doc)
+        return [detection(entity) for entity in doc.ner_ents]
+
+
+def detection(entity: MutableEntity) -> Detection:
+    """What detection says of one MedCAT entity, in characters of the document.
+
+    To be asked before linking, which puts the link's probability where the tagger's is.
+    """
+    return Detection(
+        entity.base.start_char_index,
+        entity.base.end_char_index,
+        entity.detected_name,
+        tuple(entity.link_candidates),
+        entity.confidence if entity.confidence >= 0 else None,  # MedCAT's own says -1.
+    )
+
+
+@contextmanager
+def _without_linking(config: Config) -> Iterator[None]:
+    """Leave linking out of the configuration for a while; everyone who holds it sees that."""
+    order = config.components.comp_order
+    config.components.comp_order = [name for name in order if name != "linking"]
+    try:
+        yield
+    finally:
+        config.components.comp_order = order

@@ -1,0 +1,199 @@
+"""Which spans of a text annotators mark: every word gets a tag, learned from training documents.
+
+Names find only what is written as a name is. The tagger reads the text itself: a word begins a
+mention, goes on inside one, or stands outside (the tags of Ramshaw and Marcus 1995, over a
+transformer as in Devlin et al. 2019).
+
+`chunks_of` cuts texts into what the encoder reads at a time, `MentionTagger.tag` gives every word
+its probabilities, and `Tags` makes spans of them. A span is as probable as that its first word
+begins a mention, the others go on inside it, and the word after them does not.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from embedlink.encoder.context import last_states
+from embedlink.encoder.headed import HeadedEncoder
+from embedlink.encoder.pretrained import load_encoder
+from embedlink.encoder.tokens import EncoderBatch, SpecialTokens, TokenSequences
+from embedlink.types import Span
+
+WORD = re.compile(r"\w+|[^\w\s]")
+"""What has a tag: a run of letters and digits, or one sign of any other kind."""
+OUTSIDE, BEGIN, INSIDE = 0, 1, 2
+"""The tags, in the order of the head's outputs."""
+
+Probabilities = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Tags:
+    """How probably each word of one text begins a mention, or goes on inside one.
+
+    Shape: words (words,) spans in characters, in order; begin (words,), inside (words,) in [0, 1].
+    """
+
+    words: Sequence[Span]
+    begin: Probabilities
+    inside: Probabilities
+
+    def spans(self, least: float, longest: int = 20) -> Iterator[tuple[Span, float]]:
+        """Spans of up to `longest` words that are mentions with at least this probability.
+
+        By start, the shorter first. They may overlap: which of them stays is decided by linking.
+        """
+        for first in np.flatnonzero(self.begin >= least).tolist():
+            reached = float(self.begin[first])
+            for last in range(first, min(first + longest, len(self.words))):
+                if last > first:
+                    reached *= float(self.inside[last])
+                if reached < least:  # Further words only make it less.
+                    break
+                whole = reached * self._ends(last)
+                if whole >= least:
+                    yield Span(self.words[first].start, self.words[last].end), whole
+
+    def probability(self, span: Span) -> float:
+        """How probable it is that exactly the words of this span are a mention.
+
+        Its words are those that share a character with it; 0 where none does.
+        """
+        first = bisect_right(self.words, span.start, key=lambda word: word.end)
+        last = bisect_left(self.words, span.end, key=lambda word: word.start) - 1
+        if last < first:
+            return 0.0
+        reached = float(self.begin[first] * self.inside[first + 1 : last + 1].prod())
+        return reached * self._ends(last)
+
+    def _ends(self, word: int) -> float:
+        """How probable it is that a mention which reached this word ends with it."""
+        return 1.0 - float(self.inside[word + 1]) if word + 1 < len(self.words) else 1.0
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """Texts cut into what an encoder reads at a time, with the words of each.
+
+    Chunks overlap: a word is tagged in the chunk that holds the most text around it. Shape:
+    sequences (chunks,); words[text] spans; chunk (words,), token (words,) int64 say where each
+    word of all texts, end to end, is tagged: the token in the chunk's sequence.
+    """
+
+    sequences: TokenSequences
+    words: Sequence[Sequence[Span]]
+    chunk: Tensor
+    token: Tensor
+
+    @property
+    def position(self) -> Tensor:
+        """Where each word is tagged among all tokens of all chunks. Shape: (words,)."""
+        return self.sequences.starts[self.chunk] + self.token
+
+
+def chunks_of(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> Chunks:
+    """Cut texts into chunks of at most `max_tokens` tokens, special tokens included.
+
+    Chunks come in the order of the texts, at least one for each: that of an empty text holds
+    special tokens alone. A text that fits is one chunk.
+    """
+    special = SpecialTokens.of(tokenizer)
+    room = max_tokens - len(special.before) - len(special.after)
+    margin = room // 8
+    ids: list[list[int]] = []
+    words: list[list[Span]] = []
+    chunk: list[NDArray[np.int64]] = []
+    token: list[NDArray[np.int64]] = []
+    for text in texts:
+        encoded = tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        ends = np.array([end for _, end in encoded["offset_mapping"]], dtype=np.int64)
+        own = [Span(*match.span()) for match in WORD.finditer(text)]
+        # The first token that reaches into the word; a word without any is tagged by the token
+        # after it, and at the end of the text by the last.
+        first = np.searchsorted(ends, [word.start for word in own], side="right")
+        first = first.clip(max=max(len(ends) - 1, 0)).astype(np.int64)
+        # Cores of `step` tokens lie end to end. A chunk tags its core, and reads a margin on both
+        # sides of it, so that no word is tagged beside a cut.
+        step = room if len(ends) <= room else room - 2 * margin
+        core = first // step
+        low = np.maximum(core * step - (margin if step < room else 0), 0)
+        chunk.append(core + len(ids))
+        token.append(first - low + len(special.before))
+        words.append(own)
+        for at in range(max(1, -(-len(ends) // step))):
+            begin = max(at * step - (margin if step < room else 0), 0)
+            piece = encoded["input_ids"][begin : begin + room]
+            ids.append([*special.before, *piece, *special.after])
+    # Nothing is pooled: any range does.
+    sequences = TokenSequences.of(ids, [(0, 1)] * len(ids), tokenizer.pad_token_id or 0)
+    return Chunks(sequences, words, _joined(chunk), _joined(token))
+
+
+def _joined(parts: Sequence[NDArray[np.int64]]) -> Tensor:
+    return torch.from_numpy(np.concatenate([np.empty(0, dtype=np.int64), *parts]))
+
+
+@dataclass(frozen=True)
+class TaggerSettings:
+    """What must be the same in training and use. Limits count tokens.
+
+    `encoder` is the hub id or folder that training started from.
+    """
+
+    encoder: str
+    max_tokens: int = 256  # of the text read at a time, special tokens included
+
+
+class MentionTagger(HeadedEncoder[TaggerSettings]):
+    """An encoder with a head that tags words."""
+
+    kind = "tagger"
+    origin = "a tagger is the folder `tagger` that a run leaves"
+    settings_type = TaggerSettings
+    outputs = 3
+
+    @classmethod
+    def untrained(cls, settings: TaggerSettings) -> "MentionTagger":
+        """Start from an encoder's published weights; the head's are drawn by torch's seed."""
+        return cls(settings, *load_encoder(settings.encoder, attention_dropout=False))
+
+    def chunks(self, texts: Sequence[str]) -> Chunks:
+        """Cut texts as this tagger reads them: no longer than its encoder takes."""
+        most = min(self.settings.max_tokens, self.max_tokens)
+        return chunks_of(texts, self.tokenizer, most)
+
+    def forward(self, batch: EncoderBatch) -> Tensor:
+        """Logits of the three tags. Shape: (batch, tokens, 3)."""
+        mask = batch.attention_mask
+        logits: Tensor = self.head(
+            last_states(self.language_model, mask, input_ids=batch.input_ids)
+        )
+        return logits.float()
+
+    def tag(self, texts: Sequence[str]) -> list[Tags]:
+        """Tag every text, in eval mode and in the order given."""
+        chunks = self.chunks(texts)
+        sequences = chunks.sequences
+        tagged = torch.empty(len(sequences.ids), 3)  # Every token, those of margins too.
+        for rows, logits in self.run(sequences):
+            source, filled = sequences.positions(rows)
+            tagged[source[filled]] = logits.softmax(-1)[filled]
+        return _tags(tagged[chunks.position].double().numpy(), chunks.words)
+
+
+def _tags(probabilities: Probabilities, words: Sequence[Sequence[Span]]) -> list[Tags]:
+    """Divide the probabilities of all words among the texts. Shape: (words, 3)."""
+    ends = np.cumsum([len(own) for own in words])
+    parts = np.split(probabilities, ends[:-1])
+    return [
+        Tags(own, part[:, BEGIN], part[:, INSIDE]) for own, part in zip(words, parts, strict=True)
+    ]

@@ -1,0 +1,258 @@
+"""The context model: a transformer, pooling over the mention or the window, a projection.
+
+The arrangement (masked mean pooling over the mention's tokens, an optional linear projection,
+L2 normalisation, the top N layers trainable) is that of CogStack's embedding linker, pull
+request 392 of cogstack-nlp. Frozen layers always run in eval mode, so what lies below the
+trainable layers is a fixed function of the text.
+
+`states` runs the layers, `pooled` averages what they give, `project` makes unit vectors of it.
+A training step calls the encoder itself, with gradient, on one batch; `encode` takes all
+sequences, without gradient, and cuts them into batches of like length.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn import functional as F
+from transformers import (
+    PreTrainedModel,
+)
+
+from embedlink.device import Precision, computing_in
+from embedlink.encoder.layers import encoder_layers, lower_part, upper_part
+from embedlink.encoder.narrowing import MentionTokens, can_narrow, narrow_layer
+from embedlink.encoder.tokens import EncoderBatch, Sequences, Share
+from embedlink.progress import progress_bar
+from embedlink.types import EmbedLinkError
+
+Pooling = Literal["mention", "window"]
+"""Which tokens are averaged: the mention's (mention attention) or all of the window's."""
+
+CPU_TOKENS, GPU_TOKENS = 4096, 65536
+"""Tokens in a batch: what stays in a processor's cache, and what fills a GPU."""
+
+
+class ContextEncoder(nn.Module):
+    """Encodes windows and names into unit vectors.
+
+    `unfreeze` counts the top layers that train; `projection` adds a linear layer, which starts as
+    the identity; `surface_weight` is that of a mention's own text beside its context. Raises
+    `EmbedLinkError` where the model has no known stack of layers, or fewer than are to train.
+    """
+
+    unfrozen: int = 0
+    """Top layers that train: 0 none, -1 everything, embeddings included."""
+    precision: Precision = "float32"
+    """What `encode` computes in where the caller does not say."""
+
+    def __init__(
+        self,
+        language_model: PreTrainedModel,
+        pooling: Pooling = "mention",
+        projection: bool = False,
+        unfreeze: int = 0,
+        surface_weight: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.language_model = language_model
+        self.pooling, self.surface_weight = pooling, surface_weight
+        size = language_model.config.hidden_size
+        self.projection: nn.Linear | None = _identity_projection(size) if projection else None
+        self.unfreeze(unfreeze)
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors."""
+        return int(self.language_model.config.hidden_size)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    def forward(self, batch: EncoderBatch) -> Tensor:
+        """Encode a batch. Shape: (batch, dim), each row of length 1.
+
+        A mention's own text is added to its context with `surface_weight`: encoded as names are,
+        it meets an equal name with cosine 1, which no context window does.
+        """
+        vectors = self.project(self.pooled(batch))  # (batch, dim)
+        if batch.surface is None:
+            return vectors
+        surfaces = self.project(self.pooled(batch.surface))
+        return F.normalize(vectors + self.surface_weight * surfaces, dim=-1)
+
+    def pooled_tokens(self, batch: EncoderBatch) -> Tensor:
+        """Mask of the tokens that are averaged. Shape: (batch, tokens)."""
+        return batch.mention_mask if self.pooling == "mention" else batch.attention_mask
+
+    def pooled(self, batch: EncoderBatch) -> Tensor:
+        """Average of the last layer's states. Shape: (batch, dim)."""
+        tokens = self._narrowing(batch)
+        if tokens is None:
+            return masked_mean(self.states(batch), self.pooled_tokens(batch))
+        below = self.states(batch, without=1)  # (batch, tokens, dim)
+        last = encoder_layers(self.language_model)[-1]
+        states = narrow_layer(last, below, batch.attention_mask, tokens.positions)
+        return masked_mean(states, tokens.mask)
+
+    def _narrowing(self, batch: EncoderBatch) -> MentionTokens | None:
+        """The tokens to which the last layer can be kept, where that saves work."""
+        done = batch.states is not None and batch.layers == 0
+        last = encoder_layers(self.language_model)[-1]
+        if self.pooling == "window" or done or not can_narrow(last):
+            return None
+        tokens = MentionTokens.of(batch.mention_mask)
+        # All are padded to the longest mention: beside a long one nothing is saved.
+        return tokens if 2 * tokens.positions.shape[1] <= batch.input_ids.shape[1] else None
+
+    def states(self, batch: EncoderBatch, without: int = 0) -> Tensor:
+        """States that all layers but the last `without` end with. Shape: (batch, tokens, dim).
+
+        Where the batch has states, only the layers above those run.
+        """
+        if batch.states is None:
+            model = lower_part(self.language_model, without) if without else self.language_model
+            return last_states(model, batch.attention_mask, input_ids=batch.input_ids)
+        states = batch.states.to(self.language_model.dtype)  # A cache may hold float16.
+        if batch.layers <= without:
+            return states  # They end at this cut already.
+        top = upper_part(self.language_model, batch.layers, without)
+        return last_states(top, batch.attention_mask, inputs_embeds=states)
+
+    def project(self, pooled: Tensor) -> Tensor:
+        """Project and normalise pooled states. Shape: (batch, dim) -> (batch, dim)."""
+        if self.projection is not None:
+            pooled = self.projection(pooled)
+        return F.normalize(pooled.float(), dim=-1)
+
+    def unfreeze(self, layers: int) -> None:
+        """Make the top `layers` trainable (0 none, -1 everything); the projection always is.
+
+        An optimizer that was made before does not follow. Raises `EmbedLinkError` as
+        `check_unfreeze` does.
+        """
+        stack = encoder_layers(self.language_model)
+        check_unfreeze(layers, len(stack))
+        self.language_model.requires_grad_(layers == -1)
+        for layer in list(stack)[len(stack) - max(layers, 0) :]:
+            layer.requires_grad_(True)
+        self.unfrozen = layers
+        # Dropout of a layer follows from whether it trains.
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "ContextEncoder":
+        """Training mode for the trainable layers only: no dropout in the frozen ones."""
+        super().train(mode)
+        if self.unfrozen != -1:
+            self.language_model.eval()
+            stack = list(encoder_layers(self.language_model))
+            for layer in stack[len(stack) - self.unfrozen :]:
+                layer.train(mode)
+        return self
+
+    def encode(
+        self,
+        sequences: Sequences,
+        token_budget: int | None = None,
+        progress: str | None = None,
+        precision: Precision | None = None,
+        together: bool = False,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """Encode all sequences, batched by length. Shape: (sequences, dim) `dtype` on the CPU.
+
+        Rows are in the order of the sequences. A batch has at most `token_budget` tokens, padding
+        included (or one sequence), by default `CPU_TOKENS` or `GPU_TOKENS`; `precision` is by
+        default the encoder's own. `progress` names a progress bar; without it there is none. Where
+        several processes train (torch.distributed), `together` lets each encode its share; all of
+        them must call it.
+        """
+        shared = together and distributed.is_available() and distributed.is_initialized()
+        mine: Sequences = sequences
+        if shared:
+            mine = Share(sequences, distributed.get_rank(), distributed.get_world_size())
+        # On the device until the end: copying every batch back would wait for every batch.
+        kept = torch.float32 if shared else dtype  # Not every backend sums bfloat16.
+        vectors = torch.zeros(len(sequences), self.dim, dtype=kept, device=self.device)
+        for rows, result in self.run(self, mine, token_budget, progress, precision):
+            vectors[rows.to(self.device)] = result.to(kept)
+        if shared:
+            distributed.all_reduce(vectors)  # The rows of the others are zero here.
+        return vectors.cpu().to(dtype)
+
+    def run(
+        self,
+        compute: Callable[[EncoderBatch], Tensor],
+        sequences: Sequences,
+        token_budget: int | None = None,
+        progress: str | None = None,
+        precision: Precision | None = None,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the rows of each batch with what `compute` makes of it, in eval mode.
+
+        Batches come as `sequences` cuts them, not in the order of rows. Take all of them: only
+        after the last one the encoder has its mode back. Results are inference tensors, which
+        cannot take part in training. Shape: rows (batch,) on the CPU, then the result on the
+        encoder's device.
+        """
+        was_training = self.training
+        self.train(False)
+        budget = token_budget or (GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS)
+        with progress_bar(len(sequences), progress, "texts") as bar:
+            for rows in sequences.batches(budget):
+                # At once: streamed names exist until the next rows are asked for.
+                batch = _pinned(sequences.batch(rows), self.device).to(self.device)
+                # The contexts end before the yield, or they would hold in the caller.
+                with torch.inference_mode(), computing_in(precision or self.precision, self.device):
+                    result = compute(batch)
+                yield rows, result
+                bar.update(len(rows))
+        self.train(was_training)
+
+
+def last_states(model: PreTrainedModel, attention_mask: Tensor, **inputs: Tensor) -> Tensor:
+    """States of the last layer. Shape: attention_mask (batch, tokens) -> (batch, tokens, dim).
+
+    `inputs` are `input_ids` or, for an upper part of a model, states as `inputs_embeds`.
+    """
+    states: Tensor = model(attention_mask=attention_mask, **inputs).last_hidden_state
+    return states
+
+
+def _pinned(batch: EncoderBatch, device: torch.device) -> EncoderBatch:
+    """The batch in memory that a GPU copies from while it computes."""
+    return batch.each(Tensor.pin_memory) if device.type == "cuda" else batch
+
+
+def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
+    """Average of the states where the mask is 1; 0 where it is nowhere (a name without tokens).
+
+    Shape: states (batch, tokens, dim), mask (batch, tokens) -> (batch, dim).
+    """
+    weights = mask.to(states.dtype).unsqueeze(-1)  # (batch, tokens, 1)
+    return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
+
+
+def check_unfreeze(layers: int, available: int) -> None:
+    """Raise `EmbedLinkError` unless `layers` is -1 or lies in [0, available]."""
+    if not -1 <= layers <= available:
+        raise EmbedLinkError(
+            f"unfreeze={layers} is out of range: the encoder has {available} layers, so it takes "
+            f"0 (none) to {available}, or -1 (everything, embeddings included)"
+        )
+
+
+def _identity_projection(size: int) -> nn.Linear:
+    """A projection that starts as the identity: before training it changes nothing."""
+    layer = nn.Linear(size, size)
+    nn.init.eye_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def trainable(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Parameters that an optimizer can change, with their names."""
+    return ((name, p) for name, p in module.named_parameters() if p.requires_grad)

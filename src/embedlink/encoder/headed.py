@@ -1,0 +1,122 @@
+"""An encoder with a linear head: what a tagger and a reranker are, in memory and on disk.
+
+A subclass says how a batch becomes logits. How it is trained is in `head_training`: this ships in
+model packs, which import no Lightning.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from embedlink.device import computing_in
+from embedlink.encoder.context import CPU_TOKENS, GPU_TOKENS
+from embedlink.encoder.pretrained import load_encoder
+from embedlink.encoder.tokens import TokenSequences
+from embedlink.files.digests import digest_of
+from embedlink.files.pickling import PickledByValue
+from embedlink.progress import progress_bar
+from embedlink.types import EmbedLinkError
+
+Settings = TypeVar("Settings", bound=Any)
+HEAD, ENCODER = "head.safetensors", "encoder"
+"""Files of the folder, beside `<kind>.json` with the settings."""
+
+
+class HeadedEncoder(PickledByValue, nn.Module, Generic[Settings]):
+    """An encoder, its tokenizer and a head of a few outputs; `settings` are a dataclass.
+
+    What it is called, where its folder comes from, its settings and outputs are the subclass'.
+    """
+
+    kind: ClassVar[str]
+    """Names the file of the settings, and the model in errors."""
+    origin: ClassVar[str]
+    """Ends the error of a folder that holds none: which folder does."""
+    settings_type: ClassVar[type]
+    outputs: ClassVar[int]
+    """Logits that the head gives for each vector."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        language_model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+    ) -> None:
+        super().__init__()
+        self.settings, self.tokenizer = settings, tokenizer
+        self.language_model = language_model
+        self.head = nn.Linear(language_model.config.hidden_size, self.outputs)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.head.weight.device
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens the encoder reads at most, special tokens included."""
+        positions = getattr(self.language_model.config, "max_position_embeddings", None)
+        # Some tokenizers know no limit and say a number beyond all texts.
+        return min(int(self.tokenizer.model_max_length), positions or sys.maxsize)
+
+    def run(
+        self, sequences: TokenSequences, progress: str | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the rows of each batch with the model's logits, on the CPU, in eval mode.
+
+        Take all of them: only after the last batch the model has its mode back. Shape: rows
+        (batch,), logits (batch, …) float32 as `forward` gives them.
+        """
+        was_training = self.training
+        self.eval()
+        budget = GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS
+        with progress_bar(len(sequences), progress, "texts") as bar:
+            for rows in sequences.batches(budget):
+                # The contexts end before the yield, or they would hold in the caller.
+                with torch.inference_mode(), computing_in("auto", self.device):
+                    logits = self(sequences.batch(rows).to(self.device))
+                yield rows, logits.float().cpu()
+                bar.update(len(rows))
+        self.train(was_training)
+
+    def digest(self) -> str:
+        """Changes whenever a weight or a setting does; the tokenizer does not count."""
+        return digest_of(json.dumps(asdict(self.settings)), self.state_dict())
+
+    def save(self, folder: Path) -> None:
+        """Write everything to an empty or new folder.
+
+        Weights are safetensors, settings are JSON: nothing is pickled.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self.language_model.save_pretrained(folder / ENCODER)
+        self.tokenizer.save_pretrained(folder / ENCODER)
+        head = {key: t.detach().cpu().contiguous() for key, t in self.head.state_dict().items()}
+        save_file(head, folder / HEAD)
+        described = json.dumps(asdict(self.settings))
+        (folder / f"{self.kind}.json").write_text(described, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Self:
+        """Read it back, in eval mode; an `EmbedLinkError` names a folder that holds none."""
+        folder = Path(folder)
+        try:
+            # First the settings: a folder of something else fails before weights are read.
+            described = json.loads((folder / f"{cls.kind}.json").read_text("utf-8"))
+            if not (folder / ENCODER).is_dir():  # transformers would ask the hub for it.
+                raise FileNotFoundError(folder / ENCODER)
+            made = cls(cls.settings_type(**described), *load_encoder(str(folder / ENCODER)))
+            made.head.load_state_dict(load_file(folder / HEAD))
+        except Exception as error:  # Corrupt files make every library raise errors of its own.
+            raise EmbedLinkError(
+                f"{folder}: no {cls.kind} can be read ({error}); {cls.origin}"
+            ) from error
+        return made.eval()

@@ -1,0 +1,70 @@
+"""Names tokenised while those before them are encoded.
+
+For names that are encoded once: what is tokenised is let go again, so that millions of names need
+no room for their tokens, and a GPU does not wait until the last of them is. At most two chunks are
+in memory: the one that is encoded, and the next, which another thread tokenises.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from embedlink.encoder.tokens import EncoderBatch, TokenSequences, tokenise_names
+
+CHUNK = 65536
+"""Names tokenised at a time: many of each length, so that batches stay full."""
+
+
+class StreamedNames:
+    """Sequences that exist from the batch that yields their rows to the next one.
+
+    So they can be gone through in the order of `batches` only, by one iteration at a time: fit to
+    build an index, not to train on. `max_tokens` includes special tokens.
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_tokens: int
+    ) -> None:
+        self.tokenizer, self.texts, self.max_tokens = tokenizer, texts, max_tokens
+        self._low, self._present = 0, TokenSequences.of([], [], 0)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @cached_property
+    def lengths(self) -> Tensor:
+        """Tokens in each sequence, for which all are tokenised. Shape: (sequences,) int64.
+
+        Encoding does not ask for it.
+        """
+        return tokenise_names(self.tokenizer, self.texts, self.max_tokens).lengths
+
+    def batch(self, rows: Tensor) -> EncoderBatch:
+        """Sequences of the batch yielded last, padded to the longest. Shape: rows (batch,).
+
+        Rows of another chunk are not noticed: they give other sequences, or an `IndexError`.
+        """
+        return self._present.batch(rows - self._low)
+
+    def batches(self, token_budget: int) -> Iterator[Tensor]:
+        """Rows of all sequences in batches of like length. Shape: (batch,) each.
+
+        Lengths are alike within a chunk: every chunk begins with its longest names.
+        """
+        starts = range(0, len(self.texts), CHUNK)
+        with ThreadPoolExecutor(1) as beside:
+            # Never more than one: the chunk that comes next.
+            chunks = [beside.submit(self._tokenise, low) for low in starts[:1]]
+            for low in starts:
+                self._low, self._present = low, chunks.pop().result()
+                if low + CHUNK < len(self.texts):
+                    chunks.append(beside.submit(self._tokenise, low + CHUNK))
+                # Rows of the chunk become rows of all names.
+                yield from (rows + low for rows in self._present.batches(token_budget))
+
+    def _tokenise(self, low: int) -> TokenSequences:
+        part = self.texts[low : low + CHUNK]
+        return tokenise_names(self.tokenizer, part, self.max_tokens)

@@ -1,0 +1,147 @@
+"""The figures of a split, from what a linker or a baseline made of it.
+
+`end_to_end` equals `medcat.stats.stats.get_stats` on a pack of the same linker.
+
+Two kinds stand beside each other. End to end, detection, choice and link decision count together,
+over predictions. Ranks tell how well concepts are told apart where the mention is given: over gold
+mentions of one known concept, with no detection and no threshold.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from embedlink.concepts.names import ConceptNames
+from embedlink.corpora.frequencies import TrainingMentions
+from embedlink.evaluation.char_iou import LinkedSpan, macro_char_iou
+from embedlink.evaluation.counts import (
+    Counts,
+    GoldMention,
+    count,
+    gold_mentions,
+    mention_recall,
+    rank_metrics,
+    skipped_starts,
+    total,
+)
+from embedlink.evaluation.strata import breakdown, gold_groups
+from embedlink.linking.mention_table import NOT_GOLD, MentionTable
+from embedlink.types import CodeRule, Prediction
+
+RANKS = 64
+"""How deep gold concepts are looked for."""
+
+Gold = tuple[list[GoldMention], frozenset[int]]
+"""Of a document: what counts as gold, and the starts that do not count (`skipped_starts`)."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a linker, or a baseline, made of a split: the same figures are taken of both.
+
+    `predictions` are those of each document. Shape: ranks (gold mentions,) of the gold concept
+    of every span with one (`table.gold != NOT_GOLD`), from 1; infinite beyond `RANKS`, and
+    where the concept is not in the database.
+    """
+
+    predictions: Sequence[Sequence[Prediction]]
+    ranks: Tensor
+
+
+def count_documents(
+    table: MentionTable, predictions: Sequence[Sequence[Prediction]], rule: CodeRule
+) -> list[Counts]:
+    """Counts of every document, in the table's order."""
+    return count_all(predictions, gold_of(table, rule))
+
+
+def gold_of(table: MentionTable, rule: CodeRule) -> list[Gold]:
+    """What counts as gold in every document, and the starts that do not count."""
+    return [(gold_mentions(each, rule), skipped_starts(each, rule)) for each in table.documents]
+
+
+def count_all(predictions: Sequence[Sequence[Prediction]], gold: Sequence[Gold]) -> list[Counts]:
+    """The same, of gold that is at hand: to count many predictions of the same documents."""
+    return [count(found, *own) for found, own in zip(predictions, gold, strict=True)]
+
+
+def split_figures(
+    table: MentionTable,
+    outcome: Outcome,
+    names: ConceptNames,
+    rule: CodeRule,
+    training: TrainingMentions | None = None,
+) -> dict[str, float]:
+    """All figures of a split; without `training` those of groups (`breakdown`) are left out.
+
+    Keys are those that MLflow shows after `test/`: `f1`, `<corpus>/f1`, `<corpus>/char_iou`,
+    `accuracy_at_1`, `accuracy_at_1/<group>` and their like.
+    """
+    figures = end_to_end(table, outcome.predictions, rule) | char_iou(table, outcome.predictions)
+    figures |= rank_figures(table, outcome.ranks)
+    if training is not None:
+        # Ranks and groups are over all gold mentions; figures over those the database knows.
+        inside = table.gold[table.gold != NOT_GOLD] >= 0
+        groups = gold_groups(table, names, training)
+        inner = {group: members[inside] for group, members in groups.items()}
+        figures |= breakdown(outcome.ranks[inside], inner)
+    return figures
+
+
+def end_to_end(
+    table: MentionTable, predictions: Sequence[Sequence[Prediction]], rule: CodeRule
+) -> dict[str, float]:
+    """Precision, recall and F1 overall and, as `<corpus>/f1`, for each corpus.
+
+    Beside them the counts `tp`, `fp` and `fn`, and `mention_recall`. Overall, the counts of all
+    documents are summed first, so a corpus weighs by its mentions.
+    """
+    counts = count_documents(table, predictions, rule)
+    figures = _figures("", counts, sum(len(gold_mentions(d, rule)) for d in table.documents))
+    corpora = sorted({document.corpus for document in table.documents})
+    for corpus in corpora:
+        inside = [i for i, d in enumerate(table.documents) if d.corpus == corpus]
+        gold = sum(len(gold_mentions(table.documents[i], rule)) for i in inside)
+        figures |= _figures(f"{corpus}/", [counts[i] for i in inside], gold)
+    return figures
+
+
+def _figures(prefix: str, counts: Sequence[Counts], gold: int) -> dict[str, float]:
+    summed = total(counts)
+    return {
+        f"{prefix}precision": summed.precision,
+        f"{prefix}recall": summed.recall,
+        f"{prefix}f1": summed.f1,
+        f"{prefix}mention_recall": mention_recall(summed, gold),
+        f"{prefix}tp": float(summed.tp),
+        f"{prefix}fp": float(summed.fp),
+        f"{prefix}fn": float(summed.fn),
+    }
+
+
+def char_iou(table: MentionTable, predictions: Sequence[Sequence[Prediction]]) -> dict[str, float]:
+    """Macro character IoU of each corpus, as `<corpus>/char_iou`; gold are known single codes.
+
+    In [0, 1]. Composites are left out whatever the code rule; concepts that the database lacks
+    are not.
+    """
+    gold: dict[str, list[LinkedSpan]] = {document.corpus: [] for document in table.documents}
+    found: dict[str, list[LinkedSpan]] = {corpus: [] for corpus in gold}
+    for at, document in enumerate(table.documents):
+        key = str(at)  # Ids may repeat across corpora.
+        gold[document.corpus] += [
+            LinkedSpan(key, m.start, m.end, m.cui) for m in document.mentions if m.cui
+        ]
+        found[document.corpus] += [LinkedSpan(key, p.start, p.end, p.cui) for p in predictions[at]]
+    return {f"{corpus}/char_iou": macro_char_iou(gold[corpus], found[corpus]) for corpus in gold}
+
+
+def rank_figures(table: MentionTable, ranks: Tensor) -> dict[str, float]:
+    """Rank metrics over the gold mentions whose concept is in the table.
+
+    `accuracy_at_1_all` counts those outside the table too, as misses. Shape: (gold mentions,).
+    """
+    inside = table.gold[table.gold != NOT_GOLD] >= 0
+    figures = rank_metrics(ranks[inside])
+    return figures | {"accuracy_at_1_all": float((ranks <= 1).sum()) / max(len(ranks), 1)}

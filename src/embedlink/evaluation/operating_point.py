@@ -1,0 +1,61 @@
+"""What the link threshold is chosen for: the best F1, or a precision or recall to be reached.
+
+It chooses among the thresholds that `evaluation.thresholds` tries, by what each gives on
+validation documents.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from embedlink.evaluation.counts import Counts
+from embedlink.types import EmbedLinkError
+
+TAKES = "f1, {precision: p} or {recall: r} with a share between 0 and 1"
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """The figure that decides; `least` in (0, 1) of precision or recall, nothing to F1.
+
+    Of the thresholds with at least that precision, the one with the best recall is taken, and
+    the other way round; where none reaches it, the one that comes nearest.
+    """
+
+    figure: Literal["f1", "precision", "recall"] = "f1"
+    least: float = 0.0
+
+    @classmethod
+    def of(cls, value: object) -> "OperatingPoint":
+        """Read the configuration's `operating_point`; see `TAKES`.
+
+        Raises `EmbedLinkError` for anything else.
+        """
+        if value == "f1":
+            return cls()
+        if isinstance(value, Mapping) and len(value) == 1:
+            ((figure, least),) = value.items()
+            # To Python True is an integer.
+            number = isinstance(least, int | float) and not isinstance(least, bool)
+            if figure in ("precision", "recall") and number and 0 < least < 1:
+                return cls(figure, float(least))
+        raise EmbedLinkError(f"operating_point={value!r} is not allowed; it takes {TAKES}")
+
+    def reached(self, counts: Counts) -> bool:
+        """Whether the figure asked for is there; F1 asks for none."""
+        return self.figure == "f1" or self._own(counts) >= self.least
+
+    def best(self, options: Sequence[Counts]) -> int:
+        """Position of the counts that fit best; among equals the first. Takes one or more."""
+        return max(range(len(options)), key=lambda at: self._fit(options[at]))
+
+    def _own(self, counts: Counts) -> float:
+        return counts.recall if self.figure == "recall" else counts.precision
+
+    def _fit(self, counts: Counts) -> tuple[float, float]:
+        """Larger is better: first how near what is asked for, then what it costs."""
+        if self.figure == "f1":
+            return 1.0, counts.f1
+        other = counts.precision if self.figure == "recall" else counts.recall
+        # More than was asked for is no better: then the other figure decides.
+        return min(self._own(counts), self.least), other

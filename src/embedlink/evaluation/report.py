@@ -1,0 +1,94 @@
+"""A finished linker, or a baseline, measured on a split: figures, their intervals, and files.
+
+The test split of a run, `evaluate.py` and every baseline come here, so that their figures can be
+compared.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from embedlink.concepts.names import ConceptNames
+from embedlink.corpora.frequencies import TrainingMentions
+from embedlink.evaluation.bootstrap import intervals
+from embedlink.evaluation.comparison import counts_file
+from embedlink.evaluation.curve import TradeOff, draw, write_table
+from embedlink.evaluation.document_counts import DocumentCounts
+from embedlink.evaluation.metrics import Outcome, split_figures
+from embedlink.evaluation.scorer import Scorer, judge, trade_offs
+from embedlink.linking.calibration import calibration_error
+from embedlink.linking.mention_table import MentionTable
+from embedlink.types import CodeRule, EmbedLinkError
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is reported of a split; nothing of it holds text.
+
+    `figures` go by key, without the split's name. `trade_offs` are empty of what has no link
+    decision, a baseline; `threshold`, in [0, 1], is the one that the figures were taken at.
+    """
+
+    figures: dict[str, float]
+    documents: DocumentCounts
+    trade_offs: Sequence[TradeOff] = ()
+    threshold: float = 0.0
+
+    def write(self, folder: Path, split: str) -> list[Path]:
+        """Leave the files of the split in a run's folder, and say which.
+
+        The counts of documents always; the curve, as table and picture, where there are trade-offs.
+        Older ones are replaced. Raises `EmbedLinkError` where the folder cannot be written.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return self._write(folder, split)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise EmbedLinkError(
+                f"{folder}: cannot be written ({reason}); free some space or choose another folder"
+            ) from error
+
+    def _write(self, folder: Path, split: str) -> list[Path]:
+        counts = folder / counts_file(split)
+        self.documents.write(counts)
+        if not self.trade_offs:
+            return [counts]
+        table, picture = folder / f"{split}_curve.csv", folder / f"{split}_curve.png"
+        write_table(table, self.trade_offs)
+        draw(picture, self.trade_offs, self.threshold)
+        return [counts, table, picture]
+
+
+def measure_outcome(
+    table: MentionTable,
+    outcome: Outcome,
+    names: ConceptNames,
+    rule: CodeRule,
+    training: TrainingMentions | None,
+) -> Measured:
+    """Figures of a split with their intervals by document.
+
+    Without `training` there are no figures of groups, with fewer than two documents no intervals.
+    """
+    documents = DocumentCounts.of(table, outcome, rule)
+    figures = split_figures(table, outcome, names, rule, training)
+    return Measured(figures | intervals(documents.counts), documents)
+
+
+def measure_linker(scorer: Scorer, table: MentionTable, vectors: Tensor) -> Measured:
+    """The same of a linker, and how its link decision does. Shape: vectors (spans, dim)."""
+    # Links may cost a search of all names: what follows is of the same ones.
+    links = scorer.links(table, vectors)
+    outcome = scorer.outcome(table, vectors, links)
+    measured = measure_outcome(table, outcome, scorer.names, scorer.code_rule, scorer.training)
+    threshold = float(scorer.decision.threshold)
+    # Only detections can be linked, so only they are calibrated.
+    right, counted = judge(table, links, scorer.names, scorer.code_rule)
+    error = calibration_error(links.probability[counted], right[counted])
+    own = {"calibration_error": error, "threshold": threshold}
+    # To look at, not to choose by: the threshold comes from validation documents.
+    curve = trade_offs(table, links, scorer.names, scorer.code_rule)
+    return Measured(measured.figures | own, measured.documents, curve, threshold)

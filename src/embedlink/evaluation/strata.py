@@ -1,0 +1,69 @@
+"""The ranks of gold mentions apart by what the linker could know of them.
+
+A concept or surface is `seen` where a training mention has it; a mention has an `ambiguous`
+name where its surface is a name of several concepts of the database, an `unambiguous` one where
+of one, and `no_name` where of none. Surfaces are compared by `words.normal_form`.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from embedlink.concepts.names import ConceptNames
+from embedlink.corpora.frequencies import TrainingMentions
+from embedlink.linking.mention_table import NOT_GOLD, MentionTable, gold_surfaces
+from embedlink.text.words import normal_form
+
+
+def gold_groups(
+    table: MentionTable, names: ConceptNames, training: TrainingMentions
+) -> dict[str, Tensor]:
+    """Which gold mentions belong to each group. Shape: (gold mentions,) bool each.
+
+    They are all with `table.gold != NOT_GOLD`, in the table's order. One whose concept is not in
+    the database is of an unseen concept.
+    """
+    forms = [normal_form(surface) for surface in gold_surfaces(table)]
+    rows = table.gold[table.gold != NOT_GOLD].tolist()
+    concept = _mask([row >= 0 and names.cuis[row] in training.concepts for row in rows])
+    surface = _mask([form in training.surfaces for form in forms])
+    # Of the database in use: a training mention's surface that was added to it is a name there.
+    meanings = torch.tensor([_meanings(form, names) for form in forms], dtype=torch.int64)
+    return {
+        "seen_concept": concept,
+        "unseen_concept": ~concept,
+        "seen_surface": surface,
+        "unseen_surface": ~surface,
+        "ambiguous_name": meanings > 1,
+        "unambiguous_name": meanings == 1,
+        "no_name": meanings == 0,
+    }
+
+
+def breakdown(ranks: Tensor, groups: Mapping[str, Tensor]) -> dict[str, float]:
+    """`accuracy_at_1/<group>`, `recall_at_64/<group>` and `mentions/<group>`, its mentions.
+
+    Groups without mentions are left out. Shape: ranks (mentions,) from 1; groups (mentions,)
+    bool each.
+    """
+    figures: dict[str, float] = {}
+    for group, inside in groups.items():
+        own = ranks[inside]
+        if len(own):
+            figures[f"accuracy_at_1/{group}"] = float((own <= 1).float().mean())
+            figures[f"recall_at_64/{group}"] = float((own <= 64).float().mean())
+            figures[f"mentions/{group}"] = float(len(own))
+    return figures
+
+
+def _mask(values: list[bool]) -> Tensor:
+    return torch.tensor(values, dtype=torch.bool)
+
+
+def _meanings(form: str, names: ConceptNames) -> int:
+    """Concepts that have a name of this form."""
+    concepts = {
+        cui for row in names.names_by_form.get(form, ()) for cui in names.cuis_of_name[row].tolist()
+    }
+    return len(concepts)

@@ -1,0 +1,129 @@
+"""What `evaluate.py` measures: a finished linker, or a baseline, on a split of a corpus."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from embedlink.corpora.frequencies import TrainingMentions
+from embedlink.corpora.seen import check_unseen, count_seen
+from embedlink.detection.pipeline import VocabularyDetector
+from embedlink.encoder.tokens import TokenSequences
+from embedlink.encoder.windows import WindowCutter
+from embedlink.evaluation.baseline_outcome import measure_baseline
+from embedlink.evaluation.baselines import check_baseline
+from embedlink.evaluation.report import Measured, measure_linker
+from embedlink.evaluation.scorer import Scorer
+from embedlink.experiment import stages
+from embedlink.experiment.config import check_values
+from embedlink.experiment.stages import Data
+from embedlink.linking.linker import Linker
+from embedlink.linking.mention_table import MentionTable, mention_table
+from embedlink.types import CodeRule, Document, EmbedLinkError
+
+log = logging.getLogger(__name__)
+
+SPLITS = ("train", "validation", "test")
+WAYS = ("checkpoint", "baseline", "compare")
+"""The keys that say what to evaluate; each run takes one of them."""
+
+
+def check_evaluation(cfg: DictConfig) -> None:
+    """Raise `EmbedLinkError` unless the configuration names one thing to do, and a split."""
+    given = [way for way in WAYS if OmegaConf.select(cfg, way) is not None]
+    if len(given) != 1:
+        said = ", ".join(f"{way}={cfg[way]}" for way in given) or "none was given"
+        raise EmbedLinkError(f"evaluate.py takes one of {', '.join(WAYS)}: {said}")
+    if cfg.baseline is not None:
+        check_baseline("baseline", cfg.baseline)
+    check_values(cfg, ("data.", "detection.", "seed", "split_seed", "limit_documents"))
+    if cfg.split not in SPLITS:
+        raise EmbedLinkError(f"split={cfg.split!r} is not allowed; train, validation or test")
+
+
+def measure(cfg: DictConfig) -> tuple[Data, Measured]:
+    """Load what the configuration names, and measure it on the split `cfg.split`."""
+    if cfg.baseline is not None:
+        data = stages.load_data(cfg, "preferred")
+        table = _table(cfg, data, NoWindows())
+        return data, data_baseline(cfg.baseline, data, table, cfg.data.code_rule)
+    linker = Linker.load(cfg.checkpoint)
+    for encoder in (linker.encoder, linker.reranker):
+        if encoder is not None:
+            encoder.to("cuda" if torch.cuda.is_available() else "cpu")
+    data = stages.load_data(cfg, linker.settings.representative)
+    _check_not_trained_on(cfg, data, Path(cfg.checkpoint))
+    if cfg.data.enrich and count_seen(Path(cfg.checkpoint), data.splits.train) == 0:
+        log.warning(
+            "%s: was trained on other documents than those whose names are added here; "
+            "data.enrich=false leaves these names out",
+            cfg.checkpoint,
+        )
+    _use_own_tagger(cfg, data)
+    return data, _measure_linker(cfg, data, linker)
+
+
+def _check_not_trained_on(cfg: DictConfig, data: Data, folder: Path) -> None:
+    """Only `split=train` asks for documents that the linker or tagger in the folder has seen."""
+    if cfg.split != "train":
+        check_unseen(folder, getattr(data.splits, cfg.split))
+
+
+def _use_own_tagger(cfg: DictConfig, data: Data) -> None:
+    """Detect with the tagger of the configuration, or else with that of the linker's run.
+
+    Baselines need none: they link names alone.
+    """
+    wanted = cfg.detection.get("tagger")
+    if wanted is not None:
+        folder = Path(wanted.folder or Path(cfg.checkpoint).parent / "tagger")
+        if wanted.folder or folder.is_dir():
+            _check_not_trained_on(cfg, data, folder)
+            stages.use_tagger(data.cdb, folder, wanted.least_probability)
+        else:
+            log.warning(
+                "%s: no tagger; detection finds names only. Was the linker moved? Then give "
+                "detection.tagger.folder, or detection=variants if it was trained without one",
+                folder,
+            )
+
+
+def data_baseline(name: str, data: Data, table: MentionTable, rule: CodeRule) -> Measured:
+    """A baseline on a split of a run's data."""
+    training = TrainingMentions.of(data.splits.train)
+    return measure_baseline(name, table, data.names, training, data.enriched, rule)
+
+
+class NoWindows(WindowCutter):
+    """Cuts nothing: a baseline reads surfaces only."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __call__(self, texts: Iterable[tuple[str, Sequence[tuple[int, int]]]]) -> TokenSequences:
+        """No windows, whatever the texts."""
+        return TokenSequences.of([], [], 0)
+
+
+def _measure_linker(cfg: DictConfig, data: Data, linker: Linker) -> Measured:
+    table = _table(cfg, data, linker.cutter)
+    index = linker.stored_index(Path(cfg.checkpoint), data.names) or linker.build_index(data.names)
+    scorer = Scorer(
+        data.names,
+        index,
+        linker.decision,
+        linker.name_counts(data.names),
+        cfg.data.code_rule,
+        TrainingMentions.of(data.splits.train),
+        linker.reranking(data.names, index),
+    )
+    vectors = linker.encoder.encode(table.windows, progress="Encoding windows")
+    return measure_linker(scorer, table, vectors)
+
+
+def _table(cfg: DictConfig, data: Data, cutter: WindowCutter) -> MentionTable:
+    documents: list[Document] = getattr(data.splits, cfg.split)
+    detections = VocabularyDetector(data.cdb)(documents)
+    return mention_table(documents, detections, data.names, cutter)

@@ -1,0 +1,79 @@
+"""What `train.py` and `evaluate.py` run: an experiment from data to pack, and its measure anew."""
+
+from pathlib import Path
+
+import lightning as L
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from embedlink.corpora.frequencies import TrainingMentions
+from embedlink.corpora.seen import note_seen
+from embedlink.corpora.splits import check_sides
+from embedlink.evaluation.comparison import compare_runs, format_comparison
+from embedlink.experiment import stages
+from embedlink.experiment.config import check_resumed, check_settings
+from embedlink.experiment.evaluate import check_evaluation, measure
+from embedlink.experiment.tracking import (
+    describe_run,
+    log_baselines,
+    log_evaluation,
+    note_results,
+    run_ends,
+)
+from embedlink.linking.linker import Linker
+from embedlink.training.callbacks import best_epoch, figures_of
+
+
+def train(cfg: DictConfig) -> float:
+    """Run one experiment; returns its F1 on the validation split."""
+    check_settings(cfg)
+    check_resumed(cfg)
+    L.seed_everything(cfg.seed, verbose=False)
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    data = stages.load_data(cfg, cfg.model.representative)
+    check_sides(data.splits)
+    note_seen(folder, data.splits.train, stages.reused_runs(cfg))
+    stages.learn_detection(cfg, data, folder / "tagger")
+    linker = Linker.untrained(stages.linker_settings(cfg), cfg.unfreeze)
+    linker.frequencies = TrainingMentions.of(data.splits.train).concepts
+    datamodule = stages.build_datamodule(cfg, data, linker)
+    module = stages.build_module(cfg, data, linker)
+    trainer = stages.build_trainer(cfg)
+    with run_ends(trainer.loggers):
+        describe_run(trainer, cfg, data, folder)
+
+        trainer.validate(module, datamodule, verbose=False)  # Epoch 0: the untrained baseline.
+        trainer.test(module, datamodule, verbose=False)
+        stages.first_stage(cfg, data, module)
+        log_baselines(trainer, cfg, data, datamodule)
+        trainer.fit(module, datamodule, ckpt_path=cfg.resume)
+        best, f1 = best_epoch(trainer)
+        if cfg.model.rerank is not None:
+            trainer.validate(module, datamodule, ckpt_path=best, verbose=False)
+            stages.learn_reranker(cfg, data, module, datamodule)
+            trainer.validate(module, datamodule, verbose=False)  # Calibrates the decision anew.
+            best, f1 = None, float(trainer.callback_metrics["val/f1"])
+        trainer.test(module, datamodule, ckpt_path=best, verbose=False)
+
+        linker.set_counts(datamodule.counts, data.names)
+        shipped = stages.ship(cfg, folder, module, data)
+        note_results(trainer, f1, folder / "linker", shipped)
+    figures = figures_of(trainer)
+    print(
+        f"F1 {figures['baseline']['f1']:.3f} untrained, {figures['test']['f1']:.3f} trained. "
+        f"Linker: {shipped}. Compare runs: make ui (http://127.0.0.1:5000)"
+    )
+    return f1
+
+
+def evaluate(cfg: DictConfig) -> None:
+    """Print the figures of a linker or baseline on one split, or of two runs beside each other."""
+    check_evaluation(cfg)
+    if cfg.compare is not None:
+        print(format_comparison(compare_runs(cfg.compare, cfg.split), cfg.compare))
+        return
+    data, measured = measure(cfg)
+    files = measured.write(Path(HydraConfig.get().runtime.output_dir), cfg.split)
+    log_evaluation(cfg, data, measured.figures, files)
+    for name, value in measured.figures.items():
+        print(f"{name:32} {value:.4f}")

@@ -1,0 +1,125 @@
+"""A trained linker in the forms that other programs load.
+
+What comes in may be the folder `linker` of a run, a folder or pack that `medcat-embedding-linker`
+saved, or a pack of our own. The target `embedlink` needs a MedCAT pack to put the linker into,
+unless what comes in is a pack itself.
+"""
+
+import logging
+from pathlib import Path
+from typing import Literal, get_args
+
+from medcat.components.types import CoreComponentType
+
+from embedlink.export.sentence_transformers import write_sentence_model
+from embedlink.export.upstream_pack import load_upstream_pack, not_linked, write_upstream_pack
+from embedlink.files.atomic import written_aside
+from embedlink.linking.linker import SETTINGS, Linker
+from embedlink.medcat.component import LinkingComponent
+from embedlink.medcat.config import EmbedLinkLinking
+from embedlink.medcat.pack import is_pack, relink, save_pack
+from embedlink.medcat.sources import start_linker
+from embedlink.medcat.upstream import (
+    ENCODER,
+    is_upstream_model,
+    write_encoder,
+    write_upstream_model,
+)
+from embedlink.types import EmbedLinkError
+
+log = logging.getLogger(__name__)
+
+Target = Literal["embedlink", "upstream", "sentence-transformers"]
+"""A MedCAT pack with our component; `medcat-embedding-linker`'s pack or model; an encoder alone."""
+
+
+def export_linker(
+    checkpoint: Path,
+    target: Target,
+    output: Path,
+    pack: Path | None,
+    encoder: str | None = None,
+    tagger: Path | None = None,
+    names: Path | None = None,
+) -> str:
+    """Write `output` whole or not at all; returns what to tell the user.
+
+    `pack` is the MedCAT pack to put the linker into; without one the target `upstream` writes the
+    model alone. Only then `encoder` counts, the hub id that upstream loads first; by default the
+    output holds an encoder. `tagger` is a folder, and lets `pack` detect as training does. Raises
+    `EmbedLinkError` where the target does not exist, `tagger` does not go with it, or a linker,
+    pack or package is missing.
+    """
+    if target not in get_args(Target):
+        raise EmbedLinkError(f"target={target!r} is not allowed; {' | '.join(get_args(Target))}")
+    for key, path in (("tagger", tagger), ("names", names)):
+        if path is not None and (target != "embedlink" or pack is None):
+            raise EmbedLinkError(f"{key}= goes with target=embedlink and pack=")
+    if encoder is not None and (target != "upstream" or pack is not None):
+        raise EmbedLinkError("encoder= goes with target=upstream and without pack=")
+    if pack is not None and target == "sentence-transformers":
+        raise EmbedLinkError("pack= goes with target=embedlink or target=upstream")
+    if target == "embedlink":
+        return _pack(checkpoint, output, pack, tagger, names)
+    linker = _read(checkpoint)
+    if target == "sentence-transformers":
+        with written_aside(output) as aside:
+            write_sentence_model(linker, aside)
+        return f"{output}: SentenceTransformer({str(output)!r}) gives this linker's name vectors"
+    # Said, not refused: a user may want upstream's predictions all the same.
+    if linker.settings.surface_weight:
+        log.warning(
+            "model.surface_weight=%g: upstream reads a mention's context alone, so it predicts "
+            "otherwise; train with model.surface_weight=0 for the same predictions",
+            linker.settings.surface_weight,
+        )
+    if pack is not None:
+        write_upstream_pack(linker, pack, output)
+        return (
+            f"{output}: loads where medcat-embedding-linker is installed. If it moves, set "
+            f"config.components.linking.embedding_model_name to its folder .encoder"
+        )
+    with written_aside(output) as aside:
+        # The place where it will lie: the folder written aside is renamed at the end.
+        first = encoder or str(output.resolve() / ENCODER)
+        write_upstream_model(linker, aside, first)
+        if encoder is None:
+            write_encoder(linker, aside / ENCODER)
+    return f"{output}: ModelForEmbeddingLinking.from_pretrained loads it, with {first} below"
+
+
+def _pack(
+    checkpoint: Path, output: Path, pack: Path | None, tagger: Path | None, names: Path | None
+) -> str:
+    """A pack with our component: an existing pack with this linker, or upstream's pack as ours."""
+    if pack is not None:
+        save_pack(relink(pack, _model_folder(checkpoint), tagger, names), output)
+    elif is_pack(checkpoint):
+        save_pack(load_upstream_pack(checkpoint), output)
+    else:
+        raise EmbedLinkError("target=embedlink: set pack= to the MedCAT pack to link with it")
+    return f"{output}: CAT.load_model_pack({str(output)!r})"
+
+
+def _model_folder(checkpoint: Path) -> Path:
+    """The folder that holds the model alone: a linker's, upstream's, or the one in our pack."""
+    for folder in (checkpoint, checkpoint / "saved_components" / "core_linking"):
+        if (folder / SETTINGS).is_file() or is_upstream_model(folder):
+            return folder
+    raise EmbedLinkError(
+        f"checkpoint={checkpoint}: no linker; give the folder `linker` of a run, a folder that "
+        "medcat-embedding-linker saved, or (without pack=) a model pack of it"
+    )
+
+
+def _read(checkpoint: Path) -> Linker:
+    """The linker of a folder or pack, upstream's or ours."""
+    own = checkpoint / "saved_components" / "core_linking" / SETTINGS
+    # An unpacked pack of our own holds the linker's folder: the rest need not be loaded.
+    if is_pack(checkpoint) and not own.is_file():
+        component = load_upstream_pack(checkpoint).pipe.get_component(CoreComponentType.linking)
+        if isinstance(component, LinkingComponent):
+            return component.linker
+        raise not_linked(checkpoint)
+    config = EmbedLinkLinking(embedding_model_name=str(_model_folder(checkpoint)))
+    return start_linker(config)[0]

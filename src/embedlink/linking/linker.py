@@ -1,0 +1,299 @@
+"""A trained linker: what training produces, checkpoints hold and MedCAT packs ship.
+
+The folder it is saved to needs nothing else to load: no hub, no Lightning, no Hydra. The index lies
+in it too, with digests of what it was built from: it is used again while they are the same.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from embedlink.concepts.names import ConceptNames, Representative
+from embedlink.encoder.context import ContextEncoder, Pooling
+from embedlink.encoder.pretrained import load_encoder
+from embedlink.encoder.streaming import StreamedNames
+from embedlink.encoder.tokens import Sequences, TokenSequences, tokenise_names
+from embedlink.encoder.windows import WindowCutter
+from embedlink.files.digests import digest_of
+from embedlink.files.pickling import PickledByValue
+from embedlink.index.concept_index import ConceptIndex
+from embedlink.linking.decision import LinkDecision, NameCounts
+from embedlink.linking.reranker import Reranker, Reranking
+from embedlink.types import EmbedLinkError
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+SETTINGS, WEIGHTS, ENCODER = "linker.json", "linker.safetensors", "encoder"
+INDEX, INDEX_OF = "index.safetensors", "index.json"
+RERANKER = "reranker"
+"""Files of a linker's folder. `INDEX_OF` holds the digests of what the index was built from."""
+_MISSING, _CORRUPT = "this part of the linker is missing", "this part of the linker is corrupt"
+
+
+@dataclass(frozen=True)
+class LinkerSettings:
+    """What must be the same in training and use. Windows count words, limits count tokens."""
+
+    encoder: str  # hub id or folder that training started from
+    context_window: int = 14  # on each side of a mention
+    max_tokens: int = 64  # of a window, special tokens included
+    max_name_tokens: int = 64  # of a name, special tokens included
+    pooling: Pooling = "mention"
+    projection: bool = False  # a linear layer over what is pooled
+    representative: Representative = "preferred"
+    surface_weight: float = 0.0  # of the mention's own text beside its context
+    frequency_weight: float = 0.0  # of log(1 + a concept's training mentions) beside cosines
+    dtype: Literal["float32", "bfloat16"] = "float32"  # of encoder and index, here and on disk
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES or self.pooling not in get_args(Pooling):
+            raise ValueError(f"dtype={self.dtype!r} or pooling={self.pooling!r} is not allowed")
+
+
+@dataclass
+class Linker(PickledByValue):
+    """The context model with its tokenizer, link decision and settings.
+
+    `counts` says of the names seen in training how often each was (detected, linked),
+    `frequencies` of the concepts how many mentions they had there. `reranker` looks at the nearest
+    concepts again, where one was trained.
+    """
+
+    settings: LinkerSettings
+    encoder: ContextEncoder
+    tokenizer: PreTrainedTokenizerBase
+    decision: LinkDecision
+    counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    frequencies: Mapping[str, int] = field(default_factory=dict)
+    reranker: Reranker | None = None
+
+    def __post_init__(self) -> None:
+        self.encoder.to(DTYPES[self.settings.dtype])  # The link decision stays in float32.
+
+    @classmethod
+    def untrained(cls, settings: LinkerSettings, unfreeze: int = 0) -> "Linker":
+        """Start from an encoder's published weights; it links everything that has a concept.
+
+        Raises `EmbedLinkError` as `load_encoder` and `ContextEncoder` do.
+        """
+        model, tokenizer = load_encoder(settings.encoder)
+        encoder = ContextEncoder(
+            model, settings.pooling, settings.projection, unfreeze, settings.surface_weight
+        )
+        return cls(settings, encoder, tokenizer, LinkDecision(encoder.dim))
+
+    @property
+    def cutter(self) -> WindowCutter:
+        """Cuts context windows as this linker was trained on them."""
+        wanted = self.settings
+        surfaces = wanted.surface_weight > 0
+        return WindowCutter(self.tokenizer, wanted.context_window, wanted.max_tokens, surfaces)
+
+    def tokenise(self, names: ConceptNames) -> TokenSequences:
+        """Token ids of all texts of the table."""
+        limit = self.settings.max_name_tokens
+        return tokenise_names(self.tokenizer, names.texts, limit, progress="Tokenising names")
+
+    def build_index(
+        self,
+        names: ConceptNames,
+        tokens: Sequences | None = None,
+        progress: str | None = "Building the concept index",
+        token_budget: int | None = None,
+        together: bool = False,
+    ) -> ConceptIndex:
+        """Encode all names and representative names; arguments as in `ContextEncoder.encode`.
+
+        `tokens` are the texts of `names`, perhaps with states; without them names are tokenised
+        while others are encoded.
+        """
+        if tokens is None:
+            tokens = StreamedNames(self.tokenizer, names.texts, self.settings.max_name_tokens)
+        dtype = DTYPES[self.settings.dtype]
+        vectors = self.encoder.encode(
+            tokens, token_budget, progress, together=together, dtype=dtype
+        )
+        return self.index_of(vectors, names)
+
+    def index_of(self, vectors: Tensor, names: ConceptNames) -> ConceptIndex:
+        """An index over encoded texts. Shape: vectors (texts, dim)."""
+        return ConceptIndex(
+            vectors,
+            names.representative,
+            names.cuis_of_name,
+            names.distinct_names_of_cui,
+            self._prior(names),
+        )
+
+    def _prior(self, names: ConceptNames) -> Tensor | None:
+        """What a concept's frequency in training counts beside cosines. Shape: (concepts,).
+
+        Where context does not tell concepts apart, the one that annotators met more often wins.
+        """
+        if not self.frequencies or not self.settings.frequency_weight:
+            return None
+        seen = torch.tensor([self.frequencies.get(cui, 0) for cui in names.cuis])
+        return self.settings.frequency_weight * torch.log1p(seen.float())
+
+    def reranking(self, names: ConceptNames, index: ConceptIndex) -> Reranking | None:
+        """The reranker at work on an index of these names; None where none was trained."""
+        return None if self.reranker is None else Reranking(self.reranker, index, names.texts)
+
+    def name_counts(self, names: ConceptNames) -> NameCounts:
+        """`counts` in rows of the table; names it does not hold are left out."""
+        table = NameCounts.empty(len(names.names))
+        for name, (detected, linked) in self.counts.items():
+            row = names.name_row.get(name)
+            if row is not None:
+                table.detected[row], table.linked[row] = detected, linked
+        return table
+
+    def set_counts(self, counts: NameCounts, names: ConceptNames) -> None:
+        """Keep the counts of the names that training documents held."""
+        rows = torch.nonzero(counts.detected).squeeze(1).tolist()
+        self.counts = {
+            names.names[row]: (int(counts.detected[row]), int(counts.linked[row])) for row in rows
+        }
+
+    def save(self, folder: Path, names: ConceptNames, index: ConceptIndex) -> None:
+        """Write the linker and its index to an empty or new folder.
+
+        A failure leaves what was written so far; `storage.written_aside` prevents that.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self.encoder.language_model.save_pretrained(folder / ENCODER)
+        self.tokenizer.save_pretrained(folder / ENCODER)
+        weights = {f"decision.{key}": t for key, t in self.decision.state_dict().items()}
+        if self.encoder.projection is not None:
+            state = self.encoder.projection.state_dict()
+            weights |= {f"projection.{key}": tensor for key, tensor in state.items()}
+        plain = {key: tensor.detach().cpu().contiguous() for key, tensor in weights.items()}
+        save_file(plain, folder / WEIGHTS)
+        described = {
+            "format": FORMAT,
+            "settings": asdict(self.settings),
+            "counts": self.counts,
+            "frequencies": self.frequencies,
+        }
+        (folder / SETTINGS).write_text(json.dumps(described, indent=1), encoding="utf-8")
+        if self.reranker is not None:
+            self.reranker.save(folder / RERANKER)
+        save_file({"vectors": index.vectors.contiguous()}, folder / INDEX)
+        (folder / INDEX_OF).write_text(json.dumps(self._index_of(names)), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "Linker":
+        """Read a linker back, in eval mode and with no layer unfrozen.
+
+        An `EmbedLinkError` names a part that is missing or corrupt. The index is not read here, see
+        `stored_index`: whether it fits depends on the names.
+        """
+        folder = Path(folder)
+        described = _read_settings(folder)
+        model, tokenizer = _read_encoder(folder / ENCODER)
+        try:
+            settings = LinkerSettings(**described["settings"])
+            counts = {name: (int(d), int(k)) for name, (d, k) in described["counts"].items()}
+            frequencies = {cui: int(n) for cui, n in described.get("frequencies", {}).items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise EmbedLinkError(f"{folder / SETTINGS}: {_CORRUPT} ({error})") from error
+        encoder = ContextEncoder(
+            model, settings.pooling, settings.projection, surface_weight=settings.surface_weight
+        )
+        linker = cls(settings, encoder, tokenizer, LinkDecision(encoder.dim))
+        weights = read_tensors(folder / WEIGHTS)
+        try:
+            linker.decision.load_state_dict(_under("decision.", weights))
+            if encoder.projection is not None:
+                encoder.projection.load_state_dict(_under("projection.", weights))
+        except RuntimeError as error:
+            raise EmbedLinkError(f"{folder / WEIGHTS}: the weights do not fit: {error}") from error
+        linker.counts, linker.frequencies = counts, frequencies
+        if (folder / RERANKER).is_dir():
+            linker.reranker = Reranker.load(folder / RERANKER)
+        linker.encoder.eval()
+        return linker
+
+    def stored_index(self, folder: Path, names: ConceptNames) -> ConceptIndex | None:
+        """The index saved with the linker; None if names, weights or settings have changed since.
+
+        An `EmbedLinkError` names a file of it that is missing or corrupt.
+        """
+        if _read_json(folder / INDEX_OF) != self._index_of(names):
+            return None
+        vectors = read_tensors(folder / INDEX).get("vectors")
+        if vectors is None or vectors.shape != (len(names.texts), self.encoder.dim):
+            raise EmbedLinkError(f"{folder / INDEX}: {_CORRUPT}")
+        return self.index_of(vectors, names)
+
+    def _index_of(self, names: ConceptNames) -> dict[str, str]:
+        return {"names": names.digest, "weights": self.digest()}
+
+    def digest(self) -> str:
+        """Changes whenever a weight that the index depends on, or a setting, does."""
+        settings = json.dumps(asdict(self.settings), sort_keys=True)
+        return digest_of(settings, self.encoder.state_dict())
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file, with an error that names it where that fails."""
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise EmbedLinkError(f"{path}: {_MISSING}") from error
+    except Exception as error:  # safetensors raises its own error type for corrupt files.
+        raise EmbedLinkError(f"{path}: {_CORRUPT} ({error})") from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        described = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise EmbedLinkError(f"{path}: {_MISSING}") from error
+    except ValueError as error:
+        raise EmbedLinkError(f"{path}: {_CORRUPT} ({error})") from error
+    if not isinstance(described, dict):
+        raise EmbedLinkError(f"{path}: {_CORRUPT}")
+    return described
+
+
+def _read_settings(folder: Path) -> dict[str, Any]:
+    if not (folder / SETTINGS).is_file():
+        raise EmbedLinkError(
+            f"{folder / SETTINGS}: {_MISSING}; a linker is the folder `linker` that a run leaves"
+        )
+    described = _read_json(folder / SETTINGS)
+    if described.get("format") != FORMAT:
+        raise EmbedLinkError(
+            f"{folder / SETTINGS}: format {described.get('format')} is not {FORMAT}"
+        )
+    return described
+
+
+def _read_encoder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The encoder, with an error that names the file at fault and never asks the hub."""
+    # Looked for first: transformers would ask the hub for what is not there.
+    for part in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+        if not (folder / part).is_file():
+            raise EmbedLinkError(f"{folder / part}: {_MISSING}")
+        if part.endswith(".json"):
+            _read_json(folder / part)
+    read_tensors(folder / "model.safetensors")
+    try:
+        return load_encoder(str(folder))
+    except Exception as error:  # Corrupt files make transformers raise errors of any type.
+        raise EmbedLinkError(f"{folder}: {_CORRUPT} ({error})") from error
+
+
+def _under(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): t for k, t in weights.items() if k.startswith(prefix)}

@@ -1,0 +1,158 @@
+"""Every span that a split trains or evaluates on, each once: detections and gold mentions.
+
+A detection with the span of a gold mention is one row. So its window is cut once, and the
+same rows serve training, links (of detections) and ranks (of gold mentions).
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from embedlink.concepts.names import ConceptNames
+from embedlink.encoder.tokens import MentionSequences, TokenSequences
+from embedlink.encoder.windows import WindowCutter
+from embedlink.linking.choice import Candidates
+from embedlink.linking.decision import NameCounts
+from embedlink.progress import watched
+from embedlink.ragged import Groups
+from embedlink.types import Detection, Document
+
+NOT_GOLD, OUT_OF_TABLE = -1, -2
+"""Values of `MentionTable.gold` beside concept rows."""
+
+
+@dataclass(frozen=True)
+class MentionTable:
+    """The spans of a split with their windows, candidates and gold concepts.
+
+    Shape: document (spans,) int64 row in `documents`; gold (spans,) int64 concept row,
+    `NOT_GOLD`, or `OUT_OF_TABLE` where the gold concept is not in the concept database;
+    detected (spans,) bool; linked (spans,) bool, see `is_linked`;
+    detection_rows, for each document, the rows of its detections in their order. Rows go by
+    document, then by characters. `candidates` and `windows` have the same rows; a table for a
+    baseline has no windows.
+    """
+
+    documents: Sequence[Document]
+    detections: Sequence[Sequence[Detection]]
+    windows: TokenSequences | MentionSequences
+    document: Tensor
+    gold: Tensor
+    detected: Tensor
+    linked: Tensor
+    candidates: Candidates
+    detection_rows: Groups
+
+    def __len__(self) -> int:
+        """Number of spans."""
+        return len(self.document)
+
+    @cached_property
+    def trainable(self) -> Tensor:
+        """Rows that training uses: known gold mentions, and detections (linked or NIL).
+
+        Shape: (rows,) int64, ascending.
+        """
+        return torch.nonzero((self.gold >= 0) | self.detected).squeeze(1)
+
+    def name_counts(self, names: int) -> NameCounts:
+        """How often each name was detected and linked in these documents; `names` is how many."""
+        return NameCounts.of(self.candidates.name[self.detected], self.linked[self.detected], names)
+
+    @cached_property
+    def own_counts(self) -> tuple[Tensor, Tensor]:
+        """Detections of a span's name in its own document, and how many of them were linked.
+
+        They are what `NameCounts.features` is to leave out. Shape: (spans,) and (spans,) float32;
+        of spans without a name they mean nothing.
+        """
+        name = torch.where(self.detected, self.candidates.name, -1)
+        # One number for each pair of document and name; -1, no name, becomes 0.
+        key = self.document * (int(name.max() if len(name) else 0) + 2) + name + 1
+        _, group = torch.unique(key, return_inverse=True)
+        groups = int(group.max()) + 1 if len(group) else 0
+        detected = torch.bincount(group, weights=self.detected.double(), minlength=groups)
+        linked = torch.bincount(group, weights=self.linked.double(), minlength=groups)
+        return detected[group].float(), linked[group].float()
+
+
+def mention_table(
+    documents: Sequence[Document],
+    detections: Sequence[Sequence[Detection]],
+    names: ConceptNames,
+    cutter: WindowCutter,
+) -> MentionTable:
+    """Lay out the spans of the documents and cut their windows.
+
+    `detections` are those of each document. Candidates that `names` does not know are left out. A
+    span detected twice is one row, of the last detection, which both have in `detection_rows`.
+    """
+    spans: list[list[tuple[int, int]]] = []
+    rows: list[tuple[int, int, Detection | None, bool]] = []  # document, gold, detection, linked
+    detection_rows: list[list[int]] = []
+    for at, (document, found) in enumerate(zip(documents, detections, strict=True)):
+        detection_of = {(d.start, d.end): d for d in found}
+        gold_of = _gold_rows(document, names)
+        # Composites too: a detection is linked where any of their concepts is a candidate.
+        right = {(m.start, cui) for m in document.mentions for cui in m.cuis}
+        order = sorted(detection_of.keys() | gold_of.keys())
+        spans.append(order)
+        row_of = {span: len(rows) + i for i, span in enumerate(order)}
+        detection_rows.append([row_of[d.start, d.end] for d in found])
+        for span in order:
+            detection = detection_of.get(span)
+            linked = detection is not None and is_linked(detection, right)
+            rows.append((at, gold_of.get(span, NOT_GOLD), detection, linked))
+    seen = watched(documents, "Cutting windows", "documents")
+    windows = cutter((d.text, s) for d, s in zip(seen, spans, strict=True))
+    # Gold mentions that detection missed have neither name nor candidates.
+    nothing = Detection(0, 0, "", ())
+    candidates = Candidates.of([row[2] or nothing for row in rows], names)
+    return MentionTable(
+        documents,
+        detections,
+        windows,
+        torch.tensor([row[0] for row in rows], dtype=torch.int64),
+        torch.tensor([row[1] for row in rows], dtype=torch.int64),
+        torch.tensor([row[2] is not None for row in rows], dtype=torch.bool),
+        torch.tensor([row[3] for row in rows], dtype=torch.bool),
+        candidates,
+        Groups.of(detection_rows),
+    )
+
+
+def is_linked(detection: Detection, gold: Collection[tuple[int, str]]) -> bool:
+    """Whether an annotator linked what was detected; `gold` holds (start, CUI).
+
+    One of its candidates is gold at its start. Without candidates, something is. The end does not
+    count, as in `metrics.count`.
+    """
+    if detection.candidates:
+        return any((detection.start, cui) in gold for cui in detection.candidates)
+    return any(start == detection.start for start, _ in gold)
+
+
+def _gold_rows(document: Document, names: ConceptNames) -> dict[tuple[int, int], int]:
+    """Concept row of every gold mention of one known concept; the first where two share a span."""
+    rows: dict[tuple[int, int], int] = {}
+    for mention in document.mentions:
+        if mention.cui is not None:
+            row = names.cui_row.get(mention.cui, OUT_OF_TABLE)
+            rows.setdefault((mention.start, mention.end), row)
+    return rows
+
+
+def gold_surfaces(table: MentionTable) -> list[str]:
+    """The text of every span that has a gold concept, in the table's order.
+
+    That is `table.gold != NOT_GOLD`: by document, then by characters.
+    """
+    surfaces = []
+    for document in table.documents:
+        # A set, since two mentions of the same span are one row of the table.
+        spans = {(m.start, m.end) for m in document.mentions if m.cui is not None}
+        surfaces += [document.text[start:end] for start, end in sorted(spans)]
+    return surfaces

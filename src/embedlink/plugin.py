@@ -1,0 +1,34 @@
+"""Makes the components known to MedCAT; their modules load when they are first used.
+
+Every `import medcat` comes through here, so this module imports nothing of EmbedLink's: MedCAT is
+given the components' modules by name.
+"""
+
+from medcat.components.types import (
+    CoreComponentType,
+    get_registered_components,
+    lazy_register_core_component,
+)
+
+STATIC, TRAINABLE = "embedlink_static_linker", "embedlink_trainable_linker"
+"""Values of `config.components.linking.comp_name`."""
+NER = "embedlink_ner"
+"""Value of `config.components.ner.comp_name`."""
+
+
+def register() -> None:
+    """Register the components under names that other plugins do not use.
+
+    What is registered already is left as it is.
+    """
+    for kind, name, module, cls in (
+        (CoreComponentType.ner, NER, "embedlink.detection.component", "EmbedLinkDetection"),
+        (CoreComponentType.linking, STATIC, "embedlink.medcat.static", "StaticLinker"),
+        (CoreComponentType.linking, TRAINABLE, "embedlink.medcat.trainable", "TrainableLinker"),
+    ):
+        # A name that comes twice is an error of MedCAT's.
+        if name not in {known for known, _ in get_registered_components(kind)}:
+            lazy_register_core_component(kind, name, module, f"{cls}.create_new_component")
+
+
+register()

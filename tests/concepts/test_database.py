@@ -1,0 +1,262 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from medcat.cat import CAT
+from medcat.cdb import CDB
+from medcat.config import Config
+from medcat.model_creation.cdb_maker import CDBMaker
+from medcat.trainer import Trainer
+from medcat.vocab import Vocab
+
+from embedlink.concepts.database import (
+    align_codes,
+    check_overlap,
+    enrich_cdb,
+    load_cdb,
+    note_absent_codes,
+    recognise,
+)
+from embedlink.types import Document, EmbedLinkError, Mention, Problems
+from tests.written import broken_deflate, published, write, write_release, write_snomed_table
+
+ROOT = Path(__file__).parents[2]
+TEXT = "Mild asthma bronchiale, and DM (type 2)."
+DOCUMENT = Document(
+    "n",
+    TEXT,
+    (Mention(5, 22, "195967001"), Mention(28, 30, "73211009"), Mention(0, 4, "A|B")),
+    "mine",
+)
+
+
+def state(cdb: CDB) -> str:
+    """Everything in the database whose order does not depend on the hash seed."""
+    concepts = {cui: sorted(info["names"]) for cui, info in cdb.cui2info.items()}
+    return json.dumps(
+        [list(cdb.name2info.items()), list(concepts.items()), list(cdb.token_counts.items())]
+    )
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return write_snomed_table(tmp_path / "concepts.csv")
+
+
+@pytest.fixture
+def cdb(table: Path) -> CDB:
+    return load_cdb(table, Problems())
+
+
+def config() -> Config:
+    made = Config()
+    made.general.nlp.provider = "regex"
+    return made
+
+
+def test_table_is_what_cdb_maker_makes_of_it(table: Path) -> None:
+    expected = CDBMaker(config()).prepare_csvs([str(table)])
+    assert state(load_cdb(table, Problems())) == state(expected)
+
+
+def test_published_table_is_what_cdb_maker_makes_of_it() -> None:
+    path = published("concepts") / "mesh_disease.csv"
+    made = CDBMaker(config()).prepare_csvs([pd.read_csv(path, dtype=str, nrows=3000)])
+    frame = load_cdb(path, Problems())
+    assert all(frame.name2info[name] for name in made.name2info)
+    assert list(frame.cui2info)[: len(made.cui2info) - 1] == list(made.cui2info)[:-1]
+
+
+def test_result_does_not_depend_on_the_hash_seed(table: Path) -> None:
+    code = (
+        "import sys; from tests.concepts.test_database import *; "
+        "cdb = load_cdb(sys.argv[1], Problems()); enrich_cdb(cdb, [DOCUMENT]); print(state(cdb))"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code, str(table)],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": f"{ROOT}/src:{ROOT}"},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(outputs) == 1
+
+
+def test_every_form_that_medcat_saves(tmp_path: Path, cdb: CDB) -> None:
+    (tmp_path / "cdb").mkdir()
+    cdb.save(str(tmp_path / "cdb"), overwrite=True)
+    cdb.save(str(tmp_path / "zipped.zip"))
+    pack = Path(CAT(cdb).save_model_pack(str(tmp_path), pack_name="pack"))
+    with zipfile.ZipFile(tmp_path / "nested.zip", "w") as archive:
+        for path in sorted(pack.rglob("*")):
+            archive.write(path, Path("pack") / path.relative_to(pack))
+    kinds = {
+        tmp_path / "cdb": "cdb",
+        pack: "model pack",
+        tmp_path / "zipped.zip": None,
+        pack.with_name(pack.name + ".zip"): None,
+        tmp_path / "nested.zip": None,
+    }
+    before = sorted(tmp_path.iterdir())
+    for path, kind in kinds.items():
+        if kind:
+            assert recognise(path) == kind
+        assert list(load_cdb(path, Problems()).cui2info) == list(cdb.cui2info)
+    assert sorted(tmp_path.iterdir()) == before  # nothing was unpacked beside the user's files
+
+
+def test_release(tmp_path: Path) -> None:
+    root = write_release(tmp_path)
+    zipped = Path(shutil.make_archive(str(tmp_path / "release"), "zip", tmp_path, root.name))
+    assert list(load_cdb(zipped, Problems()).cui2info) == ["195967001", "73211009"]
+    zipped.unlink()
+    for path in (root, tmp_path):
+        assert recognise(path) == "release"
+        cdb = load_cdb(path, Problems())
+        assert {cui: sorted(info["names"]) for cui, info in cdb.cui2info.items()} == {
+            "195967001": ["asthma", "asthma~disorder", "bronchial~asthma"],
+            "73211009": ["diabetes~mellitus", "diabetes~mellitus~disorder"],
+        }
+    assert cdb.cui2info["195967001"]["preferred_name"] == "Asthma"
+    assert len(cdb.cui2info["195967001"]["type_ids"]) == 1
+
+
+def test_broken_release(tmp_path: Path) -> None:
+    root = write_release(tmp_path)
+    next((root / "Snapshot" / "Terminology").glob("*Description*")).unlink()
+    with pytest.raises(EmbedLinkError, match="not a SNOMED CT release that MedCAT can read"):
+        load_cdb(root, Problems())
+
+
+def test_truncated_zip(tmp_path: Path, cdb: CDB) -> None:
+    cdb.save(str(tmp_path / "whole.zip"))
+    whole = (tmp_path / "whole.zip").read_bytes()
+    for length in (0, 10, len(whole) // 2, len(whole) - 3):
+        (tmp_path / "cut.zip").write_bytes(whole[:length])
+        with pytest.raises(EmbedLinkError, match=r"cut\.zip: truncated or damaged zip"):
+            load_cdb(tmp_path / "cut.zip", Problems())
+    with zipfile.ZipFile(tmp_path / "deflated.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("cdb/cdb.dat", b"content " * 1000)
+    broken = broken_deflate((tmp_path / "deflated.zip").read_bytes())
+    (tmp_path / "cut.zip").write_bytes(broken)
+    with pytest.raises(EmbedLinkError, match=r"cut\.zip: truncated or damaged zip \(error\)"):
+        load_cdb(tmp_path / "cut.zip", Problems())
+
+
+def test_damaged_and_unknown_databases(tmp_path: Path) -> None:
+    write(tmp_path / "cdb" / "raw_dict.dat", "not a pickle")
+    (tmp_path / "cdb" / "config").mkdir()
+    with pytest.raises(EmbedLinkError, match="its concept database does not load"):
+        load_cdb(tmp_path / "cdb", Problems())
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(EmbedLinkError, match="not recognised as a concept database"):
+        load_cdb(tmp_path / "empty", Problems())
+    with pytest.raises(EmbedLinkError, match="not recognised"):
+        load_cdb(write(tmp_path / "x.json", "{}"), Problems())
+    with pytest.raises(EmbedLinkError, match=r"no such file or folder; set data\.concepts"):
+        load_cdb(tmp_path / "nowhere", Problems())
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason", "repaired"),
+    [
+        ("cui,name,name_status\nC1,asthma,Z\n", 2, "unknown name_status", True),
+        ("cui,name\n,asthma\nC2,copd\n", 2, "empty cui", False),
+        ("cui,name\nC1,\nC2,copd\n", 2, "empty name", False),
+        ("cui,name\nC1,asthma,P\nC2,copd\n", 2, "wrong number of cells", False),
+        ("\ufeffcui,name\nC1,asthma\n", 1, "byte order mark", True),
+    ],
+)
+def test_bad_rows_of_tables(
+    tmp_path: Path, text: str, line: int, reason: str, repaired: bool
+) -> None:
+    problems = Problems()
+    load_cdb(write(tmp_path / "c.csv", text), problems)
+    assert [(p.line, p.reason, p.repaired) for p in problems.found] == [(line, reason, repaired)]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "code,label\nC1,asthma\n", "cui;name\nC1;asthma\n", "cui,name\n"]
+)
+def test_tables_without_concepts(tmp_path: Path, text: str) -> None:
+    with pytest.raises(EmbedLinkError, match=r"c\.csv: no concepts were read"):
+        load_cdb(write(tmp_path / "c.csv", text), Problems())
+
+
+def test_names_that_medcat_leaves_out_are_counted(tmp_path: Path) -> None:
+    problems = Problems()
+    cdb = load_cdb(write(tmp_path / "c.csv", "cui,name\nC1,12\nc2,copd\nC3,5 %\n"), problems)
+    assert list(cdb.cui2info) == ["C2"]
+    assert [(p.value, p.line, p.counted) for p in problems.found] == [("2 names", 2, True)]
+
+
+def test_the_users_configuration_is_kept(table: Path) -> None:
+    made = config()
+    made.general.separator = "_"
+    cdb = load_cdb(table, Problems(), made)
+    assert cdb.config is made
+    assert "bronchial_asthma" in cdb.name2info
+
+
+@pytest.mark.filterwarnings("ignore:Linker implements the legacy:DeprecationWarning")
+def test_enriching_is_what_medcats_supervised_training_adds(table: Path, cdb: CDB) -> None:
+    other = load_cdb(table, Problems())
+    cat = CAT(other, Vocab())
+    kept = [mention for mention in DOCUMENT.mentions if mention.cui]
+    annotations = [
+        {"start": m.start, "end": m.end, "cui": m.code, "value": TEXT[m.start : m.end]}
+        for m in kept
+    ]
+    document = {"id": "1", "name": "n", "text": TEXT, "annotations": annotations}
+    project = {"name": "p", "id": "1", "cuis": "", "tuis": "", "documents": [document]}
+    trainer: Trainer = cat.trainer
+    trainer.train_supervised_raw({"projects": [project]}, disable_progress=True)
+    assert len(enrich_cdb(cdb, [DOCUMENT])) == 2
+    assert sorted(cdb.name2info) == sorted(other.name2info)
+    assert [cdb.cui2info[c]["names"] for c in cdb.cui2info] == [
+        i["names"] for i in other.cui2info.values()
+    ]
+    assert cdb.token_counts == other.token_counts
+    assert len(enrich_cdb(cdb, [DOCUMENT])) == 0
+
+
+def test_unknown_concepts_are_added_only_on_request(cdb: CDB) -> None:
+    document = Document("n", TEXT, (Mention(5, 11, "999"),), "mine")
+    assert len(enrich_cdb(cdb, [document])) == 0
+    assert "999" not in cdb.cui2info
+    assert len(enrich_cdb(cdb, [document], new_concepts=True)) == 1
+    assert cdb.cui2info["999"]["names"] == {"asthma"}
+
+
+def test_codes_are_spelt_as_the_database_spells_them(tmp_path: Path) -> None:
+    cdb = load_cdb(write(tmp_path / "c.csv", "cui,name\nd1,asthma\nD2,copd\n"), Problems())
+    mentions = tuple(Mention(0, 1, code) for code in ("d1", "D1", "d1|d2+d3", "x", "", "NOMAP"))
+    (document,) = align_codes([Document("n", "a", mentions, rejected=mentions[:1])], cdb)
+    assert [m.code for m in document.mentions] == ["D1", "D1", "D1|D2+d3", "x", "", "NOMAP"]
+    assert document.rejected[0].code == "D1"
+
+
+def test_overlap_names_codes_of_both_sides(cdb: CDB) -> None:
+    check_overlap([DOCUMENT], cdb)
+    check_overlap([Document("n", "a", (Mention(0, 1, ""),), "mine")], cdb)
+    stranger = Document("n", "a", (Mention(0, 1, "D001249"),), "other")
+    with pytest.raises(
+        EmbedLinkError, match=r"corpus other: none of its 1 codes .*D001249.*195967001"
+    ):
+        check_overlap([DOCUMENT, stranger], cdb)
+
+
+def test_absent_codes_are_counted(cdb: CDB) -> None:
+    problems = Problems()
+    note_absent_codes([DOCUMENT, DOCUMENT], cdb, problems)
+    assert [(p.file, p.value, p.counted) for p in problems.found] == [
+        ("mine", "<1 characters> (2 mentions)", True)
+    ] * 2

@@ -1,0 +1,42 @@
+"""What an entry needs before it reads the command line is light."""
+
+import subprocess
+import sys
+
+import pytest
+
+from embedlink.experiment.resolvers import PROJECT_ROOT, run_name
+
+
+@pytest.mark.parametrize("entry", ["train.py", "evaluate.py", "export.py", "prepare.py"])
+def test_help_waits_for_no_framework(entry):
+    heavy = ("torch", "lightning", "mlflow", "transformers", "medcat", "pandas")
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['{entry}', '--help']\n"
+        f"try:\n    runpy.run_path('{entry}', run_name='__main__')\n"
+        f"finally:\n    sys.exit(str([m for m in {heavy} if m in sys.modules]))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT_ROOT, check=False, capture_output=True, text=True
+    )
+    assert "Configuration groups" in run.stdout
+    assert run.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        ([], "default"),
+        (["unfreeze=4", "seed=1"], "unfreeze=4 seed=1"),
+        (["model.name=/home/me/encoder"], "model.name=encoder"),
+        (
+            ["checkpoint=/me/runs/2026-01-31/12-00-00/linker"],
+            "checkpoint=2026-01-31/12-00-00/linker",
+        ),
+        (["data.names=[a/b,c]", "+x"], "data.names=b,c] +x"),
+        (["experiment=recipe", "data_dir=/data", "unfreeze=4"], "unfreeze=4 experiment=recipe"),
+    ],
+)
+def test_a_run_is_named_by_its_settings_with_the_last_part_of_paths(overrides, name):
+    assert run_name(overrides) == name

@@ -1,0 +1,162 @@
+"""`export.py` on a small linker: what it writes, loads."""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from medcat.cat import CAT
+from medcat.components.types import CoreComponentType
+from medcat.vocab import Vocab
+
+from embedlink.concepts.database import enrich_cdb
+from embedlink.concepts.names import concept_names
+from embedlink.detection.tagger import MentionTagger, TaggerSettings
+from embedlink.export.export import export_linker
+from embedlink.medcat.pack import linking_cat, save_pack
+from embedlink.types import EmbedLinkError
+from tests.conftest import document
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(linker, cdb, tmp_path):
+    names = concept_names(cdb)
+    linker.save(tmp_path / "linker", names, linker.build_index(names, progress=None))
+    return tmp_path / "linker"
+
+
+@pytest.fixture
+def pack(cdb, tmp_path):
+    """A pack as MedCAT makes it, with its own linker."""
+    return Path(CAT(cdb, Vocab()).save_model_pack(str(tmp_path), "plain", make_archive=True))
+
+
+def test_the_command_line_puts_the_linker_into_a_pack(folder, pack, tmp_path):
+    run = subprocess.run(
+        [
+            sys.executable, "-W", "ignore", "export.py", f"checkpoint={folder}",
+            f"pack={pack}.zip", f"output={tmp_path / 'out'}",
+        ],
+        cwd=ROOT, capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith(str(tmp_path / "out"))
+    cat = CAT.load_model_pack(str(tmp_path / "out"))
+    assert cat.config.components.linking.comp_name == "embedlink_trainable_linker"
+    assert [e["cui"] for e in cat.get_entities("High fever")["entities"].values()] == ["C3"]
+
+
+def test_a_pack_detects_as_training_does_with_its_tagger(folder, pack, tiny_encoder, tmp_path):
+    tagger = MentionTagger.untrained(TaggerSettings(str(tiny_encoder), max_tokens=64))
+    tagger.save(tmp_path / "tagger")
+    zipped, output = Path(f"{pack}.zip"), tmp_path / "out"
+    export_linker(folder, "embedlink", output, zipped, tagger=tmp_path / "tagger")
+    shutil.rmtree(tmp_path / "tagger")  # The pack holds its own.
+    ner = CAT.load_model_pack(str(output)).pipe.get_component(CoreComponentType.ner)
+    assert ner.tagger.digest() == tagger.digest()
+    with pytest.raises(EmbedLinkError, match="tagger: no tagger can be read"):
+        export_linker(folder, "embedlink", tmp_path / "no", zipped, tagger=tmp_path / "tagger")
+    assert not (tmp_path / "no").exists()
+    with pytest.raises(EmbedLinkError, match="tagger= goes with"):
+        export_linker(folder, "upstream", tmp_path / "no", zipped, tagger=tmp_path / "tagger")
+
+
+def test_a_pack_gets_the_names_that_training_added(folder, pack, linker, cdb, tmp_path):
+    text = "The thick valve of her heart, and a common cold."
+    shown = [("thick valve", "C2"), ("common cold", "C9")]
+    added = enrich_cdb(cdb, [document("1", text, shown)], new_concepts=True)
+    assert len(added) == 2
+    own = save_pack(linking_cat(folder, cdb), tmp_path / "own")
+    zipped = Path(f"{pack}.zip")
+    for names, cuis in ((None, {"C5"}), (own, {"C2", "C5", "C9"})):
+        export_linker(folder, "embedlink", tmp_path / "out", zipped, names=names)
+        cat = CAT.load_model_pack(str(tmp_path / "out"))
+        assert {c for e in cat.pipe.get_doc(text).ner_ents for c in e.link_candidates} == cuis
+    assert set(cat.cdb.name2info) == set(cdb.name2info)
+    with pytest.raises(EmbedLinkError, match="names= goes with"):
+        export_linker(folder, "upstream", tmp_path / "no", zipped, names=own)
+
+
+def test_the_command_line_reports_errors_in_one_line(folder):
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "export.py", f"checkpoint={folder}", "output=/tmp/none"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert (
+        run.stderr.strip()
+        == "error: target=embedlink: set pack= to the MedCAT pack to link with it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "target", "message"),
+    [
+        ("linker", "onnx", "target='onnx' is not allowed"),
+        ("nowhere", "sentence-transformers", "no linker"),
+        ("nowhere", "upstream", "no linker"),
+    ],
+)
+def test_wrong_arguments(folder, checkpoint, target, message):
+    with pytest.raises(EmbedLinkError, match=message):
+        export_linker(folder.parent / checkpoint, target, folder.parent / "out", None)
+    assert not (folder.parent / "out").exists()
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_what_upstream_cannot_do_is_said(linker, cdb, tmp_path, caplog, weight):
+    linker.settings = dataclasses.replace(linker.settings, surface_weight=weight)
+    names = concept_names(cdb)
+    linker.save(tmp_path / "linker", names, linker.build_index(names, progress=None))
+    export_linker(tmp_path / "linker", "upstream", tmp_path / "out", None)
+    assert ("surface_weight=1" in caplog.text) == bool(weight)
+
+
+def test_what_does_not_go_together_is_an_error(folder, pack):
+    output, zipped = folder.parent / "out", Path(f"{pack}.zip")
+    with pytest.raises(EmbedLinkError, match="encoder= goes with"):
+        export_linker(folder, "sentence-transformers", output, None, "minilm")
+    with pytest.raises(EmbedLinkError, match="pack= goes with"):
+        export_linker(folder, "sentence-transformers", output, zipped)
+    for target in ("sentence-transformers", "embedlink"):
+        with pytest.raises(EmbedLinkError, match="does not link by an encoder"):
+            export_linker(zipped, target, output, None)
+    assert not output.exists()
+
+
+def test_a_missing_pack(folder):
+    with pytest.raises(EmbedLinkError, match="no such model pack"):
+        export_linker(folder, "embedlink", folder.parent / "out", folder.parent / "no.zip")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("projection", [False, True])
+@pytest.mark.parametrize("pooling", ["mention", "window"])
+def test_sentence_transformers_gives_the_vectors_of_names(
+    tiny_encoder, cdb, tmp_path, pooling, projection
+):
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    from embedlink.linking.linker import Linker, LinkerSettings
+
+    settings = LinkerSettings(
+        str(tiny_encoder), max_tokens=32, max_name_tokens=8, pooling=pooling, projection=projection
+    )
+    linker = Linker.untrained(settings)
+    if linker.encoder.projection is not None:
+        torch.nn.init.normal_(linker.encoder.projection.weight)
+        torch.nn.init.normal_(linker.encoder.projection.bias)
+    linker.encoder.eval()
+    names = concept_names(cdb)
+    index = linker.build_index(names, progress=None)
+    linker.save(tmp_path / "linker", names, index)
+    export_linker(tmp_path / "linker", "sentence-transformers", tmp_path / "out", None)
+    model = sentence_transformers.SentenceTransformer(str(tmp_path / "out"), device="cpu")
+    vectors = torch.as_tensor(model.encode(list(names.texts)))
+    torch.testing.assert_close(vectors, index.vectors, atol=1e-5, rtol=0)
