@@ -1,10 +1,9 @@
 from pathlib import Path
 
-import mlflow
 import pytest
 
 from embedlink.concepts.database import load_cdb
-from embedlink.corpora.report import build_report, digest, format_report, log_report
+from embedlink.corpora.report import build_report, digest, format_report
 from embedlink.types import Document, Mention, Problems
 from tests.written import write_snomed_table
 
@@ -71,17 +70,3 @@ def test_digest_sees_every_change() -> None:
     assert len({digest([variant]) for variant in variants}) == len(variants)
     assert digest([one]) == digest([one])
     assert len(digest([])) == 32
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_mlflow_gets_digest_and_figures_and_no_text(tmp_path: Path, problems: Problems) -> None:
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    report = build_report(DOCUMENTS, problems, None)
-    experiment = mlflow.create_experiment("data", artifact_location=str(tmp_path / "artifacts"))
-    with mlflow.start_run(experiment_id=experiment) as run:
-        log_report(report)
-    found = mlflow.get_run(run.info.run_id)
-    inputs = {each.dataset.name: each.dataset for each in found.inputs.dataset_inputs}
-    assert {name: each.digest for name, each in inputs.items()} == report.digests
-    assert found.data.metrics == report.figures()
-    assert all("Secret" not in str(each) for each in inputs.values())

@@ -13,7 +13,7 @@ def configured(tiny_encoder):
     register_resolvers()
 
     def make(*overrides):
-        with initialize(version_base="1.3", config_path="../conf"):
+        with initialize(version_base="1.3", config_path="../../conf"):
             return compose("train", overrides=[f"model.name={tiny_encoder}", *overrides])
 
     return make

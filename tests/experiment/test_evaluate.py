@@ -15,7 +15,7 @@ def configured():
     register_resolvers()
 
     def make(*overrides):
-        with initialize(version_base="1.3", config_path="../conf"):
+        with initialize(version_base="1.3", config_path="../../conf"):
             return compose("evaluate", overrides=list(overrides))
 
     return make

@@ -1,8 +1,8 @@
 """The data report: what a corpus holds, how much of it the concept database covers, what was bad.
 
-Figures and ids only. A dataset is logged to MLflow by name and digest, never by its content.
-`build_report` counts, `format_report` writes for a terminal, `log_report` tells MLflow. Elsewhere
-the `digest` of a single document says, without its text, that two runs share it.
+It holds counts and ids only, never text. `build_report` counts and `format_report` writes for a
+terminal. Elsewhere the `digest` of a single document says, without its text, that two runs share
+it.
 """
 
 import hashlib
@@ -10,10 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 
-import mlflow
 from medcat.cdb import CDB
-from mlflow.data.code_dataset_source import CodeDatasetSource
-from mlflow.data.meta_dataset import MetaDataset
 
 from embedlink.types import NO_CONCEPT, Document, Problem, Problems
 
@@ -61,7 +58,7 @@ class DataReport:
     problems: tuple[Problem, ...]
 
     def figures(self) -> dict[str, float]:
-        """All figures by MLflow key: `data/<corpus>/<figure>`, `data/concepts/<figure>`."""
+        """All counts by their key in a run: `data/<corpus>/<count>` and `data/concepts/<count>`."""
         found = {
             f"data/{corpus}/{key}": float(value)
             for corpus, row in self.corpora.items()
@@ -109,29 +106,6 @@ def digest(documents: Iterable[Document]) -> str:
             sha.update(len(data).to_bytes(8) + data)
         sha.update(len(document.mentions).to_bytes(8) + len(document.rejected).to_bytes(8))
     return sha.hexdigest()[:32]
-
-
-class _Fingerprint(MetaDataset):
-    """A dataset for MLflow that is its name, its digest and two counts."""
-
-    def __init__(self, name: str, digest: str, row: CorpusFigures) -> None:
-        super().__init__(CodeDatasetSource(tags={"corpus": name}), name, digest)
-        self._row = row
-
-    @property
-    def profile(self) -> dict[str, int]:
-        """What MLflow shows as the dataset's size."""
-        return {"documents": self._row.documents, "mentions": self._row.mentions}
-
-
-def log_report(report: DataReport) -> None:
-    """Log each corpus as a dataset (name and digest) and all figures to the active MLflow run.
-
-    Problems are logged as counts: their values and files stay on the terminal.
-    """
-    for corpus, row in report.corpora.items():
-        mlflow.log_input(_Fingerprint(corpus, report.digests[corpus], row), context="data")
-    mlflow.log_metrics(report.figures())
 
 
 def format_report(report: DataReport, shown: int = 20) -> str:

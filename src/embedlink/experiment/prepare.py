@@ -10,7 +10,8 @@ from omegaconf import DictConfig
 
 from embedlink.concepts.database import align_codes, load_cdb, note_absent_codes
 from embedlink.corpora import read_corpora
-from embedlink.corpora.report import DataReport, build_report, format_report, log_report
+from embedlink.corpora.report import DataReport, build_report, format_report
+from embedlink.experiment.mlflow_report import log_report
 from embedlink.files.download import fetch
 from embedlink.types import Problems
 

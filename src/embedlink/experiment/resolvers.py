@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from omegaconf import OmegaConf
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
+PROJECT_ROOT = Path(__file__).resolve().parents[3]
 OF_A_RUN = ("linker", "tagger")
 
 

@@ -12,10 +12,11 @@ from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger, MLFlowLogger
 from omegaconf import DictConfig, OmegaConf
 
-from embedlink.corpora.report import log_report
 from embedlink.experiment.config import flat
 from embedlink.experiment.evaluate import data_baseline
+from embedlink.experiment.mlflow_report import log_report
 from embedlink.experiment.stages import Data
+from embedlink.training.callbacks import files_of
 from embedlink.training.datamodule import LinkingDataModule
 
 
@@ -105,6 +106,8 @@ def note_results(trainer: L.Trainer, f1: float, checkpoint: Path, shipped: Path)
         logger.log_metrics({"best/val_f1": f1}, step=trainer.current_epoch)
         if isinstance(logger, MLFlowLogger) and logger.run_id:
             logger.experiment.set_tag(logger.run_id, "checkpoint", str(checkpoint))
+            for file in files_of(trainer):
+                logger.experiment.log_artifact(logger.run_id, str(file))
             if shipped != checkpoint:
                 logger.experiment.set_tag(logger.run_id, "pack", str(shipped))
 

@@ -6,14 +6,12 @@ checkpoint, which needs the figure and holds the threshold that evaluation chose
 """
 
 import copy
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from lightning.pytorch.loggers import MLFlowLogger
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
@@ -114,7 +112,7 @@ class Evaluation(Callback):
     everything is linked. `folder` takes what is written of the test split, by default nothing.
     `code_rule` says how composites count; an `operating_point` that is none raises
     `EmbedLinkError`. `vectors` holds those of the rows encoded so far, `figures` those of the test
-    split by stage, `baseline` or `test`.
+    split by stage, `baseline` or `test`, and `files` what was written.
     """
 
     def __init__(
@@ -128,6 +126,7 @@ class Evaluation(Callback):
         self.folder = Path(folder) if folder else None
         self.vectors: dict[int, Tensor] = {}
         self.figures: dict[str, dict[str, float]] = {}
+        self.files: list[Path] = []
         self.training: TrainingMentions | None = None
 
     def on_validation_batch_end(
@@ -175,7 +174,7 @@ class Evaluation(Callback):
         self.figures[stage] = measured.figures
         self._log(trainer, stage, measured.figures, trainer.current_epoch)
         if stage == "test" and self.folder is not None:
-            log_files(trainer, measured.write(self.folder, "test"))
+            self.files = measured.write(self.folder, "test")
 
     def _encoded(
         self, trainer: L.Trainer, module: LinkerModule, split: str
@@ -217,22 +216,23 @@ class Evaluation(Callback):
             logger.log_metrics({f"{stage}/{k}": v for k, v in figures.items()}, step=epoch)
 
 
-def log_files(trainer: L.Trainer, files: Iterable[Path]) -> None:
-    """Keep files as artifacts where MLflow logs the run, else do nothing."""
-    for logger in trainer.loggers:
-        if isinstance(logger, MLFlowLogger) and logger.run_id:
-            for file in files:
-                logger.experiment.log_artifact(logger.run_id, str(file))
-
-
 def figures_of(trainer: L.Trainer) -> dict[str, dict[str, float]]:
     """The figures on the test split: of the `baseline`, and of the `test` after training.
 
     What was not measured yet is not there. Raises `LookupError` without an `Evaluation`.
     """
+    return _evaluation(trainer).figures
+
+
+def files_of(trainer: L.Trainer) -> list[Path]:
+    """The files that were written of the test split. Raises `LookupError` without `Evaluation`."""
+    return _evaluation(trainer).files
+
+
+def _evaluation(trainer: L.Trainer) -> Evaluation:
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, Evaluation):
-            return callback.figures
+            return callback
     raise LookupError("the trainer has no Evaluation callback")
 
 
