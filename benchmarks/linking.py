@@ -32,9 +32,9 @@ def index_over(vectors: Tensor) -> ConceptIndex:
     rows = torch.arange(len(vectors))
     owners = rows // NAMES_PER_CUI
     starts = torch.arange(len(vectors) + 1)
-    cuis_of_name = Groups(owners, starts)
-    names_of_cui = cuis_of_name.inverted(int(owners.max()) + 1)
-    return ConceptIndex(vectors, rows[::NAMES_PER_CUI], cuis_of_name, names_of_cui)
+    concepts_of_name = Groups(owners, starts)
+    names_of_concept = concepts_of_name.inverted(int(owners.max()) + 1)
+    return ConceptIndex(vectors, rows[::NAMES_PER_CUI], concepts_of_name, names_of_concept)
 
 
 def run(options: Options) -> list[Figure]:
@@ -73,7 +73,7 @@ def _race(
         found["embedlink"] = index.search_names(queries, K).rows
 
     work: dict[str, Any] = {
-        "embedlink best concept": (len(queries), lambda: index.search_cuis(queries, 1)),
+        "embedlink best concept": (len(queries), lambda: index.search_concepts(queries, 1)),
         f"embedlink {K} names": (len(queries), names),
     }
     if flat is not None:

@@ -21,8 +21,8 @@ def test_names_and_concepts_are_sorted_and_related(cdb):
     assert list(table.names) == sorted(table.names)
     assert table.cuis == ("C1", "C2", "C3", "C4", "C5")
     ms = table.name_row["ms"]
-    assert table.cuis_of_name[ms].tolist() == [0, 1]
-    names = {table.names[row] for row in table.names_of_cui[2].tolist()}
+    assert table.concepts_of_name[ms].tolist() == [0, 1]
+    names = {table.names[row] for row in table.names_of_concept[2].tolist()}
     assert names == {"fever", "pyrexia"}
 
 
@@ -35,7 +35,7 @@ def test_representative_is_preferred_or_longest(cdb):
 
 def test_shared_names_are_not_distinct_unless_a_concept_has_no_other(cdb):
     table = concept_names(cdb)
-    distinct = {table.names[row] for row in table.distinct_names_of_cui[0].tolist()}
+    distinct = {table.names[row] for row in table.distinct_names_of_concept[0].tolist()}
     assert "ms" not in distinct
     assert "multiple~sclerosis" in distinct
 

@@ -158,7 +158,7 @@ def test_a_pack_links_what_the_tagger_finds_as_the_evaluation_does(
     names = concept_names(cdb)
     found = VocabularyDetector(cdb, progress=False)(documents)
     table = mention_table(documents, found, names, linker.cutter)
-    assert bool((table.candidates.cuis.sizes == 0)[table.detected].any())
+    assert bool((table.candidates.concepts.sizes == 0)[table.detected].any())
     index = linker.build_index(names, progress=None)
     if rerank:
         linker.reranker = Reranker.untrained(RerankerSettings(top_k=3), str(tiny_encoder))
@@ -168,7 +168,7 @@ def test_a_pack_links_what_the_tagger_finds_as_the_evaluation_does(
     scorer = Scorer(names, index, linker.decision, counts, reranking=again)
     vectors = linker.encoder.encode(table.windows)
     plain = Scorer(names, index, linker.decision, counts).links(table, vectors)
-    assert torch.equal(scorer.links(table, vectors).cui, plain.cui) != rerank
+    assert torch.equal(scorer.links(table, vectors).concept, plain.concept) != rerank
     torch.nn.init.normal_(linker.decision.head.weight, std=0.05)
     scorer.fit(table, vectors)
     figures = scorer.figures(table, vectors)

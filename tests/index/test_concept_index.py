@@ -33,7 +33,7 @@ def rank_slowly(index, owners, query, k, allowed):
         for cui in cuis:
             tie = float(scores[name])
             if len(cuis) > 1:
-                tie = float(scores[index.distinct_names_of_cui[cui]].max())
+                tie = float(scores[index.distinct_names_of_concept[cui]].max())
             key = (-float(scores[name]), -tie, name, cui)
             best[cui] = min(best.get(cui, key), key)
     ranked = sorted(best.items(), key=lambda item: item[1])[:k]
@@ -48,7 +48,7 @@ def test_concepts_rank_by_their_best_name(seed, k, share):
     queries = F.normalize(torch.randn(20, 8), dim=1)
     queries[:5] = index.vectors[:5]
     allowed = None if share is None else torch.rand(len(owners)) < share
-    hits = index.search_cuis(queries, k, allowed)
+    hits = index.search_concepts(queries, k, allowed)
     for row, query in enumerate(queries):
         cuis, scores = rank_slowly(index, owners, query, k, allowed)
         found = hits.rows[row]
@@ -69,7 +69,7 @@ def test_several_candidates_are_scored_by_their_distinct_names():
     query = F.normalize(torch.randn(1, 8), dim=1)
     scores = index.candidate_scores(query, Groups.of([[7, 9]]))
     for score, cui in zip(scores, (7, 9), strict=True):
-        rows = index.distinct_names_of_cui[cui]
+        rows = index.distinct_names_of_concept[cui]
         own = index.vectors[rows] if len(rows) else index.vectors[index.representative[cui]][None]
         torch.testing.assert_close(score, (own @ query[0]).max())
 
@@ -81,7 +81,7 @@ def test_the_nearest_name_of_a_concept_is_its_best_distinct_one(seed):
     query, cuis = torch.randint(6, (50,)), torch.randint(40, (50,))
     found = index.nearest_names(queries, query, cuis).tolist()
     for at, (row, cui) in enumerate(zip(query.tolist(), cuis.tolist(), strict=True)):
-        names = index.distinct_names_of_cui[cui].tolist()
+        names = index.distinct_names_of_concept[cui].tolist()
         scores = {name: float(queries[row] @ index.vectors[name]) for name in names}
         best = [name for name in names if scores[name] > max(scores.values()) - 1e-6]
         assert found[at] in (best or [int(index.representative[cui])])
@@ -89,15 +89,15 @@ def test_the_nearest_name_of_a_concept_is_its_best_distinct_one(seed):
 
 def test_no_queries():
     index, _ = random_index(0)
-    assert index.search_cuis(torch.empty(0, 8), 5).rows.shape == (0, 5)
+    assert index.search_concepts(torch.empty(0, 8), 5).rows.shape == (0, 5)
 
 
 @pytest.mark.parametrize("way", ["float32", "bfloat16", "int8"])
 def test_every_exact_way_finds_the_same(way):
     index, _ = random_index(1)
     queries = F.normalize(torch.randn(9, 8), dim=1)
-    expected = index.search_cuis(queries, 5)
-    hits = replace(index, search_by=way).search_cuis(queries, 5)
+    expected = index.search_concepts(queries, 5)
+    hits = replace(index, search_by=way).search_concepts(queries, 5)
     assert torch.equal(hits.rows, expected.rows)
     assert torch.equal(hits.scores, expected.scores)
 
@@ -110,9 +110,9 @@ def test_the_approximate_way_finds_most_of_it(monkeypatch):
     assert torch.equal(
         approximate.search_names(queries, 1).rows, index.search_names(queries, 1).rows
     )
-    best = index.search_cuis(queries, 1).rows
+    best = index.search_concepts(queries, 1).rows
     monkeypatch.setattr("embedlink.index.concept_index.search", None)  # It is not the exact search.
-    assert torch.equal(approximate.search_cuis(queries, 1).rows, best)
+    assert torch.equal(approximate.search_concepts(queries, 1).rows, best)
 
 
 def test_no_names_to_search_approximately():
@@ -124,13 +124,13 @@ def test_no_names_to_search_approximately():
 def test_a_prior_reorders_the_nearest_concepts():
     index, _ = random_index(0)
     queries = F.normalize(torch.randn(3, 8), dim=1)
-    plain = index.search_cuis(queries, 5)
+    plain = index.search_concepts(queries, 5)
     prior = torch.zeros(len(index.representative))
     winner = plain.rows[0, 3]
     prior[winner] = 10.0
-    found = replace(index, prior=prior).search_cuis(queries, 5)
+    found = replace(index, prior=prior).search_concepts(queries, 5)
     assert found.rows[0].tolist() == [winner, *(r for r in plain.rows[0].tolist() if r != winner)]
     assert found.scores[0, 0] == plain.scores[0, 3]
-    assert replace(index, prior=prior).search_cuis(queries, 1).rows[0, 0] == winner
-    nothing = replace(index, prior=torch.zeros(len(prior))).search_cuis(queries, 5)
+    assert replace(index, prior=prior).search_concepts(queries, 1).rows[0, 0] == winner
+    nothing = replace(index, prior=torch.zeros(len(prior))).search_concepts(queries, 5)
     assert torch.equal(nothing.rows, plain.rows)

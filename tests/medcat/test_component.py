@@ -57,7 +57,7 @@ def test_a_single_candidate_is_scored_by_its_concepts_own_row(cat):
     windows = linker.linker.cutter([("High fever today.", [(5, 10)])])
     vector = linker.linker.encoder.encode(windows)
     row = linker.names.cui_row["C3"]
-    own = linker.index.cui_vectors[row] @ vector[0]
+    own = linker.index.concept_vectors[row] @ vector[0]
     assert entity.context_similarity == pytest.approx(float(own), abs=1e-6)
 
 
@@ -69,7 +69,7 @@ def test_one_of_several_is_scored_by_its_closest_name(cat):
     index, names = linker.index, linker.names
     scores = {}
     for cui in ("C1", "C2"):
-        rows = index.distinct_names_of_cui[names.cui_row[cui]]
+        rows = index.distinct_names_of_concept[names.cui_row[cui]]
         query = torch.zeros(len(rows), dtype=torch.int64)
         scores[cui] = float(paired_scores(vector, query, index.vectors, rows).max())
     best = max(scores, key=scores.get)
@@ -170,12 +170,12 @@ def test_new_names_are_found_without_a_manual_call(cat):
 
 
 def test_a_change_of_relation_alone_is_noticed(cat):
-    assert len(linking_of(cat).names.cuis_of_name.rows) == 11
+    assert len(linking_of(cat).names.concepts_of_name.rows) == 11
     entities(cat)
     cat.trainer.add_and_train_concept("C4", "cold")  # A name that the table has, of C5.
     entities(cat, "a cold")
     names = linking_of(cat).names
-    assert {names.cuis[c] for c in names.cuis_of_name[names.name_row["cold"]]} == {"C4", "C5"}
+    assert {names.cuis[c] for c in names.concepts_of_name[names.name_row["cold"]]} == {"C4", "C5"}
     cat.trainer.unlink_concept_name("C4", "cold")
     assert [cui for *_, cui, _ in entities(cat, "a cold")] == ["C5"]
 

@@ -221,7 +221,7 @@ def test_pickling_leaves_tensors_where_they_are(make_cat):
     index, names = component.index, component.names
     sent = pickle.loads(ForkingPickler.dumps(component))
     weights = list(component.linker.encoder.parameters())
-    tensors = [*weights, index.vectors, index.representative, names.cuis_of_name.rows]
+    tensors = [*weights, index.vectors, index.representative, names.concepts_of_name.rows]
     assert not any(tensor.is_shared() for tensor in tensors)  # As predicting threads need it.
     assert sent.index.vectors.equal(index.vectors)
     assert sent.live.linker is sent.linker

@@ -208,7 +208,7 @@ def test_among_candidates_concepts_can_be_compared_by_their_representative(make_
     cat = make_cat(disambiguate_by="concepts", multiple_predictions_per_detected_entity=True)
     linking = linking_of(cat)
     vector = linking.linker.encoder.encode(linking.linker.cutter([(MS, [(6, 8)])]))
-    scores = (vector @ linking.index.cui_vectors.T)[0]
+    scores = (vector @ linking.index.concept_vectors.T)[0]
     for *_, cui, similarity in entities(cat, MS):
         expected = float(scores[linking.names.cui_row[cui]])
         assert similarity == pytest.approx(expected, abs=1e-4)

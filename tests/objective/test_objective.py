@@ -12,10 +12,10 @@ from embedlink.ragged import Groups
 
 def test_a_shared_name_is_no_negative_to_any_of_its_concepts(linker):
     # "ms" of both concepts, which represents the first; a name of each; one of a third.
-    cuis_of_name = Groups.of([[0, 1], [0], [1], [2]])
+    concepts_of_name = Groups.of([[0, 1], [0], [1], [2]])
     distinct = Groups.of([[1], [2], [3]])
     vectors = F.normalize(torch.randn(4, linker.encoder.dim), dim=1)
-    index = ConceptIndex(vectors, torch.tensor([0, 2, 3]), cuis_of_name, distinct)
+    index = ConceptIndex(vectors, torch.tensor([0, 2, 3]), concepts_of_name, distinct)
     gold, none = torch.tensor([0, 1, 2]), torch.full((3,), -1)
     for targets, rows in (("names", [0, 1, 2, 3]), ("cuis", [0, 2, 3])):
         objective = Objective(linker, MarginalSoftmax(), targets)

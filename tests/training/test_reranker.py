@@ -75,7 +75,7 @@ def test_pairs_score_alike_alone_and_together(reranker, table):
 
 def test_untrained_it_changes_no_order(reranker, table, linker, index, cdb):
     vectors = linker.encoder.encode(table.windows)
-    hits = index.search_cuis(vectors, 4)
+    hits = index.search_concepts(vectors, 4)
     reranking = Reranking(reranker, index, concept_names(cdb).texts)
     found = reranking.reordered(vectors, table.windows, torch.arange(len(table)), hits)
     assert torch.equal(found.rows, hits.rows)
@@ -93,7 +93,7 @@ def test_only_the_nearest_change_places_and_scores_stay_with_them(
 ):
     torch.nn.init.normal_(reranker.head.weight, std=20.0)
     vectors = linker.encoder.encode(table.windows)
-    hits = index.search_cuis(vectors, 5)
+    hits = index.search_concepts(vectors, 5)
     reranking = Reranking(reranker, index, concept_names(cdb).texts)
     found = reranking.reordered(vectors, table.windows, torch.arange(len(table)), hits)
     assert not torch.equal(found.rows, hits.rows)
@@ -130,7 +130,7 @@ def test_a_mention_never_chooses_its_own_wording(documents, cdb, linker, index):
     assert not bool((choices.name == own[:, None]).any())
     chosen = choices.name.gather(1, choices.gold[:, None]).squeeze(1)
     for mention, name in zip(choices.mention.tolist(), chosen.tolist(), strict=True):
-        assert int(table.gold[mention]) in names.cuis_of_name[name].tolist()
+        assert int(table.gold[mention]) in names.concepts_of_name[name].tolist()
     assert bool((choices.score[:, :-1] >= choices.score[:, 1:]).all())
 
 
@@ -152,7 +152,7 @@ def test_it_learns_to_choose_and_repeats_it(tiny_encoder, table, linker, index, 
 
     def right(reranker):
         known = torch.nonzero(table.gold >= 0).squeeze(1)
-        hits = index.search_cuis(vectors[known], 3)
+        hits = index.search_concepts(vectors[known], 3)
         reranking = Reranking(reranker, index, names.texts)
         found = reranking.reordered(vectors[known], table.windows, known, hits)
         return float((found.rows[:, 0] == table.gold[known]).float().mean())

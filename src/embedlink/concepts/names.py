@@ -28,30 +28,30 @@ class ConceptNames:
 
     `texts` holds the string of every name in the order of `names`, then the representative
     names that are no name's string; `representative` is each concept's row in `texts`.
-    `cuis_of_name` has a group of rows of `cuis` for each name. What else is needed is derived when
-    it is first asked for, and kept.
+    `concepts_of_name` has a group of rows of `cuis` for each name. What else is needed is derived
+    when it is first asked for, and kept.
     """
 
     names: tuple[str, ...]
     cuis: tuple[str, ...]
     texts: tuple[str, ...]
     representative: Tensor  # (cuis,) int64
-    cuis_of_name: Groups
+    concepts_of_name: Groups
 
     @cached_property
-    def names_of_cui(self) -> Groups:
+    def names_of_concept(self) -> Groups:
         """Rows of the names of each concept, ascending; none for a concept without names."""
-        return self.cuis_of_name.inverted(len(self.cuis))
+        return self.concepts_of_name.inverted(len(self.cuis))
 
     @cached_property
-    def distinct_names_of_cui(self) -> Groups:
-        """Names that a concept shares with no other; all of its names where it shares every one.
+    def distinct_names_of_concept(self) -> Groups:
+        """Names that a concept shares with no other; all of its names if it shares every one.
 
         A shared name cannot tell its concepts apart, so it neither trains nor decides.
         """
-        shared = self.cuis_of_name.sizes > 1
+        shared = self.concepts_of_name.sizes > 1
         # (links,) each: the concept and the name of every pair of them.
-        owner, names = self.names_of_cui.expand(torch.arange(len(self.cuis)))
+        owner, names = self.names_of_concept.expand(torch.arange(len(self.cuis)))
         own = torch.zeros(len(self.cuis), dtype=torch.int64)
         # How many names no other concept has; where there are none, all are kept.
         own.index_add_(0, owner, (~shared[names]).long())
@@ -89,7 +89,11 @@ class ConceptNames:
             for string in strings:
                 sha.update(string.encode("utf-8", "surrogatepass") + b"\0")
             sha.update(b"\1")
-        for tensor in (self.representative, self.cuis_of_name.rows, self.cuis_of_name.starts):
+        for tensor in (
+            self.representative,
+            self.concepts_of_name.rows,
+            self.concepts_of_name.starts,
+        ):
             sha.update(tensor.numpy().tobytes())
         return sha.hexdigest()
 

@@ -52,12 +52,12 @@ def _without(table: MentionTable, names: ConceptNames, added: Added) -> MentionT
     cuis = (
         [
             cui
-            for cui in table.candidates.cuis[row].tolist()
+            for cui in table.candidates.concepts[row].tolist()
             if (name, names.cuis[cui]) not in left_out
         ]
         for row, name in enumerate(matched)
     )
-    return replace(table, candidates=replace(table.candidates, cuis=Groups.of(cuis)))
+    return replace(table, candidates=replace(table.candidates, concepts=Groups.of(cuis)))
 
 
 def baseline_outcome(
@@ -117,11 +117,11 @@ def _links(baseline: Baseline, table: MentionTable, names: ConceptNames, prior: 
         for row, detection in zip(
             table.detection_rows[at].tolist(), table.detections[at], strict=True
         )
-        if len(table.candidates.cuis[row]) > 1
+        if len(table.candidates.concepts[row]) > 1
     ]
     scored = _scored(baseline, [surface for _, surface in several], names)
     for (row, _), scores in zip(several, scored, strict=True):
-        own = table.candidates.cuis[row]  # (candidates,)
+        own = table.candidates.concepts[row]  # (candidates,)
         cui[row] = own[int((scores + _TIE * prior)[own.numpy()].argmax())]
     # Probability 1 for all: of links that overlap the longest stays.
     return Links(cui, torch.zeros(len(cui)), torch.ones(len(cui)), torch.empty(len(cui), 0))
@@ -129,7 +129,7 @@ def _links(baseline: Baseline, table: MentionTable, names: ConceptNames, prior: 
 
 def _first_candidates(table: MentionTable) -> Tensor:
     """The first candidate of each span, -1 where it has none. Shape: (spans,)."""
-    candidates = table.candidates.cuis
+    candidates = table.candidates.concepts
     cui = torch.full((len(table),), -1, dtype=torch.int64)
     some = candidates.sizes > 0
     cui[some] = candidates.rows[candidates.starts[:-1][some]]

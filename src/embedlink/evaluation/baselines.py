@@ -53,7 +53,7 @@ class Dictionary:
         weights: dict[str, dict[int, float]] = {}
         for form, rows in names.names_by_form.items():
             for row in rows:
-                for cui in names.cuis_of_name[row].tolist():
+                for cui in names.concepts_of_name[row].tolist():
                     if (names.names[row], names.cuis[cui]) not in left_out:
                         weights.setdefault(form, {})[cui] = 1.0
         return cls(weights, len(names.cuis))
@@ -94,9 +94,9 @@ class NameSearch:
         """`search` gives (surfaces, names) scores for normal forms, 0 where nothing fits."""
         self.search, self.concepts = search, len(names.cuis)
         # reduceat gives an empty segment its neighbour's value: concepts without names stay out.
-        self.filled = names.names_of_cui.sizes.numpy() > 0
-        self.rows = names.names_of_cui.rows.numpy()
-        self.starts = names.names_of_cui.starts[:-1].numpy()[self.filled]
+        self.filled = names.names_of_concept.sizes.numpy() > 0
+        self.rows = names.names_of_concept.rows.numpy()
+        self.starts = names.names_of_concept.starts[:-1].numpy()[self.filled]
 
     def scores(self, surfaces: Sequence[str]) -> Scores:
         """The best name's score; see `Baseline`."""

@@ -44,7 +44,7 @@ def predict(
     `threshold` 0 every detection with a concept is linked. They come by start; of those that
     overlap the most probable stays.
     """
-    linked = ((links.cui >= 0) & (links.probability >= threshold)).tolist()
+    linked = ((links.concept >= 0) & (links.probability >= threshold)).tolist()
     probability = links.probability.tolist()
     predictions = []
     for at, detections in enumerate(table.detections):
@@ -60,7 +60,7 @@ def _prediction(detection: Detection, row: int, links: Links, names: ConceptName
     return Prediction(
         detection.start,
         detection.end,
-        names.cuis[int(links.cui[row])],
+        names.cuis[int(links.concept[row])],
         float(links.similarity[row]),
         float(links.probability[row]),
     )
@@ -148,7 +148,7 @@ def judge(table: MentionTable, links: Links, names: ConceptNames, rule: CodeRule
         pairs = {(mention.start, cui) for mention in gold for cui in mention.cuis}
         rows = table.detection_rows[at].tolist()
         for row, detection in zip(rows, table.detections[at], strict=True):
-            cui = int(links.cui[row])
+            cui = int(links.concept[row])
             right[row] = cui >= 0 and (detection.start, names.cuis[cui]) in pairs
             counted[row] = bool(right[row]) or detection.start not in skipped
     return Judged(right, counted)
@@ -179,16 +179,16 @@ class Scorer:
         """
         own = vectors[rows]
         if self.reranking is None:
-            return self.index.search_cuis(own, k)
-        hits = self.index.search_cuis(own, max(k, self.reranking.top_k))
+            return self.index.search_concepts(own, k)
+        hits = self.index.search_concepts(own, max(k, self.reranking.top_k))
         return self.reranking.reordered(own, table.windows, rows, hits, "Reranking")
 
     def links(self, table: MentionTable, vectors: Tensor) -> Links:
         """Link every span of the table, without any threshold. Shape: vectors (spans, dim)."""
         # Only spans without candidates are searched for, in all names; that is the costly part.
         nearest = partial(self.nearest, table, vectors, 1)
-        groups, scores = completed(vectors, table.candidates.cuis, self.index, nearest)
-        candidates = replace(table.candidates, cuis=groups)
+        groups, scores = completed(vectors, table.candidates.concepts, self.index, nearest)
+        candidates = replace(table.candidates, concepts=groups)
         return link(vectors, candidates, self.index, self.decision, self.counts, scores)
 
     def fit(

@@ -64,6 +64,8 @@ def _mask(values: list[bool]) -> Tensor:
 def _meanings(form: str, names: ConceptNames) -> int:
     """Concepts that have a name of this form."""
     concepts = {
-        cui for row in names.names_by_form.get(form, ()) for cui in names.cuis_of_name[row].tolist()
+        cui
+        for row in names.names_by_form.get(form, ())
+        for cui in names.concepts_of_name[row].tolist()
     }
     return len(concepts)

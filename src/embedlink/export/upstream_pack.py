@@ -135,7 +135,7 @@ def _put_vectors(cdb: CDB, names: ConceptNames, index: ConceptIndex) -> None:
     rows = torch.tensor([names.name_row[name] for name in cdb.name2info], dtype=torch.int64)
     cdb.addl_info["name_embeddings"] = index.name_vectors[rows].half()
     rows = torch.tensor([names.cui_row[cui] for cui in cdb.cui2info], dtype=torch.int64)
-    cdb.addl_info["cui_embeddings"] = index.cui_vectors[rows].half()
+    cdb.addl_info["cui_embeddings"] = index.concept_vectors[rows].half()
 
 
 def _as_upstream(config: EmbedLinkLinking, comp_name: str) -> None:

@@ -35,24 +35,24 @@ PRIOR_DEPTH = 16
 class ConceptIndex:
     """Unit vectors of every text, and which texts are names of which concept.
 
-    `distinct_names_of_cui` leaves out names shared by several concepts: where a shared name
+    `distinct_names_of_concept` leaves out names shared by several concepts: where a shared name
     scores best, they decide between its concepts. Shape: vectors (texts, dim), the first
-    `len(cuis_of_name)` of them names; representative (concepts,) rows of `vectors`; prior
+    `len(concepts_of_name)` of them names; representative (concepts,) rows of `vectors`; prior
     (concepts,) what counts beside a concept's cosine when concepts are ranked. Search is
     exact unless `search_by` is `approximate`; what it needs is made when first needed.
     """
 
     vectors: Tensor
     representative: Tensor
-    cuis_of_name: Groups
-    distinct_names_of_cui: Groups
+    concepts_of_name: Groups
+    distinct_names_of_concept: Groups
     prior: Tensor | None = None
     search_by: Search = "auto"
 
     @property
     def name_vectors(self) -> Tensor:
         """Shape: (names, dim)."""
-        return self.vectors[: len(self.cuis_of_name)]
+        return self.vectors[: len(self.concepts_of_name)]
 
     @cached_property
     def searched(self) -> Tensor:
@@ -79,17 +79,17 @@ class ConceptIndex:
         return ApproximateSearch.build(self.name_vectors)
 
     @property
-    def cui_vectors(self) -> Tensor:
+    def concept_vectors(self) -> Tensor:
         """Vectors of the representative names. Shape: (concepts, dim)."""
         return self.vectors[self.representative]
 
     def search_names(self, queries: Tensor, k: int, allowed: Tensor | None = None) -> Hits:
         """The k best names of each query; see `search`. Shape: queries (queries, dim)."""
-        if self.search_by == "approximate" and len(self.cuis_of_name):
+        if self.search_by == "approximate" and len(self.concepts_of_name):
             return self.approximate.search(queries, k, allowed)
         return search(queries, self.searched, k, allowed, self.compact)
 
-    def search_cuis(self, queries: Tensor, k: int, allowed: Tensor | None = None) -> Hits:
+    def search_concepts(self, queries: Tensor, k: int, allowed: Tensor | None = None) -> Hits:
         """The k best concepts, each by its best name. Shape: queries (queries, dim).
 
         Concepts that share that name rank by their best distinct name. Names are searched
@@ -98,8 +98,8 @@ class ConceptIndex:
         leaves names out. Returns (queries, k), of fewer columns where there are fewer concepts.
         """
         if self.prior is None:
-            return self._nearest_cuis(queries, k, allowed)
-        near = self._nearest_cuis(queries, max(k, PRIOR_DEPTH), allowed)
+            return self._nearest_concepts(queries, k, allowed)
+        near = self._nearest_concepts(queries, max(k, PRIOR_DEPTH), allowed)
         # As deep for every k: the first of many concepts is the one that is found alone.
         first = near.rows[:, :PRIOR_DEPTH]
         ranked = near.scores[:, :PRIOR_DEPTH] + self.prior[first.clamp(min=0)]
@@ -109,7 +109,7 @@ class ConceptIndex:
         order = order[:, :k]
         return Hits(near.scores.gather(1, order), near.rows.gather(1, order))
 
-    def _nearest_cuis(self, queries: Tensor, k: int, allowed: Tensor | None) -> Hits:
+    def _nearest_concepts(self, queries: Tensor, k: int, allowed: Tensor | None) -> Hits:
         """The k best concepts without a prior. Shape: queries (queries, dim)."""
         k = min(k, len(self.representative))
         scores = torch.full((len(queries), k), -torch.inf)
@@ -118,20 +118,20 @@ class ConceptIndex:
         waiting, depth = torch.arange(len(queries)), 4 * k
         while len(waiting):
             hits = self.search_names(queries[waiting], depth, allowed)
-            ranked = self._rank_cuis(queries[waiting], hits, k)
+            ranked = self._rank_concepts(queries[waiting], hits, k)
             scores[waiting], rows[waiting] = ranked
-            exhausted = (hits.rows < 0).any(1) | (depth >= len(self.cuis_of_name))
+            exhausted = (hits.rows < 0).any(1) | (depth >= len(self.concepts_of_name))
             waiting = waiting[(ranked.rows < 0).any(1) & ~exhausted]
             depth *= 4
         return Hits(scores, rows)
 
-    def _rank_cuis(self, queries: Tensor, hits: Hits, k: int) -> Hits:
+    def _rank_concepts(self, queries: Tensor, hits: Hits, k: int) -> Hits:
         """Turn ranked names into the first k distinct concepts."""
         query, column = torch.nonzero(hits.rows >= 0, as_tuple=True)
-        entry, cuis = self.cuis_of_name.expand(hits.rows[query, column])
+        entry, cuis = self.concepts_of_name.expand(hits.rows[query, column])
         query, score = query[entry], hits.scores[query, column][entry]
         tie = score.clone()  # (entries,)
-        shared = self.cuis_of_name.sizes[hits.rows[hits.rows >= 0]][entry] > 1
+        shared = self.concepts_of_name.sizes[hits.rows[hits.rows >= 0]][entry] > 1
         tie[shared] = self._distinct_scores(queries, query[shared], cuis[shared])
         # Stable sorts, the last key first: by query, then score, then tie, then row of the name.
         order = tie.argsort(descending=True, stable=True)
@@ -164,7 +164,7 @@ class ConceptIndex:
 
         Shape: queries (queries, dim), query (pairs,), cuis (pairs,) -> (pairs,) rows of `vectors`.
         """
-        position, names = self.distinct_names_of_cui.expand(cuis)
+        position, names = self.distinct_names_of_concept.expand(cuis)
         scores = paired_scores(queries, query[position], self.vectors, names).cpu()
         # The names of each pair together, the best in front.
         order = scores.argsort(descending=True, stable=True)
@@ -176,9 +176,9 @@ class ConceptIndex:
 
     def _distinct_scores(self, queries: Tensor, query: Tensor, cuis: Tensor) -> Tensor:
         """Best distinct name of each concept. Shape: query (pairs,), cuis (pairs,) -> (pairs,)."""
-        position, names = self.distinct_names_of_cui.expand(cuis)
+        position, names = self.distinct_names_of_concept.expand(cuis)
         scores = paired_scores(queries, query[position], self.vectors, names).cpu()
         own = paired_scores(queries, query, self.vectors, self.representative[cuis]).cpu()
-        has_names = self.distinct_names_of_cui.sizes[cuis] > 0
+        has_names = self.distinct_names_of_concept.sizes[cuis] > 0
         best = torch.where(has_names, -torch.inf, own)  # A concept without names has only that.
         return best.scatter_reduce(0, position, scores, "amax")

@@ -26,12 +26,12 @@ TAGGED_EPS = 1e-3
 class Candidates:
     """What detection proposes, in rows of the concept index, one entry for each mention.
 
-    Shape: cuis one group of concept rows for each mention; name (mentions,) row of the name
+    Shape: concepts one group of concept rows for each mention; name (mentions,) row of the name
     that matched, -1 where none did; tagged (mentions,) log odds that an annotator marks the
     span, as the tagger has it, 0 without one.
     """
 
-    cuis: Groups
+    concepts: Groups
     name: Tensor
     tagged: Tensor
 
@@ -47,32 +47,32 @@ class Candidates:
 
     @classmethod
     def found(
-        cls, cuis: Groups, detections: Sequence[Detection], names: ConceptNames
+        cls, concepts: Groups, detections: Sequence[Detection], names: ConceptNames
     ) -> "Candidates":
         """These concepts for the detections, one group of concept rows each, in their order."""
         name = [names.name_row.get(d.name, -1) for d in detections]
         # Log odds of 0.5 are 0, which says nothing.
         tagged = [0.5 if d.tagged is None else d.tagged for d in detections]
         return cls(
-            cuis,
+            concepts,
             torch.tensor(name, dtype=torch.int64),
             torch.logit(torch.tensor(tagged, dtype=torch.float64), eps=TAGGED_EPS).float(),
         )
 
     def select(self, rows: Tensor) -> "Candidates":
         """Those of some mentions. Shape: rows (n,)."""
-        return Candidates(self.cuis.select(rows), self.name[rows], self.tagged[rows])
+        return Candidates(self.concepts.select(rows), self.name[rows], self.tagged[rows])
 
 
 class Links(NamedTuple):
-    """The choice for each mention; `cui` is -1 where it has no candidate.
+    """The choice for each mention; `concept` is -1 where it has no candidate.
 
-    Shape: cui (mentions,) concept rows; similarity (mentions,) cosine in [-1, 1] of the chosen
+    Shape: concept (mentions,) concept rows; similarity (mentions,) cosine in [-1, 1] of the chosen
     concept; probability (mentions,) that the link is right, in [0, 1]; evidence (mentions, 4) that
     it was made from, see `LinkDecision.evidence`.
     """
 
-    cui: Tensor
+    concept: Tensor
     similarity: Tensor
     probability: Tensor
     evidence: Tensor
@@ -82,10 +82,10 @@ class Choice(NamedTuple):
     """The best candidate of each mention and by how much it leads. Shape: (mentions,) each.
 
     `margin` is 0 or more, prior included, and 0 where there is no other candidate; without any
-    `cui` is -1 and `similarity` 0.
+    `concept` is -1 and `similarity` 0.
     """
 
-    cui: Tensor
+    concept: Tensor
     similarity: Tensor
     margin: Tensor
 
@@ -139,7 +139,7 @@ def completed(
     bare = torch.nonzero(candidates.sizes == 0).squeeze(1)
     if not len(bare) or not len(index.name_vectors):
         return candidates, scores
-    hits = nearest(bare) if nearest else index.search_cuis(vectors[bare], 1)
+    hits = nearest(bare) if nearest else index.search_concepts(vectors[bare], 1)
     sizes = candidates.sizes.index_fill(0, bare, 1)
     groups = Groups.sized(torch.empty(int(sizes.sum()), dtype=torch.int64), sizes)
     # Members that were not there: the only ones of groups that were empty.
@@ -174,8 +174,10 @@ def link(
 
     Shape: vectors (mentions, dim), unit length; scores (members,) as in `choose`.
     """
-    choice = choose(vectors, candidates.cuis, index, scores)  # (mentions,) each
-    features = decision_features(choice, candidates.cuis.sizes, counts.features(candidates.name))
+    choice = choose(vectors, candidates.concepts, index, scores)  # (mentions,) each
+    features = decision_features(
+        choice, candidates.concepts.sizes, counts.features(candidates.name)
+    )
     evidence = decision.evidence(vectors, features, candidates.tagged)
     probability = decision.probability(evidence, candidates.name >= 0)
-    return Links(choice.cui, choice.similarity, probability, evidence)
+    return Links(choice.concept, choice.similarity, probability, evidence)

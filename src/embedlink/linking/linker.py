@@ -130,8 +130,8 @@ class Linker(PickledByValue):
         return ConceptIndex(
             vectors,
             names.representative,
-            names.cuis_of_name,
-            names.distinct_names_of_cui,
+            names.concepts_of_name,
+            names.distinct_names_of_concept,
             self._prior(names),
         )
 

@@ -163,4 +163,4 @@ class LiveIndex(PickledByValue):
 
 
 def _cuis(names: ConceptNames, row: int) -> set[str]:
-    return {names.cuis[cui] for cui in names.cuis_of_name[row].tolist()}
+    return {names.cuis[cui] for cui in names.concepts_of_name[row].tolist()}

@@ -43,7 +43,7 @@ class NearNames:
             for score, name in zip(scores, rows, strict=True):
                 if name < 0 or (least and score < least):
                     break
-                for cui in self.names.cuis_of_name[name].tolist():
+                for cui in self.names.concepts_of_name[name].tolist():
                     # A concept's best name comes first, and its score stays.
                     if self.config.filters.check_filters(self.names.cuis[cui]):
                         best.setdefault(cui, score)
@@ -61,7 +61,7 @@ class NearNames:
         allowed = self._allowed_names()
         # A name that is let through may be nearest by a concept that is not, which comes first.
         depth = k if allowed is None else max(k, PRIOR_DEPTH)
-        hits = self.index.search_cuis(vectors, depth, allowed)
+        hits = self.index.search_concepts(vectors, depth, allowed)
         hits = reordered(hits) if reordered else hits
         check = self.config.filters.check_filters
         found: list[dict[int, float]] = []
@@ -105,7 +105,7 @@ class NearNames:
             self._filtered = [set(filters.cuis), set(filters.cuis_exclude)]
             allowed = torch.tensor([filters.check_filters(cui) for cui in self.names.cuis])
             every = torch.arange(len(self.names.names))
-            name, cui = self.names.cuis_of_name.expand(every)
+            name, cui = self.names.concepts_of_name.expand(every)
             mask = torch.zeros(len(every), dtype=torch.bool)
             mask[name[allowed[cui]]] = True
             self._allowed = None if bool(allowed.all()) else mask

@@ -169,7 +169,7 @@ class Predictor:
         least = self.config.link_threshold
         if least is None:
             least = float(self.linker.decision.threshold)
-        linked = ((links.cui >= 0) & (links.probability >= least)).tolist()
+        linked = ((links.concept >= 0) & (links.probability >= least)).tolist()
         options = self._options(links, groups, scores)
         return [
             self._passing(detection, ranked, probability) if is_linked else []
@@ -183,7 +183,7 @@ class Predictor:
     ) -> list[list[tuple[int, float]]]:
         """The concepts to predict for each mention with their similarity, best first."""
         if not self.config.multiple_predictions_per_detected_entity:
-            best = zip(links.cui.tolist(), links.similarity.tolist(), strict=True)
+            best = zip(links.concept.tolist(), links.similarity.tolist(), strict=True)
             return [[pair] for pair in best]
         prior = self.index.prior
         # As `choose` ranks them: the first is the concept that the probability is of.

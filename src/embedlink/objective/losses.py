@@ -24,7 +24,7 @@ from embedlink.objective.negatives import (
 Targets = Literal["names", "cuis"]
 """What a mention is compared with: all names, or one representative name for each concept.
 
-Of names that several concepts share, see `names.ConceptNames.distinct_names_of_cui`.
+Of names that several concepts share, see `names.ConceptNames.distinct_names_of_concept`.
 """
 
 

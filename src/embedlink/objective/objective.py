@@ -118,13 +118,13 @@ class Objective(nn.Module):
         rows = index.representative
         if self.targets == "names":
             # The representative too: a concept without names has nothing else.
-            rows = torch.cat([index.distinct_names_of_cui.rows, rows])
+            rows = torch.cat([index.distinct_names_of_concept.rows, rows])
         rows = rows.unique()
         column = torch.full((len(index.vectors),), -1, dtype=torch.int64)
         column[rows] = torch.arange(len(rows))
-        names = rows[rows < len(index.cuis_of_name)]
-        names = names[index.cuis_of_name.sizes[names] > 1]
-        holders = index.cuis_of_name.select(names).inverted(len(index.representative))
+        names = rows[rows < len(index.concepts_of_name)]
+        names = names[index.concepts_of_name.sizes[names] > 1]
+        holders = index.concepts_of_name.select(names).inverted(len(index.representative))
         shared = Groups(column[names][holders.rows], holders.starts)
         vectors = index.vectors[rows].to(self.encoder.device)  # (targets, dim)
         self._table = TargetTable(vectors, rows, column, shared, sequences)
@@ -173,9 +173,10 @@ class Objective(nn.Module):
         fits, carries no gradient; the mention's own vector does, so the encoder learns from NIL.
         """
         detected = torch.nonzero(batch.detected.cpu()).squeeze(1)
-        own, cuis = vectors.detach().float().cpu()[detected], batch.candidates.cuis.select(detected)
+        own = vectors.detach().float().cpu()[detected]
+        candidates = batch.candidates.concepts.select(detected)
         # As in use, spans without candidates get the nearest concept; no reranker is there yet.
-        groups, scores = completed(own, cuis, self.index)
+        groups, scores = completed(own, candidates, self.index)
         choice = choose(own, groups, self.index, scores)
         features = decision_features(choice, groups.sizes, batch.counts.cpu()[detected])
         logits = self.decision(vectors[batch.detected], features.to(vectors.device))
@@ -196,7 +197,7 @@ class Objective(nn.Module):
         own = self._table.column[self.index.representative[gold]]
         labels[torch.arange(len(gold)), own] = POSITIVE
         if self.targets == "names":
-            mention, names = self.index.distinct_names_of_cui.expand(gold)
+            mention, names = self.index.distinct_names_of_concept.expand(gold)
             labels[mention, self._table.column[names]] = POSITIVE
         if self.hide_own_name:
             # A name that is no target (most shared ones) has column -1: there is nothing to hide.

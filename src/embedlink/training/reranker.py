@@ -87,7 +87,7 @@ def _nearest(
     """Concepts by their nearest name with cosine and prior, without `own` and shared names."""
     best: dict[int, tuple[int, float]] = {}
     for name, cosine in zip(names, scores, strict=True):
-        cuis = index.cuis_of_name[name].tolist() if name not in (own, -1) else []
+        cuis = index.concepts_of_name[name].tolist() if name not in (own, -1) else []
         # Names come nearest first: a concept keeps the first.
         if len(cuis) == 1 and cuis[0] not in best:
             prior = 0.0 if index.prior is None else float(index.prior[cuis[0]])

@@ -36,8 +36,8 @@ class SynonymDataModule(L.LightningDataModule):
         self.names, self.sequences = names, sequences
         self.batch_size, self.seed = batch_size, seed
         # (links,) each: concepts, and rows of the names that tell them apart.
-        owner, rows = names.distinct_names_of_cui.expand(torch.arange(len(names.cuis)))
-        several = names.distinct_names_of_cui.sizes[owner] > 1
+        owner, rows = names.distinct_names_of_concept.expand(torch.arange(len(names.cuis)))
+        several = names.distinct_names_of_concept.sizes[owner] > 1
         self.rows, first = rows[several].unique(return_inverse=True)
         cuis = torch.zeros(len(self.rows), dtype=torch.int64)
         self.cuis = cuis.scatter_reduce(0, first, owner[several], "amin", include_self=False)
