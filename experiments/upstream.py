@@ -5,7 +5,7 @@ PYTHONHASHSEED=0 python -m experiments.upstream experiment=recipe data_dir=/path
 It needs `pip install medcat-embedding-linker==0.4.0`, and the hash seed to repeat itself: it
 draws from sets. Of the settings of the linker it takes `model.name`, `model.projection`,
 `context_window`, `unfreeze` and `batch_size`; the rest is its own default. `detection=variants` and
-`detection=vocabulary` take the learned part of detection away. Three figures are logged to MLflow
+`detection=vocabulary` take the learned part of detection away. Three metrics are logged to MLflow
 beside the study's runs: `baseline/…` untrained, `names/…` with the training documents' names added
 and no step trained (`baselines=[]` leaves both out; no seed changes them but by the tagger), and
 `test/…` after as many epochs. Its epochs are MedCAT's own training (`train_supervised_raw`), which
@@ -82,7 +82,7 @@ def _plain(document: Document) -> Document:
     return replace(document, mentions=known, rejected=())
 
 
-def figures(counts: DocumentCounts) -> dict[str, float]:
+def metrics(counts: DocumentCounts) -> dict[str, float]:
     """Precision, recall and F1, with their intervals by document."""
     tp, fp, fn = counts.counts.sum(0)[:3].tolist()
     summed = Counts(tp, fp, fn)
@@ -108,11 +108,11 @@ def run(cfg: DictConfig, folder: Path) -> dict[str, dict[str, float]]:
     found = {}
     if cfg.baselines:
         embed(cat)
-        found["baseline"] = figures(counts_of(cat, test, rule))
+        found["baseline"] = metrics(counts_of(cat, test, rule))
     enrich_cdb(cat.cdb, data.splits.train, new_concepts=cfg.data.new_concepts)
     embed(cat)
     if cfg.baselines:
-        found["names"] = figures(counts_of(cat, test, rule))
+        found["names"] = metrics(counts_of(cat, test, rule))
     train = upstream.export_of([_plain(document) for document in data.splits.train])
     for epoch in range(cfg.trainer.max_epochs):
         with redirect_stdout(io.StringIO()):
@@ -121,7 +121,7 @@ def run(cfg: DictConfig, folder: Path) -> dict[str, dict[str, float]]:
         log.info("epoch %d of %d is trained", epoch + 1, cfg.trainer.max_epochs)
     counts = counts_of(cat, test, rule)
     counts.write(folder / counts_file("test"))
-    return found | {"test": figures(counts)}
+    return found | {"test": metrics(counts)}
 
 
 @hydra.main(version_base="1.3", config_path=str(PROJECT_ROOT / "conf"), config_name="train")

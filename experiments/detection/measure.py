@@ -50,8 +50,8 @@ def main() -> None:
             for name, fields in settings.items():
                 found, seconds = _detect(data.cdb, fields, documents)
                 share = _linked_share(data.splits.train, train[name])
-                figures = _figures(documents, found, share)
-                print(f"| {corpus}, {split} | {name} | {figures} | {seconds * 1000:.1f} |")
+                metrics = _metrics(documents, found, share)
+                print(f"| {corpus}, {split} | {name} | {metrics} | {seconds * 1000:.1f} |")
 
 
 def _detect(
@@ -90,7 +90,7 @@ def _linked_share(
     return {name: right[name] / count for name, count in total.items()}
 
 
-def _figures(
+def _metrics(
     documents: Sequence[Document],
     found: Sequence[Sequence[Detection]],
     share: dict[str, float],

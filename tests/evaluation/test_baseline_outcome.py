@@ -58,19 +58,19 @@ def test_among_equals_the_most_frequent_in_training_counts(split):
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_every_baseline_gives_the_figures_of_a_linker(split, documents, name):
+def test_every_baseline_gives_the_metrics_of_a_linker(split, documents, name):
     table, names = split
     training = TrainingMentions.of(documents[:3])
     measured = measure_baseline(name, table, names, training, (), "first")
     for key in ("f1", "tiny/f1", "mention_recall", "accuracy_at_5", "recall_at_64", "mrr",
                 "accuracy_at_1_all", "accuracy_at_1/seen_concept", "mentions/unseen_surface",
                 "accuracy_at_1_low", "f1_high"):  # fmt: skip
-        assert 0 <= measured.figures[key] <= len(table)
-    assert measured.figures["accuracy_at_1"] > 0.5
+        assert 0 <= measured.metrics[key] <= len(table)
+    assert measured.metrics["accuracy_at_1"] > 0.5
     assert len(measured.documents.documents) == len(documents)
 
 
-def test_the_published_figures_of_ncbi():
+def test_the_published_metrics_of_ncbi():
     published("ncbi_disease")
     register_resolvers()
     with initialize(version_base="1.3", config_path="../conf"):
@@ -84,7 +84,7 @@ def test_the_published_figures_of_ncbi():
     table = mention_table(data.splits.test, found, data.names, NoWindows())
     for name, accuracy in (("dictionary", 0.36), ("dictionary_spans", 0.70)):
         measured = data_baseline(name, data, table, "first")
-        assert measured.figures["accuracy_at_1"] == pytest.approx(accuracy, abs=0.01)
+        assert measured.metrics["accuracy_at_1"] == pytest.approx(accuracy, abs=0.01)
 
 
 def test_the_plain_dictionary_links_as_without_the_names_of_training(cdb, documents):
@@ -94,7 +94,7 @@ def test_the_plain_dictionary_links_as_without_the_names_of_training(cdb, docume
         names = concept_names(cdb)
         found = VocabularyDetector(cdb, progress=False)(documents)
         table = mention_table(documents, found, names, NoWindows())
-        return measure_baseline(name, table, names, training, added, "first").figures["tp"]
+        return measure_baseline(name, table, names, training, added, "first").metrics["tp"]
 
     before = tp("dictionary", ())
     added = enrich_cdb(cdb, documents)

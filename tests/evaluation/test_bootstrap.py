@@ -4,23 +4,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from embedlink.evaluation.bootstrap import FIGURES, differences, figures_of_sums, intervals
+from embedlink.evaluation.bootstrap import METRICS, differences, intervals, metrics_of_sums
 from embedlink.evaluation.counts import Counts
 
 COUNTS = arrays(np.int64, st.tuples(st.integers(2, 12), st.just(5)), elements=st.integers(0, 9))
 
 
-def test_figures_by_hand():
-    figures = figures_of_sums(np.array([6, 2, 4, 8, 6]))
-    assert figures == pytest.approx([6 / 8, 6 / 10, 2 * 0.75 * 0.6 / 1.35, 6 / 8])
-    assert figures_of_sums(np.array([0, 0, 5, 0, 0])).tolist() == [0, 0, 0, 0]
+def test_metrics_by_hand():
+    metrics = metrics_of_sums(np.array([6, 2, 4, 8, 6]))
+    assert metrics == pytest.approx([6 / 8, 6 / 10, 2 * 0.75 * 0.6 / 1.35, 6 / 8])
+    assert metrics_of_sums(np.array([0, 0, 5, 0, 0])).tolist() == [0, 0, 0, 0]
 
 
 @given(st.tuples(*[st.integers(0, 50)] * 3))
-def test_they_are_the_figures_of_the_whole_split(counts):
+def test_they_are_the_metrics_of_the_whole_split(counts):
     whole = Counts(*counts)
-    figures = figures_of_sums(np.array([*counts, 1, 1]))
-    assert figures[:3] == pytest.approx([whole.precision, whole.recall, whole.f1])
+    metrics = metrics_of_sums(np.array([*counts, 1, 1]))
+    assert metrics[:3] == pytest.approx([whole.precision, whole.recall, whole.f1])
 
 
 def test_an_interval_is_that_of_independent_documents():
@@ -29,9 +29,9 @@ def test_an_interval_is_that_of_independent_documents():
     counts = np.stack([hits, 1 - hits, 1 - hits, np.ones_like(hits), hits], 1)
     found = intervals(counts)
     half = 1.96 * (hits.mean() * (1 - hits.mean()) / 400) ** 0.5  # The normal approximation.
-    for figure in FIGURES:
-        assert found[f"{figure}_low"] == pytest.approx(hits.mean() - half, abs=0.012)
-        assert found[f"{figure}_high"] == pytest.approx(hits.mean() + half, abs=0.012)
+    for metric in METRICS:
+        assert found[f"{metric}_low"] == pytest.approx(hits.mean() - half, abs=0.012)
+        assert found[f"{metric}_high"] == pytest.approx(hits.mean() + half, abs=0.012)
 
 
 def test_equal_documents_leave_no_doubt_and_one_document_says_nothing():
@@ -47,16 +47,16 @@ def test_intervals_are_ordered_repeatable_and_inside_the_unit(counts):
     counts[:, 4] = counts[:, 4].clip(max=counts[:, 3])  # No more hits than gold mentions.
     found = intervals(counts)
     assert found == intervals(counts)
-    for figure in FIGURES:
-        assert 0 <= found[f"{figure}_low"] <= found[f"{figure}_high"] <= 1
+    for metric in METRICS:
+        assert 0 <= found[f"{metric}_low"] <= found[f"{metric}_high"] <= 1
 
 
 def test_accuracy_is_not_compared_with_a_run_that_knows_no_ranks():
     ranked = np.random.default_rng(1).integers(1, 9, (30, 5))
     unranked = ranked * np.array([1, 1, 1, 0, 0])
-    assert [row.figure for row in differences(ranked, ranked)] == list(FIGURES)
+    assert [row.metric for row in differences(ranked, ranked)] == list(METRICS)
     for pair in ((ranked, unranked), (unranked, ranked)):
-        assert [row.figure for row in differences(*pair)] == ["precision", "recall", "f1"]
+        assert [row.metric for row in differences(*pair)] == ["precision", "recall", "f1"]
 
 
 def test_a_run_does_not_differ_from_itself():

@@ -60,10 +60,10 @@ def test_ranks_by_hand():
     ranked = torch.tensor([[3, 1, 2], [1, 3, 2], [1, 2, 0]])
     ranks = ranks_of_gold(ranked, torch.tensor([3, 3, 3]))
     assert ranks.tolist() == [1, 2, torch.inf]
-    figures = rank_metrics(ranks)
-    assert figures["accuracy_at_1"] == pytest.approx(1 / 3)
-    assert figures["accuracy_at_5"] == figures["recall_at_64"] == pytest.approx(2 / 3)
-    assert figures["mrr"] == pytest.approx((1 + 1 / 2) / 3)
+    metrics = rank_metrics(ranks)
+    assert metrics["accuracy_at_1"] == pytest.approx(1 / 3)
+    assert metrics["accuracy_at_5"] == metrics["recall_at_64"] == pytest.approx(2 / 3)
+    assert metrics["mrr"] == pytest.approx((1 + 1 / 2) / 3)
 
 
 def test_without_mentions_or_concepts_nothing_is_found():

@@ -30,17 +30,17 @@ def test_counts_by_hand(table):
     assert counts.counts.tolist() == [[1, 1, 1, 2, 1], [0, 0, 1, 0, 0], [0, 0, 2, 2, 2]]
 
 
-def test_they_sum_to_the_figures(cdb, documents, linker):
+def test_they_sum_to_the_metrics(cdb, documents, linker):
     names = concept_names(cdb)
     found = VocabularyDetector(cdb, progress=False)(documents)
     table = mention_table(documents, found, names, linker.cutter)
     index = linker.build_index(names, progress=None)
     scorer = Scorer(names, index, linker.decision, linker.name_counts(names))
     vectors = linker.encoder.encode(table.windows)
-    figures = scorer.figures(table, vectors)
+    metrics = scorer.metrics(table, vectors)
     counts = DocumentCounts.of(table, scorer.outcome(table, vectors), "first").counts.sum(0)
-    assert counts[:3].tolist() == [figures["tp"], figures["fp"], figures["fn"]]
-    assert counts[4] / counts[3] == pytest.approx(figures["accuracy_at_1"])
+    assert counts[:3].tolist() == [metrics["tp"], metrics["fp"], metrics["fn"]]
+    assert counts[4] / counts[3] == pytest.approx(metrics["accuracy_at_1"])
     assert total([]).f1 == 0
 
 

@@ -4,7 +4,7 @@ import torch
 from embedlink.concepts.names import concept_names
 from embedlink.corpora.frequencies import TrainingMentions
 from embedlink.detection.pipeline import VocabularyDetector
-from embedlink.evaluation.metrics import Outcome, end_to_end, rank_figures, split_figures
+from embedlink.evaluation.metrics import Outcome, end_to_end, gold_metrics, split_metrics
 from embedlink.linking.mention_table import mention_table
 from embedlink.types import Document, Mention, Prediction
 
@@ -23,26 +23,26 @@ RANKS = torch.tensor([1.0, 3.0, torch.inf])  # MS and fever; zebra disease, outs
 
 
 def test_end_to_end_by_hand_and_by_corpus(split):
-    figures = end_to_end(split[0], PREDICTIONS, "first")
-    assert (figures["tp"], figures["fp"], figures["fn"]) == (1, 1, 2)
-    assert figures["tiny/f1"] == 0.5
-    assert figures["other/f1"] == figures["other/mention_recall"] == 0
+    metrics = end_to_end(split[0], PREDICTIONS, "first")
+    assert (metrics["tp"], metrics["fp"], metrics["fn"]) == (1, 1, 2)
+    assert metrics["tiny/f1"] == 0.5
+    assert metrics["other/f1"] == metrics["other/mention_recall"] == 0
 
 
 def test_ranks_leave_out_what_the_table_lacks_but_for_all(split):
-    figures = rank_figures(split[0], RANKS)
-    assert figures["accuracy_at_1"] == 0.5
-    assert figures["accuracy_at_5"] == 1
-    assert figures["accuracy_at_1_all"] == pytest.approx(1 / 3)
+    metrics = gold_metrics(split[0], RANKS)
+    assert metrics["accuracy_at_1"] == 0.5
+    assert metrics["accuracy_at_5"] == 1
+    assert metrics["accuracy_at_1_all"] == pytest.approx(1 / 3)
 
 
 def test_seen_and_unseen_are_told_apart_where_training_is_known(split):
     table, names = split
     outcome = Outcome(PREDICTIONS, RANKS)
-    known = split_figures(table, outcome, names, "first", TrainingMentions({"C3": 1}, {}))
+    known = split_metrics(table, outcome, names, "first", TrainingMentions({"C3": 1}, {}))
     assert known["accuracy_at_1/seen_concept"] == 0
     assert known["accuracy_at_1/unseen_concept"] == known["mentions/unseen_concept"] == 1
     assert "accuracy_at_1/seen_surface" not in known
     assert known["accuracy_at_1/ambiguous_name"] == 1
-    without = split_figures(table, outcome, names, "first")
+    without = split_metrics(table, outcome, names, "first")
     assert not any(key.endswith("_concept") for key in without)

@@ -49,7 +49,7 @@ COUNTS = st.builds(Counts, *[st.integers(0, 20)] * 3)
 @given(
     st.lists(COUNTS, min_size=1), st.sampled_from(["precision", "recall"]), st.floats(0.01, 0.99)
 )
-def test_what_can_be_reached_is_reached(options, figure, least):
-    point = OperatingPoint(figure, least)
+def test_what_can_be_reached_is_reached(options, metric, least):
+    point = OperatingPoint(metric, least)
     best = options[point.best(options)]
     assert point.reached(best) == any(point.reached(option) for option in options)

@@ -46,11 +46,11 @@ def test_an_untrained_linker_is_half_sure_of_everything(scored):
     judged = judge(table, scorer.links(table, vectors), scorer.names, scorer.code_rule)
     assert torch.equal(judged.counted, table.detected)
     right = float(judged.right[judged.counted].float().mean())
-    assert measured.figures["calibration_error"] == pytest.approx(abs(right - 0.5))
-    assert measured.figures["threshold"] == measured.threshold == 0
-    for figure in ("precision", "recall", "f1", "accuracy_at_1"):
-        low, high = (measured.figures[f"{figure}_{end}"] for end in ("low", "high"))
-        assert low <= measured.figures[figure] <= high
+    assert measured.metrics["calibration_error"] == pytest.approx(abs(right - 0.5))
+    assert measured.metrics["threshold"] == measured.threshold == 0
+    for metric in ("precision", "recall", "f1", "accuracy_at_1"):
+        low, high = (measured.metrics[f"{metric}_{end}"] for end in ("low", "high"))
+        assert low <= measured.metrics[metric] <= high
 
 
 def test_files_of_a_linker_and_of_what_has_no_threshold(scored, tmp_path):
@@ -64,7 +64,7 @@ def test_files_of_a_linker_and_of_what_has_no_threshold(scored, tmp_path):
     (only,) = plain.write(tmp_path / "baseline", "validation")
     assert only.name == "validation_documents.csv"
     assert only.read_text() == files[0].read_text()
-    assert not any("seen" in figure for figure in plain.figures)
+    assert not any("seen" in metric for metric in plain.metrics)
     (tmp_path / "blocked").write_text("in the way")
     with pytest.raises(EmbedLinkError, match="blocked: cannot be written"):
         plain.write(tmp_path / "blocked", "test")

@@ -79,14 +79,14 @@ def test_counts_equal_medcat_stats_on_a_saved_pack(
     torch.manual_seed(1)
     torch.nn.init.normal_(linker.decision.head.weight, std=0.05)
     linker.decision.threshold.fill_(threshold)
-    figures = scorer.figures(table, vectors)
+    metrics = scorer.metrics(table, vectors)
     linker.save(tmp_path / "linker", scorer.names, scorer.index)
     pack = save_pack(linking_cat(tmp_path / "linker", cdb), tmp_path / "pack")
     cat = CAT.load_model_pack(str(pack))
     data = json.loads(json.dumps(export(documents)))
     fps, fns, tps, *_ = get_stats(cat, data, do_print=False)
     assert [sum(c.values()) for c in (tps, fps, fns)] == [
-        figures["tp"], figures["fp"], figures["fn"],
+        metrics["tp"], metrics["fp"], metrics["fn"],
     ]  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def test_fitting_calibrates_and_serves_the_operating_point(scored, caplog):
     before = loss()
     scorer.fit(table, vectors, OperatingPoint("recall", 0.5))
     assert loss() < before
-    assert scorer.figures(table, vectors)["recall"] >= 0.5
+    assert scorer.metrics(table, vectors)["recall"] >= 0.5
     assert not caplog.records
     scorer.fit(table, vectors, OperatingPoint("recall", 0.999))
     assert "no threshold gives recall 0.999" in caplog.text
@@ -121,18 +121,18 @@ def test_fitting_calibrates_and_serves_the_operating_point(scored, caplog):
 def test_trade_offs_begin_where_everything_is_linked(scored):
     table, scorer, vectors = scored
     rows = trade_offs(table, scorer.links(table, vectors), scorer.names, "first")
-    figures = scorer.figures(table, vectors)  # An untrained decision links everything.
+    metrics = scorer.metrics(table, vectors)  # An untrained decision links everything.
     assert (rows[0].threshold, rows[0].corpus) == (0, "tiny")
-    assert (rows[0].counts.tp, rows[0].counts.fp) == (figures["tp"], figures["fp"])
+    assert (rows[0].counts.tp, rows[0].counts.fp) == (metrics["tp"], metrics["fp"])
     assert [row.threshold for row in rows] == sorted(row.threshold for row in rows)
 
 
-def test_figures_by_corpus_sum_to_the_whole(scored):
+def test_metrics_by_corpus_sum_to_the_whole(scored):
     table, scorer, vectors = scored
-    figures = scorer.figures(table, vectors)
-    assert figures["tiny/f1"] == figures["f1"]
-    assert figures["tp"] + figures["fn"] >= 10
-    assert 0 <= figures["mrr"] <= 1
+    metrics = scorer.metrics(table, vectors)
+    assert metrics["tiny/f1"] == metrics["f1"]
+    assert metrics["tp"] + metrics["fn"] >= 10
+    assert 0 <= metrics["mrr"] <= 1
 
 
 def test_name_counts_survive_a_change_of_rows(cdb, linker):
@@ -171,7 +171,7 @@ def test_a_pack_links_what_the_tagger_finds_as_the_evaluation_does(
     assert torch.equal(scorer.links(table, vectors).concept, plain.concept) != rerank
     torch.nn.init.normal_(linker.decision.head.weight, std=0.05)
     scorer.fit(table, vectors)
-    figures = scorer.figures(table, vectors)
+    metrics = scorer.metrics(table, vectors)
     expected = scorer.outcome(table, vectors).predictions
     linker.save(tmp_path / "linker", names, index)
     pack = save_pack(linking_cat(tmp_path / "linker", cdb), tmp_path / "pack")
@@ -181,5 +181,5 @@ def test_a_pack_links_what_the_tagger_finds_as_the_evaluation_does(
         assert [(e["start"], e["cui"]) for e in entities] == [(p.start, p.cui) for p in predictions]
     fps, fns, tps, *_ = get_stats(cat, json.loads(json.dumps(export(documents))), do_print=False)
     assert [sum(c.values()) for c in (tps, fps, fns)] == [
-        figures["tp"], figures["fp"], figures["fn"],
+        metrics["tp"], metrics["fp"], metrics["fn"],
     ]  # fmt: skip

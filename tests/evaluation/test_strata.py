@@ -26,7 +26,7 @@ def test_groups_by_hand(cdb, documents, linker):
     assert groups["no_name"].tolist() == [False, False, False, True, False]
 
 
-def test_figures_by_hand_leave_empty_groups_out():
+def test_metrics_by_hand_leave_empty_groups_out():
     ranks = torch.tensor([1.0, 2.0, 65.0, torch.inf])
     groups = {
         "seen": torch.tensor([True, True, False, False]),
@@ -43,9 +43,9 @@ def test_figures_by_hand_leave_empty_groups_out():
 def test_the_weighted_groups_give_the_whole(mentions):
     ranks = torch.tensor([float(rank) for rank, _ in mentions])
     inside = torch.tensor([seen for _, seen in mentions])
-    figures = breakdown(ranks, {"seen": inside, "unseen": ~inside})
+    metrics = breakdown(ranks, {"seen": inside, "unseen": ~inside})
     hits = sum(
-        figures.get(f"accuracy_at_1/{group}", 0) * figures.get(f"mentions/{group}", 0)
+        metrics.get(f"accuracy_at_1/{group}", 0) * metrics.get(f"mentions/{group}", 0)
         for group in ("seen", "unseen")
     )
     assert hits == pytest.approx(float((ranks <= 1).sum()), abs=1e-3)

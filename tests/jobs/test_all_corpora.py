@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_one_model_with_figures_for_each_corpus_and_overall(tmp_path: Path) -> None:
+def test_one_model_with_metrics_for_each_corpus_and_overall(tmp_path: Path) -> None:
     write_snomed(tmp_path / "snomed_benchmark")
     write_distemist(tmp_path / "distemist")
     write_cometa(tmp_path / "cometa")
@@ -37,5 +37,5 @@ def test_one_model_with_figures_for_each_corpus_and_overall(tmp_path: Path) -> N
     mlflow.set_tracking_uri(tracking)
     (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
     for corpus in ("", "snomed/", "distemist/", "cometa/"):
-        for figure in ("precision", "recall", "f1"):
-            assert f"test/{corpus}{figure}" in run.data.metrics
+        for metric in ("precision", "recall", "f1"):
+            assert f"test/{corpus}{metric}" in run.data.metrics

@@ -1,4 +1,4 @@
-"""The main job from the command line: figures, what it leaves, repeatability, bad input."""
+"""The main job from the command line: metrics, what it leaves, repeatability, bad input."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def test_the_last_line_says_what_came_out(finished):
     assert "make ui" in last
 
 
-def test_mlflow_holds_settings_figures_and_identity(finished):
+def test_mlflow_holds_settings_metrics_and_identity(finished):
     folder, _ = finished
     (run,) = runs(folder)
     assert run.info.status == "FINISHED"
@@ -133,7 +133,7 @@ def evaluated(finished):
     return folder, done
 
 
-def test_evaluate_repeats_the_test_figures(evaluated):
+def test_evaluate_repeats_the_test_metrics(evaluated):
     folder, done = evaluated
     trained = next(run for run in runs(folder) if "train/loss" in run.data.metrics)
     shown = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
@@ -197,7 +197,7 @@ def test_what_evaluate_cannot_do_is_a_clear_error(tmp_path, overrides, said):
     assert "Traceback" not in done.stderr
 
 
-def test_another_hash_seed_gives_the_same_figures(finished, tiny_encoder, tmp_path):
+def test_another_hash_seed_gives_the_same_metrics(finished, tiny_encoder, tmp_path):
     folder, _ = finished
     done = run_entry(
         "train.py", f"model.name={tiny_encoder}", *FAST, f"hydra.run.dir={tmp_path / 'run'}",

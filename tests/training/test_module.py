@@ -14,7 +14,7 @@ from embedlink.detection.pipeline import VocabularyDetector
 from embedlink.linking.linker import Linker, LinkerSettings
 from embedlink.objective.losses import MarginalSoftmax
 from embedlink.objective.objective import parameter_groups, shuffled_batches
-from embedlink.training.callbacks import BestEpoch, Evaluation, IndexRefresh, best_epoch, figures_of
+from embedlink.training.callbacks import BestEpoch, Evaluation, IndexRefresh, best_epoch, metrics_of
 from embedlink.training.datamodule import LengthBatches, LinkingDataModule
 from embedlink.training.module import LinkerModule
 from embedlink.types import EmbedLinkError
@@ -87,7 +87,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(made):
 def test_a_resumed_run_ends_as_one_never_interrupted(made, tmp_path):
     trainer, module, data = made(epochs=4, folder="whole")
     trainer.fit(module, data)
-    whole, figures = weights(module), dict(trainer.callback_metrics)
+    whole, metrics = weights(module), dict(trainer.callback_metrics)
 
     class Interrupt(L.Callback):
         def on_train_batch_start(self, trainer, module, batch, batch_idx):
@@ -101,7 +101,7 @@ def test_a_resumed_run_ends_as_one_never_interrupted(made, tmp_path):
     trainer, module, data = made(epochs=4, folder="part")
     trainer.fit(module, data, ckpt_path=tmp_path / "part" / "last.ckpt")
     assert equal(whole, weights(module))
-    assert dict(trainer.callback_metrics) == figures
+    assert dict(trainer.callback_metrics) == metrics
 
 
 def test_a_run_resumed_in_another_folder_keeps_the_best_epoch_so_far(made, tmp_path):
@@ -137,9 +137,9 @@ def test_baseline_then_test_are_told_apart_and_the_best_epoch_is_tested(made):
     trainer.test(module, data, verbose=False)
     trainer.fit(module, data)
     trainer.test(module, data, ckpt_path=best_epoch(trainer)[0], verbose=False)
-    figures = figures_of(trainer)
-    assert set(figures) == {"baseline", "test"}
-    assert figures["baseline"]["tp"] == 2
+    metrics = metrics_of(trainer)
+    assert set(metrics) == {"baseline", "test"}
+    assert metrics["baseline"]["tp"] == 2
 
 
 def test_the_index_is_rebuilt_when_weights_change_and_only_then(made, monkeypatch):

@@ -34,7 +34,7 @@ def measure_baseline(
     added: Added,
     rule: CodeRule,
 ) -> Measured:
-    """Figures of the baseline called `name`; `added` are names that came from training mentions.
+    """Metrics of the baseline called `name`; `added` are names that came from training mentions.
 
     The name is one of `BASELINES` (`check_baseline`). The windows of `table` are not read.
     """

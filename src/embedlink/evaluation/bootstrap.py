@@ -1,7 +1,7 @@
-"""How sure a figure is: intervals and tests that draw whole documents again.
+"""How sure a metric is: intervals and tests that draw whole documents again.
 
 Mentions of one document are not independent of each other, documents are taken to be. All
-figures are micro averages over the documents drawn. So the counts of each document are all that
+metrics are micro averages over the documents drawn. So the counts of each document are all that
 is needed, and runs can be compared after they ended. With few documents the intervals are too
 narrow: read them as a lower bound of the doubt.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
-FIGURES = ("precision", "recall", "f1", "accuracy_at_1")
+METRICS = ("precision", "recall", "f1", "accuracy_at_1")
 CONFIDENCE = 0.95
 RESAMPLES = 1_000
 SWAPS = 10_000
@@ -23,14 +23,14 @@ _GOLD = 3  # The column of the gold mentions that were ranked.
 _CHUNK = 8_000_000  # Random numbers, or counts of documents drawn, held at once.
 
 Counts = NDArray[np.int64]
-Figures = NDArray[np.float64]
+Metrics = NDArray[np.float64]
 
 
-def figures_of_sums(sums: NDArray[np.float64] | Counts) -> Figures:
-    """Figures of summed counts, 0 where nothing was predicted or asked for, as MedCAT has it.
+def metrics_of_sums(sums: NDArray[np.float64] | Counts) -> Metrics:
+    """Metrics of summed counts, 0 where nothing was predicted or asked for, as MedCAT has it.
 
     Shape: sums (..., 5) in the order of `document_counts.COLUMNS` -> (4, ...) in the order of
-    `FIGURES`, each in [0, 1].
+    `METRICS`, each in [0, 1].
     """
     tp, fp, fn, gold, hits = np.moveaxis(np.asarray(sums, dtype=np.float64), -1, 0)
     precision = _ratio(tp, tp + fp)
@@ -39,33 +39,33 @@ def figures_of_sums(sums: NDArray[np.float64] | Counts) -> Figures:
     return np.stack([precision, recall, f1, _ratio(hits, gold)])
 
 
-def _ratio(part: Figures, whole: Figures) -> Figures:
+def _ratio(part: Metrics, whole: Metrics) -> Metrics:
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
 def intervals(counts: Counts) -> dict[str, float]:
-    """`<figure>_low` and `<figure>_high`: the bootstrap's 95 % percentile interval by document.
+    """`<metric>_low` and `<metric>_high`: the bootstrap's 95 % percentile interval by document.
 
     Efron and Tibshirani 1993, chapter 13. Empty with fewer than two documents. Shape: counts
     (documents, 5).
     """
     if len(counts) < 2:
         return {}
-    low, high = _percentiles(counts, figures_of_sums)
+    low, high = _percentiles(counts, metrics_of_sums)
     found: dict[str, float] = {}
-    for at, figure in enumerate(FIGURES):
-        found |= {f"{figure}_low": float(low[at]), f"{figure}_high": float(high[at])}
+    for at, metric in enumerate(METRICS):
+        found |= {f"{metric}_low": float(low[at]), f"{metric}_high": float(high[at])}
     return found
 
 
 class Difference(NamedTuple):
-    """A figure of two runs on the same documents.
+    """A metric of two runs on the same documents.
 
     `difference` is `second` less `first`, `low` and `high` its 95 % interval; `p` the
     probability of a difference as large or larger, either way, were the runs interchangeable.
     """
 
-    figure: str
+    metric: str
     first: float
     second: float
     difference: float
@@ -84,26 +84,26 @@ def differences(first: Counts, second: Counts) -> list[Difference]:
     """
     both = np.concatenate([first, second], axis=1)  # (documents, 10)
     low, high = _percentiles(both, _difference)
-    one, other = figures_of_sums(first.sum(0)), figures_of_sums(second.sum(0))
+    one, other = metrics_of_sums(first.sum(0)), metrics_of_sums(second.sum(0))
     p = _randomisation(first, second)
     ranked = bool(first[:, _GOLD].any() and second[:, _GOLD].any())
     return [
         Difference(name, *map(float, (one[n], other[n], other[n] - one[n], low[n], high[n], p[n])))
-        for n, name in enumerate(FIGURES)
+        for n, name in enumerate(METRICS)
         if ranked or name != "accuracy_at_1"
     ]
 
 
-def _difference(sums: Counts) -> Figures:
-    return figures_of_sums(sums[..., 5:]) - figures_of_sums(sums[..., :5])
+def _difference(sums: Counts) -> Metrics:
+    return metrics_of_sums(sums[..., 5:]) - metrics_of_sums(sums[..., :5])
 
 
-def _percentiles(counts: Counts, figures: Callable[[Counts], Figures]) -> tuple[Figures, Figures]:
-    """Bounds of the figures of resampled sums. Shape: counts (documents, columns)."""
+def _percentiles(counts: Counts, metrics: Callable[[Counts], Metrics]) -> tuple[Metrics, Metrics]:
+    """Bounds of the metrics of resampled sums. Shape: counts (documents, columns)."""
 
-    def statistic(rows: NDArray[np.int64], axis: int = -1) -> Figures:
-        """Shape: rows (resamples, documents) -> (figures, resamples)."""
-        result: Figures = figures(counts[rows].sum(-2))
+    def statistic(rows: NDArray[np.int64], axis: int = -1) -> Metrics:
+        """Shape: rows (resamples, documents) -> (metrics, resamples)."""
+        result: Metrics = metrics(counts[rows].sum(-2))
         return result
 
     found = bootstrap(
@@ -114,18 +114,18 @@ def _percentiles(counts: Counts, figures: Callable[[Counts], Figures]) -> tuple[
     return found.confidence_interval.low, found.confidence_interval.high
 
 
-def _randomisation(first: Counts, second: Counts) -> Figures:
+def _randomisation(first: Counts, second: Counts) -> Metrics:
     """p-values of `SWAPS` random exchanges, never 0 (Phipson and Smyth 2010). Shape: (4,)."""
     rng = np.random.default_rng(SEED)
     change = (second - first).astype(np.float64)
-    observed = np.abs(figures_of_sums(second.sum(0)) - figures_of_sums(first.sum(0)))
-    as_large = np.zeros(len(FIGURES))
+    observed = np.abs(metrics_of_sums(second.sum(0)) - metrics_of_sums(first.sum(0)))
+    as_large = np.zeros(len(METRICS))
     left = SWAPS  # By chunks: a number for each swap and document can be too many.
     while left:
         size = min(left, max(1, _CHUNK // len(change)))
         moved = rng.integers(0, 2, (size, len(change))) @ change  # (size, 5)
         swapped = np.abs(
-            figures_of_sums(second.sum(0) - moved) - figures_of_sums(first.sum(0) + moved)
+            metrics_of_sums(second.sum(0) - moved) - metrics_of_sums(first.sum(0) + moved)
         )
         # Of differences that are equal, some come out smaller in their last bits.
         as_large += (swapped >= observed[:, None] - 1e-12).sum(1)

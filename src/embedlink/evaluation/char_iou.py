@@ -1,7 +1,7 @@
 """The official metric of the SNOMED CT Entity Linking benchmark: macro character IoU.
 
 For each concept, the characters that the gold mentions of the concept cover are compared with
-those of its predictions, over all documents together; the figure is the mean over the concepts
+those of its predictions, over all documents together; the metric is the mean over the concepts
 that occur in either. A concept that is only predicted counts as 0. Unlike F1 it gives a span that
 is partly right its share, and a rare concept the weight of a frequent one.
 """
@@ -27,17 +27,17 @@ def char_iou_by_concept(
 ) -> dict[str, float]:
     """Intersection over union in [0, 1] of each concept in the gold or the predicted spans."""
     expected, found = _characters(gold), _characters(predicted)
-    figures = {}
+    metrics = {}
     for cui in sorted(expected.keys() | found.keys()):
         covered, linked = expected.get(cui, set()), found.get(cui, set())
-        figures[cui] = len(covered & linked) / len(covered | linked)
-    return figures
+        metrics[cui] = len(covered & linked) / len(covered | linked)
+    return metrics
 
 
 def macro_char_iou(gold: Iterable[LinkedSpan], predicted: Iterable[LinkedSpan]) -> float:
     """Mean over the concepts in [0, 1]; 0 when there is no span at all."""
-    figures = char_iou_by_concept(gold, predicted)
-    return sum(figures.values()) / len(figures) if figures else 0.0
+    metrics = char_iou_by_concept(gold, predicted)
+    return sum(metrics.values()) / len(metrics) if metrics else 0.0
 
 
 def _characters(spans: Iterable[LinkedSpan]) -> Mapping[str, set[tuple[str, int]]]:

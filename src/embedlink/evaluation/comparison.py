@@ -23,7 +23,7 @@ def compare_runs(folders: Sequence[str], split: str = "test") -> list[Difference
 
     That is where `folders` are not two, one of them or its counts of `split` cannot be read, the
     documents are not the same, or there are fewer than two. A difference is the second run's
-    figure less the first's.
+    metric less the first's.
     """
     # It comes from the command line, where compare=runs/A is a string.
     if isinstance(folders, str) or not isinstance(folders, Sequence) or len(folders) != 2:
@@ -75,7 +75,7 @@ def format_comparison(rows: Sequence[Difference], folders: Sequence[str]) -> str
     for row in rows:
         interval = f"[{row.low:+.4f}, {row.high:+.4f}]"
         lines.append(
-            f"{row.figure:14}{row.first:8.4f}{row.second:8.4f}{row.difference:+9.4f}  "
+            f"{row.metric:14}{row.first:8.4f}{row.second:8.4f}{row.difference:+9.4f}  "
             f"{interval:18}{row.p:8.4f}"
         )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Figures: MedCAT's precision, recall and F1, and rank metrics over gold mentions.
+"""Metrics: MedCAT's precision, recall and F1, and rank metrics over gold mentions.
 
 Counts are taken by document and summed, so that documents can be drawn again (`resampling`).
 """

@@ -1,4 +1,4 @@
-"""The figures of a split, from what a linker or a baseline made of it.
+"""The metrics of a split, from what a linker or a baseline made of it.
 
 `end_to_end` equals `medcat.stats.stats.get_stats` on a pack of the same linker.
 
@@ -38,7 +38,7 @@ Gold = tuple[list[GoldMention], frozenset[int]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a linker, or a baseline, made of a split: the same figures are taken of both.
+    """What a linker, or a baseline, made of a split: the same metrics are taken of both.
 
     `predictions` are those of each document. Shape: ranks (gold mentions,) of the gold concept
     of every span with one (`table.gold != NOT_GOLD`), from 1; infinite beyond `RANKS`, and
@@ -66,27 +66,27 @@ def count_all(predictions: Sequence[Sequence[Prediction]], gold: Sequence[Gold])
     return [count(found, *own) for found, own in zip(predictions, gold, strict=True)]
 
 
-def split_figures(
+def split_metrics(
     table: MentionTable,
     outcome: Outcome,
     names: ConceptNames,
     rule: CodeRule,
     training: TrainingMentions | None = None,
 ) -> dict[str, float]:
-    """All figures of a split; without `training` those of groups (`breakdown`) are left out.
+    """All metrics of a split; without `training` those of groups (`breakdown`) are left out.
 
     Keys are those that MLflow shows after `test/`: `f1`, `<corpus>/f1`, `<corpus>/char_iou`,
     `accuracy_at_1`, `accuracy_at_1/<group>` and their like.
     """
-    figures = end_to_end(table, outcome.predictions, rule) | char_iou(table, outcome.predictions)
-    figures |= rank_figures(table, outcome.ranks)
+    metrics = end_to_end(table, outcome.predictions, rule) | char_iou(table, outcome.predictions)
+    metrics |= gold_metrics(table, outcome.ranks)
     if training is not None:
-        # Ranks and groups are over all gold mentions; figures over those the database knows.
+        # Ranks and groups are over all gold mentions; metrics over those the database knows.
         inside = table.gold[table.gold != NOT_GOLD] >= 0
         groups = gold_groups(table, names, training)
         inner = {group: members[inside] for group, members in groups.items()}
-        figures |= breakdown(outcome.ranks[inside], inner)
-    return figures
+        metrics |= breakdown(outcome.ranks[inside], inner)
+    return metrics
 
 
 def end_to_end(
@@ -98,16 +98,16 @@ def end_to_end(
     documents are summed first, so a corpus weighs by its mentions.
     """
     counts = count_documents(table, predictions, rule)
-    figures = _figures("", counts, sum(len(gold_mentions(d, rule)) for d in table.documents))
+    metrics = _metrics("", counts, sum(len(gold_mentions(d, rule)) for d in table.documents))
     corpora = sorted({document.corpus for document in table.documents})
     for corpus in corpora:
         inside = [i for i, d in enumerate(table.documents) if d.corpus == corpus]
         gold = sum(len(gold_mentions(table.documents[i], rule)) for i in inside)
-        figures |= _figures(f"{corpus}/", [counts[i] for i in inside], gold)
-    return figures
+        metrics |= _metrics(f"{corpus}/", [counts[i] for i in inside], gold)
+    return metrics
 
 
-def _figures(prefix: str, counts: Sequence[Counts], gold: int) -> dict[str, float]:
+def _metrics(prefix: str, counts: Sequence[Counts], gold: int) -> dict[str, float]:
     summed = total(counts)
     return {
         f"{prefix}precision": summed.precision,
@@ -137,11 +137,11 @@ def char_iou(table: MentionTable, predictions: Sequence[Sequence[Prediction]]) -
     return {f"{corpus}/char_iou": macro_char_iou(gold[corpus], found[corpus]) for corpus in gold}
 
 
-def rank_figures(table: MentionTable, ranks: Tensor) -> dict[str, float]:
+def gold_metrics(table: MentionTable, ranks: Tensor) -> dict[str, float]:
     """Rank metrics over the gold mentions whose concept is in the table.
 
     `accuracy_at_1_all` counts those outside the table too, as misses. Shape: (gold mentions,).
     """
     inside = table.gold[table.gold != NOT_GOLD] >= 0
-    figures = rank_metrics(ranks[inside])
-    return figures | {"accuracy_at_1_all": float((ranks <= 1).sum()) / max(len(ranks), 1)}
+    metrics = rank_metrics(ranks[inside])
+    return metrics | {"accuracy_at_1_all": float((ranks <= 1).sum()) / max(len(ranks), 1)}

@@ -16,13 +16,13 @@ TAKES = "f1, {precision: p} or {recall: r} with a share between 0 and 1"
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """The figure that decides; `least` in (0, 1) of precision or recall, nothing to F1.
+    """The metric that decides; `least` in (0, 1) of precision or recall, nothing to F1.
 
     Of the thresholds with at least that precision, the one with the best recall is taken, and
     the other way round; where none reaches it, the one that comes nearest.
     """
 
-    figure: Literal["f1", "precision", "recall"] = "f1"
+    metric: Literal["f1", "precision", "recall"] = "f1"
     least: float = 0.0
 
     @classmethod
@@ -34,28 +34,28 @@ class OperatingPoint:
         if value == "f1":
             return cls()
         if isinstance(value, Mapping) and len(value) == 1:
-            ((figure, least),) = value.items()
+            ((metric, least),) = value.items()
             # To Python True is an integer.
             number = isinstance(least, int | float) and not isinstance(least, bool)
-            if figure in ("precision", "recall") and number and 0 < least < 1:
-                return cls(figure, float(least))
+            if metric in ("precision", "recall") and number and 0 < least < 1:
+                return cls(metric, float(least))
         raise EmbedLinkError(f"operating_point={value!r} is not allowed; it takes {TAKES}")
 
     def reached(self, counts: Counts) -> bool:
-        """Whether the figure asked for is there; F1 asks for none."""
-        return self.figure == "f1" or self._own(counts) >= self.least
+        """Whether the metric asked for is there; F1 asks for none."""
+        return self.metric == "f1" or self._own(counts) >= self.least
 
     def best(self, options: Sequence[Counts]) -> int:
         """Position of the counts that fit best; among equals the first. Takes one or more."""
         return max(range(len(options)), key=lambda at: self._fit(options[at]))
 
     def _own(self, counts: Counts) -> float:
-        return counts.recall if self.figure == "recall" else counts.precision
+        return counts.recall if self.metric == "recall" else counts.precision
 
     def _fit(self, counts: Counts) -> tuple[float, float]:
         """Larger is better: first how near what is asked for, then what it costs."""
-        if self.figure == "f1":
+        if self.metric == "f1":
             return 1.0, counts.f1
-        other = counts.precision if self.figure == "recall" else counts.recall
-        # More than was asked for is no better: then the other figure decides.
+        other = counts.precision if self.metric == "recall" else counts.recall
+        # More than was asked for is no better: then the other metric decides.
         return min(self._own(counts), self.least), other

@@ -1,6 +1,6 @@
-"""A finished linker, or a baseline, measured on a split: figures, their intervals, and files.
+"""A finished linker, or a baseline, measured on a split: metrics, their intervals, and files.
 
-The test split of a run, `evaluate.py` and every baseline come here, so that their figures can be
+The test split of a run, `evaluate.py` and every baseline come here, so that their metrics can be
 compared.
 """
 
@@ -16,7 +16,7 @@ from embedlink.evaluation.bootstrap import intervals
 from embedlink.evaluation.comparison import counts_file
 from embedlink.evaluation.curve import TradeOff, draw, write_table
 from embedlink.evaluation.document_counts import DocumentCounts
-from embedlink.evaluation.metrics import Outcome, split_figures
+from embedlink.evaluation.metrics import Outcome, split_metrics
 from embedlink.evaluation.scorer import Scorer, judge, trade_offs
 from embedlink.linking.calibration import calibration_error
 from embedlink.linking.mention_table import MentionTable
@@ -27,11 +27,11 @@ from embedlink.types import CodeRule, EmbedLinkError
 class Measured:
     """What is reported of a split; nothing of it holds text.
 
-    `figures` go by key, without the split's name. `trade_offs` are empty of what has no link
-    decision, a baseline; `threshold`, in [0, 1], is the one that the figures were taken at.
+    `metrics` go by key, without the split's name. `trade_offs` are empty of what has no link
+    decision, a baseline; `threshold`, in [0, 1], is the one that the metrics were taken at.
     """
 
-    figures: dict[str, float]
+    metrics: dict[str, float]
     documents: DocumentCounts
     trade_offs: Sequence[TradeOff] = ()
     threshold: float = 0.0
@@ -69,13 +69,13 @@ def measure_outcome(
     rule: CodeRule,
     training: TrainingMentions | None,
 ) -> Measured:
-    """Figures of a split with their intervals by document.
+    """Metrics of a split with their intervals by document.
 
-    Without `training` there are no figures of groups, with fewer than two documents no intervals.
+    Without `training` there are no metrics of groups, with fewer than two documents no intervals.
     """
     documents = DocumentCounts.of(table, outcome, rule)
-    figures = split_figures(table, outcome, names, rule, training)
-    return Measured(figures | intervals(documents.counts), documents)
+    metrics = split_metrics(table, outcome, names, rule, training)
+    return Measured(metrics | intervals(documents.counts), documents)
 
 
 def measure_linker(scorer: Scorer, table: MentionTable, vectors: Tensor) -> Measured:
@@ -91,4 +91,4 @@ def measure_linker(scorer: Scorer, table: MentionTable, vectors: Tensor) -> Meas
     own = {"calibration_error": error, "threshold": threshold}
     # To look at, not to choose by: the threshold comes from validation documents.
     curve = trade_offs(table, links, scorer.names, scorer.code_rule)
-    return Measured(measured.figures | own, measured.documents, curve, threshold)
+    return Measured(measured.metrics | own, measured.documents, curve, threshold)

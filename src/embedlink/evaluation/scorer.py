@@ -1,10 +1,10 @@
 """Scores a split from vectors alone: MedCAT's rule end to end, and ranks of gold mentions.
 
 Detection does not depend on the encoder. It runs once; every epoch only links again. The
-figures equal `medcat.stats.stats.get_stats` on a pack of the same linker (a test holds that).
+metrics equal `medcat.stats.stats.get_stats` on a pack of the same linker (a test holds that).
 
 Vectors of a table's spans become links (a concept and a probability for every span), links above
-a threshold predictions, and predictions figures. Trying another threshold costs the second and
+a threshold predictions, and predictions metrics. Trying another threshold costs the second and
 third step only, which is what `sweep` does.
 """
 
@@ -21,7 +21,7 @@ from embedlink.concepts.names import ConceptNames
 from embedlink.corpora.frequencies import TrainingMentions
 from embedlink.evaluation.counts import Counts, ranks_of_gold, total
 from embedlink.evaluation.curve import TradeOff
-from embedlink.evaluation.metrics import RANKS, Outcome, count_all, gold_of, split_figures
+from embedlink.evaluation.metrics import RANKS, Outcome, count_all, gold_of, split_metrics
 from embedlink.evaluation.operating_point import OperatingPoint
 from embedlink.index.concept_index import ConceptIndex, Hits
 from embedlink.linking.calibration import fit_platt
@@ -112,7 +112,7 @@ def best_threshold(
     if not point.reached(found[best]):
         log.warning(
             "operating_point: no threshold gives %s %s on this split; the nearest gives %.3f",
-            point.figure, point.least, getattr(found[best], point.figure),
+            point.metric, point.least, getattr(found[best], point.metric),
         )  # fmt: skip
     return tried[best][0]
 
@@ -236,9 +236,9 @@ class Scorer:
         ranks[gold >= 0] = ranks_of_gold(ranked, gold[gold >= 0])
         return ranks
 
-    def figures(
+    def metrics(
         self, table: MentionTable, vectors: Tensor, links: Links | None = None
     ) -> dict[str, float]:
-        """All figures of the split; arguments as of `outcome`."""
+        """All metrics of the split; arguments as of `outcome`."""
         outcome = self.outcome(table, vectors, links)
-        return split_figures(table, outcome, self.names, self.code_rule, self.training)
+        return split_metrics(table, outcome, self.names, self.code_rule, self.training)

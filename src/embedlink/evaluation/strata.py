@@ -47,14 +47,14 @@ def breakdown(ranks: Tensor, groups: Mapping[str, Tensor]) -> dict[str, float]:
     Groups without mentions are left out. Shape: ranks (mentions,) from 1; groups (mentions,)
     bool each.
     """
-    figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for group, inside in groups.items():
         own = ranks[inside]
         if len(own):
-            figures[f"accuracy_at_1/{group}"] = float((own <= 1).float().mean())
-            figures[f"recall_at_64/{group}"] = float((own <= 64).float().mean())
-            figures[f"mentions/{group}"] = float(len(own))
-    return figures
+            metrics[f"accuracy_at_1/{group}"] = float((own <= 1).float().mean())
+            metrics[f"recall_at_64/{group}"] = float((own <= 64).float().mean())
+            metrics[f"mentions/{group}"] = float(len(own))
+    return metrics
 
 
 def _mask(values: list[bool]) -> Tensor:

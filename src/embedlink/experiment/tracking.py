@@ -1,4 +1,4 @@
-"""What MLflow is told about a run beside its figures. Never any text of a document."""
+"""What MLflow is told about a run beside its metrics. Never any text of a document."""
 
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
@@ -61,7 +61,7 @@ def describe_run(trainer: L.Trainer, cfg: DictConfig, data: Data, folder: Path) 
 
 
 def log_data(logger: MLFlowLogger, data: Data) -> None:
-    """Log the corpora as datasets with digests, and the figures of the data report."""
+    """Log the corpora as datasets with digests, and the metrics of the data report."""
     mlflow.set_tracking_uri(logger._tracking_uri)
     with mlflow.start_run(run_id=logger.run_id):
         log_report(data.report)
@@ -74,23 +74,23 @@ def log_baselines(
     """Log what each of `cfg.baselines` reaches on the test split, as `baseline/<name>/…`."""
     for name in cfg.baselines:
         table, rule = datamodule.tables["test"], cfg.data.code_rule
-        figures = data_baseline(name, data, table, rule).figures
+        metrics = data_baseline(name, data, table, rule).metrics
         for logger in trainer.loggers:
-            found = {f"baseline/{name}/{key}": value for key, value in figures.items()}
+            found = {f"baseline/{name}/{key}": value for key, value in metrics.items()}
             logger.log_metrics(found, step=0)
 
 
 def log_evaluation(
-    cfg: DictConfig, data: Data, figures: dict[str, float], files: Sequence[Path]
+    cfg: DictConfig, data: Data, metrics: dict[str, float], files: Sequence[Path]
 ) -> None:
-    """Log the figures and files of `evaluate.py` as a run of its own."""
+    """Log the metrics and files of `evaluate.py` as a run of its own."""
     if not cfg.get("logger"):
         return
     logger = instantiate(cfg.logger)
     with run_ends([logger]):
         logger.log_hyperparams(parameters(cfg))
         stage = "val" if cfg.split == "validation" else cfg.split  # As training logs it.
-        logger.log_metrics({f"{stage}/{k}": v for k, v in figures.items()}, step=0)
+        logger.log_metrics({f"{stage}/{k}": v for k, v in metrics.items()}, step=0)
         for key, value in _identity(data, files[0].parent).items():
             logger.experiment.set_tag(logger.run_id, key, value)
         for file in files:

@@ -21,7 +21,7 @@ from embedlink.experiment.tracking import (
     run_ends,
 )
 from embedlink.linking.linker import Linker
-from embedlink.training.callbacks import best_epoch, figures_of
+from embedlink.training.callbacks import best_epoch, metrics_of
 
 
 def train(cfg: DictConfig) -> float:
@@ -58,22 +58,22 @@ def train(cfg: DictConfig) -> float:
         linker.set_counts(datamodule.counts, data.names)
         shipped = stages.ship(cfg, folder, module, data)
         note_results(trainer, f1, folder / "linker", shipped)
-    figures = figures_of(trainer)
+    metrics = metrics_of(trainer)
     print(
-        f"F1 {figures['baseline']['f1']:.3f} untrained, {figures['test']['f1']:.3f} trained. "
+        f"F1 {metrics['baseline']['f1']:.3f} untrained, {metrics['test']['f1']:.3f} trained. "
         f"Linker: {shipped}. Compare runs: make ui (http://127.0.0.1:5000)"
     )
     return f1
 
 
 def evaluate(cfg: DictConfig) -> None:
-    """Print the figures of a linker or baseline on one split, or of two runs beside each other."""
+    """Print the metrics of a linker or baseline on one split, or of two runs beside each other."""
     check_evaluation(cfg)
     if cfg.compare is not None:
         print(format_comparison(compare_runs(cfg.compare, cfg.split), cfg.compare))
         return
     data, measured = measure(cfg)
     files = measured.write(Path(HydraConfig.get().runtime.output_dir), cfg.split)
-    log_evaluation(cfg, data, measured.figures, files)
-    for name, value in measured.figures.items():
+    log_evaluation(cfg, data, measured.metrics, files)
+    for name, value in measured.metrics.items():
         print(f"{name:32} {value:.4f}")

@@ -2,7 +2,7 @@
 
 Lightning calls them in the order of `conf/callbacks`, and the order matters: frozen states first,
 then the index, which is built from them, then evaluation, which searches the index, and last the
-checkpoint, which needs the figure and holds the threshold that evaluation chose.
+checkpoint, which needs the metric and holds the threshold that evaluation chose.
 """
 
 import copy
@@ -105,13 +105,13 @@ class IndexRefresh(Callback):
 
 
 class Evaluation(Callback):
-    """Scores the encoded windows of a split and logs the figures by epoch.
+    """Scores the encoded windows of a split and logs the metrics by epoch.
 
     The link decision is calibrated and its threshold chosen, by `operating_point`, on the
     validation split after every epoch of training; both travel in the weights. Before training
     everything is linked. `folder` takes what is written of the test split, by default nothing.
     `code_rule` says how composites count; an `operating_point` that is none raises
-    `EmbedLinkError`. `vectors` holds those of the rows encoded so far, `figures` those of the test
+    `EmbedLinkError`. `vectors` holds those of the rows encoded so far, `metrics` those of the test
     split by stage, `baseline` or `test`, and `files` what was written.
     """
 
@@ -125,7 +125,7 @@ class Evaluation(Callback):
         self.operating_point = OperatingPoint.of(operating_point)
         self.folder = Path(folder) if folder else None
         self.vectors: dict[int, Tensor] = {}
-        self.figures: dict[str, dict[str, float]] = {}
+        self.metrics: dict[str, dict[str, float]] = {}
         self.files: list[Path] = []
         self.training: TrainingMentions | None = None
 
@@ -155,13 +155,13 @@ class Evaluation(Callback):
             # The scorer has a copy of the decision; what it fitted goes into the weights.
             links = scorer.fit(table, vectors, self.operating_point)
             pl_module.linker.decision.load_state_dict(scorer.decision.state_dict())
-        figures = scorer.figures(table, vectors, links)
+        metrics = scorer.metrics(table, vectors, links)
         for name in ("precision", "recall", "f1"):
             # Not for the loggers: Lightning would log by step, `_log` does by epoch.
-            pl_module.log(f"val/{name}", figures[name], logger=False, prog_bar=name == "f1")
+            pl_module.log(f"val/{name}", metrics[name], logger=False, prog_bar=name == "f1")
         # Inside a fit the epoch that ended is not counted yet; a validation after it is none anew.
         epoch = trainer.current_epoch + int(trainer.state.fn == TrainerFn.FITTING)
-        self._log(trainer, "val", figures, epoch)
+        self._log(trainer, "val", metrics, epoch)
 
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Score the test split: `baseline` before any training step, `test` after.
@@ -171,8 +171,8 @@ class Evaluation(Callback):
         assert isinstance(pl_module, LinkerModule)
         stage = "test" if trainer.global_step > 0 else "baseline"
         measured = measure_linker(*self._encoded(trainer, pl_module, "test"))
-        self.figures[stage] = measured.figures
-        self._log(trainer, stage, measured.figures, trainer.current_epoch)
+        self.metrics[stage] = measured.metrics
+        self._log(trainer, stage, measured.metrics, trainer.current_epoch)
         if stage == "test" and self.folder is not None:
             self.files = measured.write(self.folder, "test")
 
@@ -211,17 +211,17 @@ class Evaluation(Callback):
             module.linker.reranking(data.names, module.index),
         )
 
-    def _log(self, trainer: L.Trainer, stage: str, figures: dict[str, float], epoch: int) -> None:
+    def _log(self, trainer: L.Trainer, stage: str, metrics: dict[str, float], epoch: int) -> None:
         for logger in trainer.loggers:
-            logger.log_metrics({f"{stage}/{k}": v for k, v in figures.items()}, step=epoch)
+            logger.log_metrics({f"{stage}/{k}": v for k, v in metrics.items()}, step=epoch)
 
 
-def figures_of(trainer: L.Trainer) -> dict[str, dict[str, float]]:
-    """The figures on the test split: of the `baseline`, and of the `test` after training.
+def metrics_of(trainer: L.Trainer) -> dict[str, dict[str, float]]:
+    """The metrics on the test split: of the `baseline`, and of the `test` after training.
 
     What was not measured yet is not there. Raises `LookupError` without an `Evaluation`.
     """
-    return _evaluation(trainer).figures
+    return _evaluation(trainer).metrics
 
 
 def files_of(trainer: L.Trainer) -> list[Path]:
@@ -244,12 +244,12 @@ class BestEpoch(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the best epoch so far; Lightning forgets it where the folder is another."""
-        # Lightning takes figures over only where the checkpoint names the folder that is in use.
+        # Lightning takes metrics over only where the checkpoint names the folder that is in use.
         super().load_state_dict(state_dict | {"dirpath": self.dirpath})
 
 
 def best_epoch(trainer: L.Trainer) -> tuple[str | None, float]:
-    """The best epoch's checkpoint and its figure; None and 0 where no epoch was measured.
+    """The best epoch's checkpoint and its metric; None and 0 where no epoch was measured.
 
     It is that of the first checkpoint callback: `conf/callbacks` has the best before the last.
     """

@@ -1,7 +1,7 @@
 """The LightningModule: optimises the objective and encodes windows for evaluation.
 
 What a step does is in `objective`, which MedCAT's own training shares; batches come from
-`datamodule`. Callbacks keep the index fresh and make figures of the vectors that validation gives.
+`datamodule`. Callbacks keep the index fresh and make metrics of the vectors that validation gives.
 """
 
 from collections.abc import Callable
