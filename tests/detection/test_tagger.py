@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from embedlink.detection.tagger import WORD, MentionTagger, TaggerSettings, Tags, chunks_of
+from embedlink.detection.tagger import MentionTagger, TaggerSettings, Tags, chunks_of
+from embedlink.text.words import WORD_OR_SIGN
 from embedlink.types import EmbedLinkError, Span
 from tests.conftest import NOTES
 
@@ -56,7 +57,7 @@ def test_every_word_is_tagged_where_its_first_token_stands(tagger, max_tokens):
     assert int(chunks.sequences.lengths.max()) <= max_tokens
     words = [text[slice(*word)] for text, own in zip(texts, chunks.words, strict=True)
              for word in own]  # fmt: skip
-    assert words == [match for text in texts for match in WORD.findall(text)]
+    assert words == [match for text in texts for match in WORD_OR_SIGN.findall(text)]
     read = tagger.tokenizer.convert_ids_to_tokens(chunks.sequences.ids[chunks.position].tolist())
     assert all(word.lower().startswith(token[:1]) for word, token in zip(words, read, strict=True))
 
@@ -64,7 +65,7 @@ def test_every_word_is_tagged_where_its_first_token_stands(tagger, max_tokens):
 def test_a_long_text_is_tagged_as_in_one_piece_but_for_its_context(tagger):
     text = " ".join(TEXTS)
     (whole,) = tagger.tag([text])
-    assert [text[slice(*word)] for word in whole.words] == WORD.findall(text)
+    assert [text[slice(*word)] for word in whole.words] == WORD_OR_SIGN.findall(text)
     assert ((whole.begin + whole.inside) <= 1 + 1e-6).all()
 
 

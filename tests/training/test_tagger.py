@@ -4,13 +4,14 @@ import lightning as L
 import pytest
 import torch
 
-from embedlink.detection.tagger import BEGIN, INSIDE, OUTSIDE, WORD, MentionTagger, TaggerSettings
+from embedlink.detection.tagger import BEGIN, INSIDE, OUTSIDE, MentionTagger, TaggerSettings
+from embedlink.text.words import WORD_OR_SIGN
 from embedlink.training.tagger import IGNORED, TaggerData, TaggerModule, learn_tags, tags_of
 from embedlink.types import Document, EmbedLinkError, Mention, Span
 
 
 def words(text):
-    return [Span(*match.span()) for match in WORD.finditer(text)]
+    return [Span(*match.span()) for match in WORD_OR_SIGN.finditer(text)]
 
 
 def learn(tiny_encoder, documents, epochs, seed=0):

@@ -6,7 +6,8 @@ from itertools import islice
 from medcat.cdb import CDB
 
 from embedlink.progress import watched
-from embedlink.text.spelling import WORD, key, stems
+from embedlink.text.spelling import key, stems
+from embedlink.text.words import LETTERS
 
 
 class NameVariants:
@@ -57,6 +58,11 @@ class NameVariants:
         same_order = [name for name in found if self._stems(name) == list(content)]
         return same_order or (found if any_order else [])
 
+    def candidates(self, names: Iterable[str]) -> list[str]:
+        """The concepts of these names, each once, in the order of the names."""
+        info = self.cdb.name2info
+        return list(dict.fromkeys(cui for name in names for cui in info[name]["per_cui_status"]))
+
     def _add(self, names: Iterable[str]) -> None:
         for name in names:
             content = self._stems(name)
@@ -66,4 +72,4 @@ class NameVariants:
                 self._of_key[made] = (*self._of_key.get(made, ()), name)
 
     def _stems(self, name: str) -> list[str]:
-        return stems(WORD.findall(name))
+        return stems(LETTERS.findall(name))

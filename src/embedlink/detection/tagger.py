@@ -9,7 +9,6 @@ its probabilities, and `Tags` makes spans of them. A span is as probable as that
 begins a mention, the others go on inside it, and the word after them does not.
 """
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,10 +23,9 @@ from embedlink.encoder.context import last_states
 from embedlink.encoder.headed import HeadedEncoder
 from embedlink.encoder.pretrained import load_encoder
 from embedlink.encoder.tokens import EncoderBatch, SpecialTokens, TokenSequences
+from embedlink.text.words import WORD_OR_SIGN
 from embedlink.types import Span
 
-WORD = re.compile(r"\w+|[^\w\s]")
-"""What has a tag: a run of letters and digits, or one sign of any other kind."""
 OUTSIDE, BEGIN, INSIDE = 0, 1, 2
 """The tags, in the order of the head's outputs."""
 
@@ -116,7 +114,7 @@ def chunks_of(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_toke
             text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
         ends = np.array([end for _, end in encoded["offset_mapping"]], dtype=np.int64)
-        own = [Span(*match.span()) for match in WORD.finditer(text)]
+        own = [Span(*match.span()) for match in WORD_OR_SIGN.finditer(text)]
         # The first token that reaches into the word; a word without any is tagged by the token
         # after it, and at the end of the text by the last.
         first = np.searchsorted(ends, [word.start for word in own], side="right")

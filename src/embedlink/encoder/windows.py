@@ -5,7 +5,6 @@ as users count it, and the limit in tokens, as the encoder does. Beside a window
 the mention's own text (its surface), laid out as a name is.
 """
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,10 +16,8 @@ from transformers import PreTrainedTokenizerBase
 
 from embedlink.encoder.tokens import MentionSequences, SpecialTokens, TokenSequences
 from embedlink.text.abbreviations import expanded, long_forms
+from embedlink.text.words import WORD_OR_SIGNS
 from embedlink.types import Span
-
-# A word is a run of letters and digits, or a run of punctuation: what MedCAT counts as tokens.
-WORD = re.compile(r"\w+|[^\w\s]+")
 
 
 class Cut(NamedTuple):
@@ -123,7 +120,7 @@ class WindowCutter:
             text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
         tokens = TextTokens.of(encoded["input_ids"], encoded["offset_mapping"])
-        words = [match.span() for match in WORD.finditer(text)]
+        words = [match.span() for match in WORD_OR_SIGNS.finditer(text)]
         defined = long_forms(text) if self.surfaces else []
         for start, end in spans:
             reach = tokens.range(*self._reach(words, start, end))

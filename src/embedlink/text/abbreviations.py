@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from embedlink.text.words import WORD
 from embedlink.types import Span
 
 _SHORT_LENGTH = range(2, 11)  # characters, as in the paper
@@ -23,7 +24,6 @@ _REACH = 300  # characters beside a parenthesis in which a long form may lie
 _OPENING = re.compile(r"[(\[]")
 _INSIDE = re.compile(rf"[^()\[\];,\n]{{1,{_REACH}}}")
 _LAST_WORD = re.compile(r"(\S+)\s*$")
-_WORD = re.compile(r"\w+")
 _SENTENCE_END = re.compile(r"[.!?;]\s")
 
 
@@ -158,7 +158,7 @@ def _initials(short: str, room: str) -> int | None:
     As many of the last words of `room` as there are letters; None where their initials differ.
     """
     letters = sorted(short.lower())
-    words = list(_WORD.finditer(room))[-len(letters) :]
+    words = list(WORD.finditer(room))[-len(letters) :]
     if sorted(word.group()[0].lower() for word in words) != letters:
         return None
     return words[0].start()

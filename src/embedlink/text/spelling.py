@@ -23,7 +23,6 @@ FUNCTION_WORDS = frozenset({
 COORDINATIONS = frozenset({"and", "or", "y", "o", "e", "u", "ni"})
 """Words between which order tells: "cancer or ovarian" is no ovarian cancer."""
 
-WORD = re.compile(r"[^\W_]+")
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9"}
 _ENDING = re.compile(r"(?<=[^\W\d_]{4})(?:es|is|e|(?<![su])s)$")
 _LEAST_LETTERS = 5  # In shorter words, and most are abbreviations, an ending tells too much.
@@ -55,7 +54,8 @@ def stems(words: Iterable[str]) -> list[str]:
     """Stems of a name's content words, in its order.
 
     A lone "s" goes, too: it is what MedCAT's names leave of a possessive (not of protein S).
-    `words` are in lower case, without punctuation (`WORD`). Empty where all are function words.
+    `words` are in lower case, without punctuation (`words.LETTERS`). Empty if all are function
+    words.
     """
     found: list[str] = []
     before = "s"

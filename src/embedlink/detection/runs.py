@@ -1,0 +1,71 @@
+"""Runs of words in a text that may be a name in another spelling.
+
+A run is made of whole tokens, with at most so many content words. All of its content words occur in
+names. No run reaches across a full stop or a bracket.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from medcat.tokenizing.tokens import MutableToken
+
+from embedlink.text.spelling import COORDINATIONS, FUNCTION_WORDS, stem
+from embedlink.text.words import LETTERS
+
+_BREAKS = frozenset(".:;?!()[]{}")
+"""Punctuation that no run reaches across."""
+_JOINTS = frozenset(',/&+"')
+"""Punctuation that, as "and" does, makes the order of the words beside it tell."""
+_APOSTROPHES = ("'", "’", "`")
+
+
+class RunWord(NamedTuple):
+    """A content word of a run."""
+
+    stem: str
+    token: int  # position of its token in the document
+    first: bool  # whether the word begins its token
+    last: bool  # whether the word ends its token
+    joined: bool  # whether a comma, a slash or a coordination stands before it
+
+
+def word_runs(
+    tokens: Sequence[MutableToken], known: set[str], longest: int
+) -> Iterator[list[RunWord]]:
+    """All runs of at most `longest` content words whose stems are `known`."""
+    for stretch in _stretches(tokens, known):
+        for start, word in enumerate(stretch):
+            if word.first:
+                for end in range(start + 1, min(start + longest, len(stretch)) + 1):
+                    if stretch[end - 1].last:
+                        yield stretch[start:end]
+
+
+def _stretches(tokens: Sequence[MutableToken], known: set[str]) -> Iterator[list[RunWord]]:
+    """Content words in a row, cut at breaks and at words that no name has."""
+    stretch: list[RunWord] = []
+    joined = False
+    for row, token in enumerate(tokens):
+        words = LETTERS.findall(token.base.lower)
+        joined = joined or _joins(token, words)
+        # A possessive's "s" is no content word, and does not cut a stretch either.
+        if words == ["s"] and row and tokens[row - 1].base.text.endswith(_APOSTROPHES):
+            continue
+        content = [(at, stem(word)) for at, word in enumerate(words) if word not in FUNCTION_WORDS]
+        if not all(made in known for _, made in content) or _breaks(token, words):
+            yield stretch
+            stretch = []
+        else:
+            for at, made in content:
+                stretch.append(RunWord(made, row, at == 0, at == len(words) - 1, joined))
+                joined = False  # Only the next content word is joined to what was before.
+    yield stretch
+
+
+def _joins(token: MutableToken, words: Sequence[str]) -> bool:
+    joined = not COORDINATIONS.isdisjoint(words)
+    return joined or (not words and not _JOINTS.isdisjoint(token.base.text))
+
+
+def _breaks(token: MutableToken, words: Sequence[str]) -> bool:
+    return not words and not _BREAKS.isdisjoint(token.base.text)
