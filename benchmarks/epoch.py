@@ -16,7 +16,8 @@ from medcat.cdb import CDB
 from benchmarks import upstream
 from benchmarks.measure import Figure, peak_memory
 from benchmarks.options import Options
-from embedlink.concepts.database import align_codes, load_cdb
+from embedlink.concepts.codes import align_codes
+from embedlink.concepts.database import load_cdb
 from embedlink.concepts.names import concept_names
 from embedlink.corpora.medcattrainer import MedCATtrainer
 from embedlink.corpora.protocol import Corpus
@@ -28,10 +29,11 @@ from embedlink.encoder.pretrained import encoder_source
 from embedlink.files.paths import resolve
 from embedlink.linking.linker import Linker, LinkerSettings
 from embedlink.objective.losses import MarginalSoftmax
+from embedlink.problems import Problems
 from embedlink.training.callbacks import Evaluation, FrozenStates, IndexRefresh
 from embedlink.training.datamodule import LinkingDataModule
 from embedlink.training.module import LinkerModule
-from embedlink.types import Document, Problems
+from embedlink.types import Document
 
 WINDOW, UNFREEZE, BATCH, CACHE = 14, 2, 32, 8 * 2**30
 

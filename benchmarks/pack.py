@@ -28,7 +28,7 @@ Figures = dict[str, float]
 def texts(path: Path) -> list[str]:
     """The documents of a PubTator file."""
     from embedlink.corpora.pubtator import PubTator
-    from embedlink.types import Problems
+    from embedlink.problems import Problems
 
     return [note.text for note in PubTator("notes", {"test": str(path)}).read(Problems())]
 

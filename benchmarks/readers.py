@@ -18,7 +18,8 @@ from pathlib import Path
 from embedlink.concepts.database import load_cdb
 from embedlink.corpora.medcattrainer import MedCATtrainer, write_export
 from embedlink.corpora.reading import read_corpora
-from embedlink.types import Document, Mention, Problems
+from embedlink.problems import Problems
+from embedlink.types import Document, Mention
 
 NAMES_PER_CONCEPT = 5
 WORDS_PER_NOTE = 500

@@ -29,7 +29,7 @@ from lightning import seed_everything
 from medcat.cat import CAT
 from omegaconf import DictConfig
 
-from embedlink.concepts.database import enrich_cdb
+from embedlink.concepts.enrichment import enrich_cdb
 from embedlink.corpora.report import digest
 from embedlink.corpora.seen import note_seen
 from embedlink.encoder.pretrained import encoder_source

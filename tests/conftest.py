@@ -16,8 +16,9 @@ from embedlink.concepts.database import load_cdb
 from embedlink.detection.pipeline import detection_config
 from embedlink.detection.tagger import MentionTagger, TaggerSettings
 from embedlink.linking.linker import Linker, LinkerSettings
+from embedlink.problems import Problems
 from embedlink.training.tagger import learn_tags
-from embedlink.types import Document, Mention, Problems
+from embedlink.types import Document, Mention
 
 CONCEPTS = """cui,name,ontologies,name_status,type_ids,description
 C1,multiple sclerosis,TEST,P,,

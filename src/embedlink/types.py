@@ -1,4 +1,4 @@
-"""What flows through EmbedLink: documents with their mentions, and the problems of bad input.
+"""What flows through EmbedLink: documents, their mentions, detections and predictions.
 
 Offsets count characters, start inclusive and end exclusive, everywhere.
 
@@ -7,8 +7,14 @@ detections, and figures compare these with mentions. All are frozen, so that the
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+# Old addresses, for imports that have not moved yet.
+from embedlink.problems import BadInputError as BadInputError
+from embedlink.problems import EmbedLinkError as EmbedLinkError
+from embedlink.problems import Problem as Problem
+from embedlink.problems import Problems as Problems
 
 CodeRule = Literal["first", "any", "skip"]
 """How a composite code is evaluated: its first concept, any of its concepts, or not at all."""
@@ -99,77 +105,3 @@ class Prediction:
     cui: str
     similarity: float
     probability: float = 1.0
-
-
-class EmbedLinkError(Exception):
-    """An error that the user can act on: its message says what is wrong and what to do.
-
-    The entries print it in place of a traceback. It never quotes the text of a note.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One piece of bad input. `value` never holds note text: ids, offsets and codes only.
-
-    `repaired` input was used after a correction; `counted` input was left out, but is a known
-    property of the published corpus, so that it is reported without stopping a strict run.
-    `file` is a path, or a corpus' name where no file is at fault; `line` counts from 1 and is None
-    where a whole file is meant, or a format without lines.
-    """
-
-    file: str
-    line: int | None
-    value: str
-    reason: str
-    remedy: str
-    repaired: bool = False
-    counted: bool = False
-
-    def __str__(self) -> str:
-        place = self.file if self.line is None else f"{self.file}:{self.line}"
-        kind = " (repaired)" if self.repaired else " (counted)" if self.counted else ""
-        return f"{place}: {self.reason}{kind}: {self.value!r}; {self.remedy}"
-
-
-class BadInputError(EmbedLinkError):
-    """All rejected input of one reading, reported together; the message has the first `shown`."""
-
-    def __init__(self, problems: list[Problem], shown: int = 20) -> None:
-        self.problems = problems
-        lines = [str(problem) for problem in problems[:shown]]
-        if len(problems) > shown:
-            lines.append(f"… and {len(problems) - shown} more")
-        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the input"
-        first = f"{count} (data.strict=false skips and counts them):"
-        super().__init__("\n  ".join([first, *lines]))
-
-
-@dataclass(slots=True)
-class Problems:
-    """Collects what readers find, in the order of reading, so that all is reported at once."""
-
-    found: list[Problem] = field(default_factory=list)
-
-    def add(
-        self,
-        file: str,
-        line: int | None,
-        value: object,
-        reason: str,
-        remedy: str,
-        repaired: bool = False,
-        counted: bool = False,
-    ) -> None:
-        """Note one problem; see `Problem` for the fields."""
-        self.found.append(Problem(str(file), line, str(value), reason, remedy, repaired, counted))
-
-    @property
-    def rejected(self) -> list[Problem]:
-        """Problems whose row had to be left out, and should not have been in the input."""
-        return [each for each in self.found if not (each.repaired or each.counted)]
-
-    def raise_if_rejected(self) -> None:
-        """Raise `BadInputError` when anything had to be left out (strict reading)."""
-        if self.rejected:
-            raise BadInputError(self.rejected)

@@ -12,28 +12,12 @@ from medcat.cat import CAT
 from medcat.cdb import CDB
 from medcat.config import Config
 from medcat.model_creation.cdb_maker import CDBMaker
-from medcat.trainer import Trainer
-from medcat.vocab import Vocab
 
-from embedlink.concepts.database import (
-    align_codes,
-    check_overlap,
-    enrich_cdb,
-    load_cdb,
-    note_absent_codes,
-    recognise,
-)
-from embedlink.types import Document, EmbedLinkError, Mention, Problems
+from embedlink.concepts.database import load_cdb, recognise
+from embedlink.problems import EmbedLinkError, Problems
 from tests.written import broken_deflate, published, write, write_release, write_snomed_table
 
 ROOT = Path(__file__).parents[2]
-TEXT = "Mild asthma bronchiale, and DM (type 2)."
-DOCUMENT = Document(
-    "n",
-    TEXT,
-    (Mention(5, 22, "195967001"), Mention(28, 30, "73211009"), Mention(0, 4, "A|B")),
-    "mine",
-)
 
 
 def state(cdb: CDB) -> str:
@@ -76,6 +60,7 @@ def test_published_table_is_what_cdb_maker_makes_of_it() -> None:
 def test_result_does_not_depend_on_the_hash_seed(table: Path) -> None:
     code = (
         "import sys; from tests.concepts.test_database import *; "
+        "from tests.concepts.test_enrichment import DOCUMENT, enrich_cdb; "
         "cdb = load_cdb(sys.argv[1], Problems()); enrich_cdb(cdb, [DOCUMENT]); print(state(cdb))"
     )
     outputs = {
@@ -204,59 +189,3 @@ def test_the_users_configuration_is_kept(table: Path) -> None:
     cdb = load_cdb(table, Problems(), made)
     assert cdb.config is made
     assert "bronchial_asthma" in cdb.name2info
-
-
-@pytest.mark.filterwarnings("ignore:Linker implements the legacy:DeprecationWarning")
-def test_enriching_is_what_medcats_supervised_training_adds(table: Path, cdb: CDB) -> None:
-    other = load_cdb(table, Problems())
-    cat = CAT(other, Vocab())
-    kept = [mention for mention in DOCUMENT.mentions if mention.cui]
-    annotations = [
-        {"start": m.start, "end": m.end, "cui": m.code, "value": TEXT[m.start : m.end]}
-        for m in kept
-    ]
-    document = {"id": "1", "name": "n", "text": TEXT, "annotations": annotations}
-    project = {"name": "p", "id": "1", "cuis": "", "tuis": "", "documents": [document]}
-    trainer: Trainer = cat.trainer
-    trainer.train_supervised_raw({"projects": [project]}, disable_progress=True)
-    assert len(enrich_cdb(cdb, [DOCUMENT])) == 2
-    assert sorted(cdb.name2info) == sorted(other.name2info)
-    assert [cdb.cui2info[c]["names"] for c in cdb.cui2info] == [
-        i["names"] for i in other.cui2info.values()
-    ]
-    assert cdb.token_counts == other.token_counts
-    assert len(enrich_cdb(cdb, [DOCUMENT])) == 0
-
-
-def test_unknown_concepts_are_added_only_on_request(cdb: CDB) -> None:
-    document = Document("n", TEXT, (Mention(5, 11, "999"),), "mine")
-    assert len(enrich_cdb(cdb, [document])) == 0
-    assert "999" not in cdb.cui2info
-    assert len(enrich_cdb(cdb, [document], new_concepts=True)) == 1
-    assert cdb.cui2info["999"]["names"] == {"asthma"}
-
-
-def test_codes_are_spelt_as_the_database_spells_them(tmp_path: Path) -> None:
-    cdb = load_cdb(write(tmp_path / "c.csv", "cui,name\nd1,asthma\nD2,copd\n"), Problems())
-    mentions = tuple(Mention(0, 1, code) for code in ("d1", "D1", "d1|d2+d3", "x", "", "NOMAP"))
-    (document,) = align_codes([Document("n", "a", mentions, rejected=mentions[:1])], cdb)
-    assert [m.code for m in document.mentions] == ["D1", "D1", "D1|D2+d3", "x", "", "NOMAP"]
-    assert document.rejected[0].code == "D1"
-
-
-def test_overlap_names_codes_of_both_sides(cdb: CDB) -> None:
-    check_overlap([DOCUMENT], cdb)
-    check_overlap([Document("n", "a", (Mention(0, 1, ""),), "mine")], cdb)
-    stranger = Document("n", "a", (Mention(0, 1, "D001249"),), "other")
-    with pytest.raises(
-        EmbedLinkError, match=r"corpus other: none of its 1 codes .*D001249.*195967001"
-    ):
-        check_overlap([DOCUMENT, stranger], cdb)
-
-
-def test_absent_codes_are_counted(cdb: CDB) -> None:
-    problems = Problems()
-    note_absent_codes([DOCUMENT, DOCUMENT], cdb, problems)
-    assert [(p.file, p.value, p.counted) for p in problems.found] == [
-        ("mine", "<1 characters> (2 mentions)", True)
-    ] * 2

@@ -51,7 +51,7 @@ def test_the_table_does_not_depend_on_the_hash_seed(concept_table):
     script = (
         "from embedlink.concepts.database import load_cdb;"
         "from embedlink.concepts.names import concept_names;"
-        "from embedlink.types import Problems; import sys;"
+        "from embedlink.problems import Problems; import sys;"
         "print(concept_names(load_cdb(sys.argv[1], Problems()), 'longest').digest)"
     )
     digests = {

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from embedlink.corpora.cometa import Cometa, locate_term
-from embedlink.types import Document, EmbedLinkError, Problems
+from embedlink.problems import EmbedLinkError, Problems
+from embedlink.types import Document
 from tests.written import COMETA_HEADER, cometa_row, write_cometa, write_csv
 
 PARTS = [

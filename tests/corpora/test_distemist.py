@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from embedlink.corpora.distemist import DisTEMIST
-from embedlink.types import Document, EmbedLinkError, Problems
+from embedlink.problems import EmbedLinkError, Problems
+from embedlink.types import Document
 from tests.written import LINKING_HEADER, published, tsv, write, write_distemist
 
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from embedlink.corpora.medcattrainer import MedCATtrainer, write_export
-from embedlink.types import Document, EmbedLinkError, Mention, Problems
+from embedlink.problems import EmbedLinkError, Problems
+from embedlink.types import Document, Mention
 from tests.written import write, write_json
 
 TEXT = "Asthma and diabetes."

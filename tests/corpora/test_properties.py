@@ -19,7 +19,8 @@ from embedlink.corpora.distemist import DisTEMIST
 from embedlink.corpora.medcattrainer import MedCATtrainer, write_export
 from embedlink.corpora.pubtator import PubTator
 from embedlink.corpora.snomed_benchmark import SnomedBenchmark
-from embedlink.types import Document, EmbedLinkError, Mention, Problems
+from embedlink.problems import EmbedLinkError, Problems
+from embedlink.types import Document, Mention
 from tests.written import (
     LONG,
     write,

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from embedlink.corpora.pubtator import PubTator
-from embedlink.types import Document, EmbedLinkError, Mention, Problems
+from embedlink.problems import EmbedLinkError, Problems
+from embedlink.types import Document, Mention
 from tests.written import published, write
 
 TWO = """

@@ -5,7 +5,7 @@ import pytest
 from embedlink.corpora import read_corpora
 from embedlink.corpora.medcattrainer import MedCATtrainer
 from embedlink.corpora.pubtator import PubTator
-from embedlink.types import BadInputError, EmbedLinkError
+from embedlink.problems import BadInputError, EmbedLinkError
 from tests.written import write
 
 GOOD = "1|t|Asthma now\n1|a|x\n1\t0\t6\tAsthma\tDisease\tD1\n"

@@ -4,7 +4,8 @@ import pytest
 
 from embedlink.concepts.database import load_cdb
 from embedlink.corpora.report import build_report, digest, format_report
-from embedlink.types import Document, Mention, Problems
+from embedlink.problems import Problems
+from embedlink.types import Document, Mention
 from tests.written import write_snomed_table
 
 TEXT = "Secret asthma, diabetes."

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from embedlink.corpora.seen import check_unseen, count_seen, note_seen
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 
 def test_a_document_that_was_trained_on_is_named_by_number_alone(documents, tmp_path):

@@ -6,7 +6,8 @@ import pytest
 
 from embedlink.corpora.shifted import find_repair
 from embedlink.corpora.snomed_benchmark import NOTES, SnomedBenchmark
-from embedlink.types import Document, EmbedLinkError, Problems
+from embedlink.problems import EmbedLinkError, Problems
+from embedlink.types import Document
 from tests.written import write_csv, write_snomed
 
 WORDS = re.compile("asthma|copd|oxygen|fever|cough")

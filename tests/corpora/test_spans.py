@@ -1,7 +1,8 @@
 import pytest
 
 from embedlink.corpora.spans import Place, UniqueIds, original_id, read_code, read_mention
-from embedlink.types import Mention, Problems
+from embedlink.problems import Problems
+from embedlink.types import Mention
 
 TEXT = "He has  asthma, and asthma runs in the family."
 PLACE = Place("notes.tsv", 7)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from embedlink.corpora.distemist import DisTEMIST
 from embedlink.corpora.splits import Splits, check_sides, group_same, split_documents
-from embedlink.types import BadInputError, Document, EmbedLinkError, Problems
+from embedlink.problems import BadInputError, EmbedLinkError, Problems
+from embedlink.types import Document
 from tests.written import LONG, published, write
 
 

@@ -8,7 +8,8 @@ from medcat.cat import CAT
 from medcat.components.types import CoreComponentType
 from medcat.vocab import Vocab
 
-from embedlink.concepts.database import enrich_cdb, load_cdb
+from embedlink.concepts.database import load_cdb
+from embedlink.concepts.enrichment import enrich_cdb
 from embedlink.corpora.pubtator import PubTator
 from embedlink.detection.component import EmbedLinkDetection
 from embedlink.detection.config import EmbedLinkNer, detect_as_medcat
@@ -20,7 +21,8 @@ from embedlink.detection.pipeline import (
 )
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.plugin import NER
-from embedlink.types import Document, EmbedLinkError, Problems
+from embedlink.problems import EmbedLinkError, Problems
+from embedlink.types import Document
 from tests.conftest import document
 from tests.medcat.conftest import TEXT, entities
 

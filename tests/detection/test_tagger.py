@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from embedlink.detection.tagger import MentionTagger, TaggerSettings, Tags, chunks_of
+from embedlink.problems import EmbedLinkError
 from embedlink.text.words import WORD_OR_SIGN
-from embedlink.types import EmbedLinkError, Span
+from embedlink.types import Span
 from tests.conftest import NOTES
 
 TEXTS = [text for _, text, _ in NOTES]

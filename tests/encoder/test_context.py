@@ -23,7 +23,7 @@ from embedlink.encoder.narrowing import can_narrow
 from embedlink.encoder.pretrained import layer_count, load_encoder
 from embedlink.encoder.tokens import TokenSequences, tokenise_names
 from embedlink.linking.linker import Linker, LinkerSettings
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 SIZES = {"vocab_size": 60, "hidden_size": 32, "num_attention_heads": 4}
 DEEP = {**SIZES, "num_hidden_layers": 3, "intermediate_size": 64, "max_position_embeddings": 64}

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hydra import compose, initialize
 
-from embedlink.concepts.database import enrich_cdb
+from embedlink.concepts.enrichment import enrich_cdb
 from embedlink.concepts.names import concept_names
 from embedlink.corpora.frequencies import TrainingMentions
 from embedlink.detection.pipeline import VocabularyDetector

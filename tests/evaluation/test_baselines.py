@@ -3,12 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedlink.concepts.database import enrich_cdb, load_cdb
+from embedlink.concepts.database import load_cdb
+from embedlink.concepts.enrichment import enrich_cdb
 from embedlink.concepts.names import concept_names
 from embedlink.corpora.frequencies import TrainingMentions
 from embedlink.detection.pipeline import detection_config
 from embedlink.evaluation.baselines import BASELINES, Dictionary, check_baseline
-from embedlink.types import EmbedLinkError, Problems
+from embedlink.problems import EmbedLinkError, Problems
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pytest
 
 from embedlink.evaluation.comparison import compare_runs, counts_file, format_comparison
 from embedlink.evaluation.document_counts import DocumentCounts
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 
 def run(folder, documents, counts):

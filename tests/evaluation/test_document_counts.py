@@ -11,7 +11,8 @@ from embedlink.evaluation.document_counts import HEADER, DocumentCounts
 from embedlink.evaluation.metrics import Outcome
 from embedlink.evaluation.scorer import Scorer
 from embedlink.linking.mention_table import mention_table
-from embedlink.types import Document, EmbedLinkError, Mention, Prediction
+from embedlink.problems import EmbedLinkError
+from embedlink.types import Document, Mention, Prediction
 
 
 @pytest.fixture

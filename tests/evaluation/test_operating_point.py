@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from embedlink.evaluation.counts import Counts
 from embedlink.evaluation.operating_point import OperatingPoint
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 # Precision 0.5, 0.75, 0.9; recall 1, 0.75, 0.45; F1 0.667, 0.75, 0.6.
 OPTIONS = [Counts(20, 20, 0), Counts(15, 5, 5), Counts(9, 1, 11)]

@@ -7,7 +7,8 @@ from embedlink.detection.pipeline import VocabularyDetector
 from embedlink.evaluation.report import measure_linker, measure_outcome
 from embedlink.evaluation.scorer import Scorer, judge
 from embedlink.linking.mention_table import mention_table
-from embedlink.types import Document, EmbedLinkError, Mention
+from embedlink.problems import EmbedLinkError
+from embedlink.types import Document, Mention
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from embedlink.linking.mention_table import mention_table
 from embedlink.linking.reranker import Reranker, RerankerSettings
 from embedlink.medcat.pack import linking_cat, save_pack
 from embedlink.plugin import NER
-from embedlink.types import Problems
+from embedlink.problems import Problems
 
 
 def export(documents):

@@ -5,7 +5,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from embedlink.experiment.config import check_settings
 from embedlink.experiment.resolvers import register_resolvers
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 
 @pytest.fixture

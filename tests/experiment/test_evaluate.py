@@ -7,7 +7,7 @@ from embedlink.detection.config import EmbedLinkNer
 from embedlink.experiment.evaluate import NoWindows, check_evaluation
 from embedlink.experiment.resolvers import register_resolvers
 from embedlink.experiment.stages import load_data
-from embedlink.types import EmbedLinkError, Problems
+from embedlink.problems import EmbedLinkError, Problems
 
 
 @pytest.fixture

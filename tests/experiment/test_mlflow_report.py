@@ -5,7 +5,7 @@ import pytest
 
 from embedlink.corpora.report import build_report
 from embedlink.experiment.mlflow_report import log_report
-from embedlink.types import Problems
+from embedlink.problems import Problems
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

@@ -7,7 +7,7 @@ import pytest
 
 from embedlink.corpora.report import build_report
 from embedlink.experiment.tracking import RunLogger, log_data, run_ends
-from embedlink.types import Problems
+from embedlink.problems import Problems
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from embedlink.files.atomic import written_aside
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 
 def test_a_folder_appears_whole_and_replaces_the_old(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from embedlink.files import download
 from embedlink.files.download import Source, fetch
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 from tests.written import broken_deflate
 
 

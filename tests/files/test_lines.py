@@ -10,7 +10,7 @@ from embedlink.files.lines import (
     require_folder,
     shown,
 )
-from embedlink.types import EmbedLinkError, Problems
+from embedlink.problems import EmbedLinkError, Problems
 
 
 def reasons(problems: Problems) -> list[str]:

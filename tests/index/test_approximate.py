@@ -8,7 +8,7 @@ import torch
 import embedlink.index.approximate as approximate
 from embedlink.index.approximate import ApproximateSearch
 from embedlink.index.exact import search
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 from tests.index.test_exact import unit
 
 

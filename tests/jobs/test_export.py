@@ -13,12 +13,12 @@ from medcat.cat import CAT
 from medcat.components.types import CoreComponentType
 from medcat.vocab import Vocab
 
-from embedlink.concepts.database import enrich_cdb
+from embedlink.concepts.enrichment import enrich_cdb
 from embedlink.concepts.names import concept_names
 from embedlink.detection.tagger import MentionTagger, TaggerSettings
 from embedlink.export.export import export_linker
 from embedlink.medcat.pack import linking_cat, save_pack
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 from tests.conftest import document
 
 ROOT = Path(__file__).parents[2]

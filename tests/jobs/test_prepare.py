@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from embedlink.experiment.prepare import prepare, read_all
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 from tests.written import (
     published,
     write,

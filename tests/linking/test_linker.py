@@ -9,7 +9,7 @@ import torch
 
 from embedlink.concepts.names import concept_names
 from embedlink.linking.linker import Linker
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 
 def test_calibration_and_threshold_are_kept(linker, cdb, tmp_path):

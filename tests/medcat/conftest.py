@@ -94,10 +94,11 @@ def trainable(make_cat):
 @pytest.fixture
 def data_export(tiny_encoder):
     """Makes a CAT over the MeSH diseases, and 40 NCBI abstracts as an export."""
-    from embedlink.concepts.database import align_codes, load_cdb
+    from embedlink.concepts.codes import align_codes
+    from embedlink.concepts.database import load_cdb
     from embedlink.corpora.pubtator import PubTator
     from embedlink.detection.pipeline import detection_config
-    from embedlink.types import Problems
+    from embedlink.problems import Problems
     from tests.written import published
 
     files = {"train": str(published("ncbi_disease") / "NCBItrainset_corpus.txt")}

@@ -10,7 +10,7 @@ from medcat.components.types import CoreComponentType, get_registered_components
 from embedlink.index.concept_index import paired_scores
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.plugin import STATIC, TRAINABLE
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 from tests.medcat.conftest import TEXT, entities, linking_of
 
 
@@ -119,7 +119,7 @@ def test_nested_entities_are_shown_when_asked(cat):
 def test_two_cats_with_different_linkers_live_in_one_process(make_cat, concept_table):
     from embedlink.concepts.database import load_cdb
     from embedlink.detection.pipeline import detection_config
-    from embedlink.types import Problems
+    from embedlink.problems import Problems
 
     one = make_cat()
     before = entities(one)

@@ -15,7 +15,7 @@ from medcat.cat import CAT
 from embedlink.medcat.static import StaticLinker
 from embedlink.medcat.trainable import TrainableLinker
 from embedlink.plugin import STATIC, TRAINABLE
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 from tests.conftest import NOTES
 from tests.medcat.conftest import TEXT, entities, export, linking_of
 

@@ -9,7 +9,7 @@ from embedlink.encoder.windows import WindowCutter
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.near_names import NearNames
 from embedlink.plugin import TRAINABLE
-from embedlink.types import Problems
+from embedlink.problems import Problems
 from tests.medcat.conftest import TEXT, entities, linking_of
 
 MS = "Known MS today."

@@ -21,7 +21,7 @@ from embedlink.objective.objective import (
     step_seed,
 )
 from embedlink.plugin import TRAINABLE
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 from tests.conftest import NOTES, document
 from tests.medcat.conftest import entities, export, linking_of
 
@@ -167,7 +167,7 @@ def test_the_step_is_the_lightning_modules(make_cat):
 def test_training_is_a_function_of_the_seed(make_cat, concept_table):
     from embedlink.concepts.database import load_cdb
     from embedlink.detection.pipeline import detection_config
-    from embedlink.types import Problems
+    from embedlink.problems import Problems
 
     states = []
     for seed in (1, 1, 2):

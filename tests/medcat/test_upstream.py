@@ -13,7 +13,7 @@ from embedlink.export.export import export_linker
 from embedlink.export.upstream_pack import load_upstream_pack
 from embedlink.medcat.pack import save_pack
 from embedlink.plugin import STATIC, TRAINABLE
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 from tests.conftest import NOTES
 from tests.medcat.conftest import TEXT, entities, export, linking_of
 

@@ -8,7 +8,8 @@ from medcat.cat import CAT
 from medcat.components.types import CoreComponentType
 from medcat.vocab import Vocab
 
-from embedlink.concepts.database import align_codes, load_cdb
+from embedlink.concepts.codes import align_codes
+from embedlink.concepts.database import load_cdb
 from embedlink.corpora.pubtator import PubTator
 from embedlink.detection.pipeline import detection_config
 from embedlink.encoder.pretrained import encoder_source
@@ -17,7 +18,7 @@ from embedlink.export.upstream_pack import load_upstream_pack
 from embedlink.medcat.config import MINILM, EmbedLinkLinking
 from embedlink.medcat.pack import save_pack
 from embedlink.plugin import TRAINABLE
-from embedlink.types import Problems
+from embedlink.problems import Problems
 from tests.medcat.conftest import exported, linking_of
 from tests.written import published
 

@@ -7,17 +7,17 @@ from hydra.utils import instantiate
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.optim import AdamW
 
-from embedlink.concepts.database import enrich_cdb
+from embedlink.concepts.enrichment import enrich_cdb
 from embedlink.concepts.names import concept_names
 from embedlink.corpora.splits import Splits
 from embedlink.detection.pipeline import VocabularyDetector
 from embedlink.linking.linker import Linker, LinkerSettings
 from embedlink.objective.losses import MarginalSoftmax
 from embedlink.objective.objective import parameter_groups, shuffled_batches
+from embedlink.problems import EmbedLinkError
 from embedlink.training.callbacks import BestEpoch, Evaluation, IndexRefresh, best_epoch, metrics_of
 from embedlink.training.datamodule import LengthBatches, LinkingDataModule
 from embedlink.training.module import LinkerModule
-from embedlink.types import EmbedLinkError
 from tests.conftest import document
 
 

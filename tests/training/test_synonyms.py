@@ -7,10 +7,10 @@ from torch.optim import AdamW
 from embedlink.concepts.database import load_cdb
 from embedlink.concepts.names import concept_names
 from embedlink.objective.losses import MarginalSoftmax
+from embedlink.problems import EmbedLinkError, Problems
 from embedlink.training.callbacks import IndexRefresh
 from embedlink.training.module import LinkerModule
 from embedlink.training.synonyms import SynonymDataModule
-from embedlink.types import EmbedLinkError, Problems
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from embedlink.detection.tagger import BEGIN, INSIDE, OUTSIDE, MentionTagger, TaggerSettings
+from embedlink.problems import EmbedLinkError
 from embedlink.text.words import WORD_OR_SIGN
 from embedlink.training.tagger import IGNORED, TaggerData, TaggerModule, learn_tags, tags_of
-from embedlink.types import Document, EmbedLinkError, Mention, Span
+from embedlink.types import Document, Mention, Span
 
 
 def words(text):

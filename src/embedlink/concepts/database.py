@@ -1,31 +1,20 @@
-"""Concept databases in every form that users have, and how they meet the gold codes.
+"""Concept databases in every form that users have: recognised by their files, and loaded."""
 
-A run loads the database, spells the gold codes as it does (`align_codes`), refuses one of another
-vocabulary (`check_overlap`), and adds the surfaces of training mentions (`enrich_cdb`). The last
-comes after the split: with the surfaces of test mentions in the database, each would be a name.
-"""
-
-import dataclasses
 import re
 import tempfile
 import zipfile
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from medcat.cdb import CDB
 from medcat.config import Config
-from medcat.preprocessors.cleaners import prepare_name
-from medcat.tokenizing.tokenizers import BaseTokenizer
-from tqdm import tqdm
 
-from embedlink.concepts.tables import name_tokenizer, read_release, read_table
-from embedlink.files.lines import shown
+from embedlink.concepts.tables import read_release, read_table
 from embedlink.files.paths import resolve
-from embedlink.types import NO_CONCEPT, Document, EmbedLinkError, Mention, Problems
+from embedlink.problems import EmbedLinkError, Problems
 
 Kind = Literal["model pack", "cdb", "table", "release"]
 _FORMS = (
@@ -127,135 +116,3 @@ def _needed(names: Sequence[str]) -> list[str]:
     """Of a model pack the CDB alone (its models can take gigabytes), of all else everything."""
     parts = [name for name in names if re.match(r"([^/]+/)?cdb(/|\.zip$|\.dat$)", name)]
     return parts or list(names)
-
-
-def align_codes(documents: Iterable[Document], cdb: CDB) -> list[Document]:
-    """Documents whose codes are spelt as the database spells its CUIs.
-
-    `CDBMaker` upper-cases CUIs. A code that is not in the database but is when upper-cased is
-    changed; every other code stays as published. Composites change part by part, rejected mentions
-    as gold ones do. The documents are copies in the same order, with nothing but codes changed.
-    """
-
-    def align(mention: Mention) -> Mention:
-        if mention.code in NO_CONCEPT:
-            return mention
-        parts = re.split(r"([+|])", mention.code)
-        fixed = (p.upper() if p not in known and p.upper() in known else p for p in parts)
-        return dataclasses.replace(mention, code="".join(fixed))
-
-    known = cdb.cui2info
-    return [
-        dataclasses.replace(
-            document,
-            mentions=tuple(map(align, document.mentions)),
-            rejected=tuple(map(align, document.rejected)),
-        )
-        for document in documents
-    ]
-
-
-def enrich_cdb(
-    cdb: CDB,
-    documents: Iterable[Document],
-    tokenizer: BaseTokenizer | None = None,
-    new_concepts: bool = False,
-) -> list[tuple[str, str]]:
-    """Add the mentions' surfaces as names of their concepts; returns the new (name, CUI) pairs.
-
-    This is the part of MedCAT's supervised training (`Trainer.train_supervised_raw`) that changes
-    the database. A mention counts where exactly one concept is known; with `new_concepts` (as
-    MedCAT does) also one that the database lacks. `tokenizer` defaults to the one of
-    the database's configuration. `cdb` is changed in place; the pairs come in the order of the
-    documents, each once, and a second call with the same documents gives none.
-    """
-    nlp = tokenizer or name_tokenizer(cdb.config)
-    configs = (cdb.config.general, cdb.config.preprocessing, cdb.config.cdb_maker)
-    added: list[tuple[str, str]] = []
-    for document in tqdm(documents, desc="names of mentions", unit=" documents", disable=None):
-        for mention in document.mentions:
-            cui = mention.cui
-            if cui is None or not (new_concepts or cui in cdb.cui2info):
-                continue
-            surface = document.text[mention.start : mention.end]
-            names = prepare_name(surface, nlp, {}, configs)
-            if not names:
-                continue
-            # Before they are added: afterwards none of them would be new.
-            added += [
-                (name, cui)
-                for name in names
-                if name not in cdb.name2info or cui not in cdb.name2info[name]["per_cui_status"]
-            ]
-            # Known names go in again, for MedCAT's training counts their tokens each time as well.
-            cdb._add_concept(cui, names, set(), "A", set(), "", full_build=True)
-    return added
-
-
-def add_names(cdb: CDB, source: CDB, tokenizer: BaseTokenizer) -> int:
-    """Add the names that another database has and this one lacks; returns how many (name, CUI).
-
-    Such are those of a run's pack beside the database that the run began with: what `enrich_cdb`
-    added. `tokenizer` is that of this database's pack, which may cut names otherwise. `cdb` is
-    changed in place; concepts that it lacks come with their names.
-    """
-    configs = (cdb.config.general, cdb.config.preprocessing, cdb.config.cdb_maker)
-    added = 0
-    for prepared, info in source.name2info.items():
-        text = prepared.replace(source.config.general.separator, " ")
-        for cui in sorted(info["per_cui_status"]):
-            if prepared in cdb.name2info and cui in cdb.name2info[prepared]["per_cui_status"]:
-                continue
-            names = prepare_name(text, tokenizer, {}, configs)
-            # The text is in lower case by now: whether the name was in capitals is told apart.
-            upper = {
-                name: (cdb if name in cdb.name2info else source).name2info[name]["is_upper"]
-                for name in names
-                if name in cdb.name2info or name in source.name2info
-            }
-            cdb._add_concept(cui, names, set(), "A", set(), "", full_build=True)
-            for name, is_upper in upper.items():
-                cdb.name2info[name]["is_upper"] = is_upper
-            added += bool(names)
-    return added
-
-
-def check_overlap(documents: Iterable[Document], cdb: CDB) -> None:
-    """Raise when a corpus has codes and none of them is in the database (two vocabularies).
-
-    It is an `EmbedLinkError` with a few codes of both. A corpus without codes passes, and so does
-    one with a single known code: what is missing is for `note_absent_codes` to count.
-    """
-    # By corpus: one with the right vocabulary must not hide another.
-    codes: dict[str, set[str]] = {}
-    for document in documents:
-        found = codes.setdefault(document.corpus, set())
-        found.update(cui for mention in document.mentions for cui in mention.cuis)
-    for corpus, found in codes.items():
-        if found and found.isdisjoint(cdb.cui2info):
-            gold = ", ".join(shown(cui) for cui in sorted(found)[:3])
-            known = ", ".join(shown(cui) for cui in sorted(cdb.cui2info)[:3])
-            raise EmbedLinkError(
-                f"corpus {corpus}: none of its {len(found)} codes (such as {gold}) is in the "
-                f"concept database (such as {known}); set data.concepts to a database with "
-                "the corpus' vocabulary"
-            )
-
-
-def note_absent_codes(documents: Iterable[Document], cdb: CDB, problems: Problems) -> None:
-    """Count the gold codes that the database lacks, one problem for each corpus and code.
-
-    No published table covers a corpus whole, so these never stop a run. Every concept of a
-    composite counts. The problems go in order of corpus and code, with the corpus as their file.
-    """
-    absent = Counter(
-        (document.corpus, cui)
-        for document in documents
-        for mention in document.mentions
-        for cui in mention.cuis
-        if cui not in cdb.cui2info
-    )
-    for (corpus, cui), count in sorted(absent.items()):
-        value = f"{shown(cui)} ({count} mentions)"
-        reason = "code absent from the concept database"
-        problems.add(corpus, None, value, reason, "extend data.concepts", counted=True)

@@ -23,7 +23,7 @@ from medcat.tokenizing.tokenizers import BaseTokenizer
 from tqdm import tqdm
 
 from embedlink.files.lines import Row, read_rows, shown
-from embedlink.types import EmbedLinkError, Problems
+from embedlink.problems import EmbedLinkError, Problems
 
 COLUMNS = ("cui", "name", "ontologies", "name_status", "type_ids", "description")
 """The columns of MedCAT's CDB maker; only the first two must be there."""

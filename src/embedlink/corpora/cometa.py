@@ -14,7 +14,8 @@ from typing import Literal
 
 from embedlink.corpora.spans import Place, UniqueIds, read_code
 from embedlink.files.lines import Row, read_rows, require_folder, shown
-from embedlink.types import Document, EmbedLinkError, Mention, Problems, Span
+from embedlink.problems import EmbedLinkError, Problems
+from embedlink.types import Document, Mention, Span
 
 Part = Literal[
     "random",

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from embedlink.corpora.spans import Place, UniqueIds, read_code, read_mention
 from embedlink.files.lines import Row, read_rows, read_text, require_folder, shown
-from embedlink.types import Document, EmbedLinkError, Mention, Problems
+from embedlink.problems import EmbedLinkError, Problems
+from embedlink.types import Document, Mention
 
 PARTS = {"training": "train", "test_annotated": "test"}
 """Folders of the Zenodo layout, and the official split that each one is."""

@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 import ijson
 
-from embedlink.types import Problems
+from embedlink.problems import Problems
 
 _DOCUMENT = "projects.item.documents.item"
 _REMEDY = "export the project from MedCATtrainer again"

@@ -16,7 +16,8 @@ from typing import cast
 from embedlink.corpora.json_stream import read_export
 from embedlink.corpora.spans import Place, UniqueIds, read_mention
 from embedlink.files.lines import require_file, shown
-from embedlink.types import Document, Mention, Problems
+from embedlink.problems import Problems
+from embedlink.types import Document, Mention
 
 SPLIT_NAMES = frozenset({"train", "validation", "test"})
 """Project names that say which split their documents are."""

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from embedlink.types import Document, Problems
+from embedlink.problems import Problems
+from embedlink.types import Document
 
 
 class Corpus(Protocol):

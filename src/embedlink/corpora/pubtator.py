@@ -13,7 +13,8 @@ from pathlib import Path
 
 from embedlink.corpora.spans import Place, UniqueIds, read_code, read_mention
 from embedlink.files.lines import Line, read_lines, require_file, shown
-from embedlink.types import Document, Mention, Problems
+from embedlink.problems import Problems
+from embedlink.types import Document, Mention
 
 _PASSAGE = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from tqdm import tqdm
 
 from embedlink.corpora.protocol import Corpus
-from embedlink.types import Document, EmbedLinkError, Problems
+from embedlink.problems import EmbedLinkError, Problems
+from embedlink.types import Document
 
 
 def read_corpora(corpora: Mapping[str, Corpus], *, strict: bool) -> tuple[list[Document], Problems]:

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, fields
 
 from medcat.cdb import CDB
 
-from embedlink.types import NO_CONCEPT, Document, Problem, Problems
+from embedlink.problems import Problem, Problems
+from embedlink.types import NO_CONCEPT, Document
 
 
 @dataclass(frozen=True, slots=True)

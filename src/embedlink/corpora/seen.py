@@ -8,7 +8,8 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from embedlink.types import Document, EmbedLinkError
+from embedlink.problems import EmbedLinkError
+from embedlink.types import Document
 
 SEEN = "train_documents.txt"
 """A digest of the text of each training document, one a line."""

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from embedlink.corpora.shifted import Repair, find_repair
 from embedlink.corpora.spans import Place, UniqueIds, read_mention
 from embedlink.files.lines import Row, read_rows, require_folder, shown
-from embedlink.types import Document, EmbedLinkError, Mention, Problems
+from embedlink.problems import EmbedLinkError, Problems
+from embedlink.types import Document, Mention
 
 NOTES = {
     "train": ("mimic-iv_notes_training_set.csv", "train_notes.csv"),

@@ -8,7 +8,8 @@ import re
 from dataclasses import dataclass, field
 
 from embedlink.files.lines import shown
-from embedlink.types import Mention, Problems, Span
+from embedlink.problems import Problems
+from embedlink.types import Mention, Span
 
 NEAR = 200
 """How far (characters) from the published offsets a shifted mention is looked for."""

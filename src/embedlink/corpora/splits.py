@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from embedlink.corpora.spans import original_id
 from embedlink.files.lines import read_lines, require_file
-from embedlink.types import Document, EmbedLinkError, Problems
+from embedlink.problems import EmbedLinkError, Problems
+from embedlink.types import Document
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from embedlink.detection.entity_table import EntityTable
 from embedlink.detection.spellings import NameVariants
 from embedlink.detection.tagger import MentionTagger
 from embedlink.plugin import NER
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 TAGGER = "tagger"
 """The folder of the tagger in the component's."""

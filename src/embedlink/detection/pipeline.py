@@ -23,8 +23,9 @@ from pydantic import ValidationError
 
 from embedlink.detection.config import EmbedLinkNer
 from embedlink.plugin import NER
+from embedlink.problems import EmbedLinkError
 from embedlink.progress import watched
-from embedlink.types import Detection, Document, EmbedLinkError
+from embedlink.types import Detection, Document
 
 log = logging.getLogger(__name__)
 

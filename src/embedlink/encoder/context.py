@@ -24,8 +24,8 @@ from embedlink.device import Precision, computing_in
 from embedlink.encoder.layers import encoder_layers, lower_part, upper_part
 from embedlink.encoder.narrowing import MentionTokens, can_narrow, narrow_layer
 from embedlink.encoder.tokens import EncoderBatch, Sequences, Share
+from embedlink.problems import EmbedLinkError
 from embedlink.progress import progress_bar
-from embedlink.types import EmbedLinkError
 
 Pooling = Literal["mention", "window"]
 """Which tokens are averaged: the mention's (mention attention) or all of the window's."""

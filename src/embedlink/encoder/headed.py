@@ -22,8 +22,8 @@ from embedlink.encoder.pretrained import load_encoder
 from embedlink.encoder.tokens import TokenSequences
 from embedlink.files.digests import digest_of
 from embedlink.files.pickling import PickledByValue
+from embedlink.problems import EmbedLinkError
 from embedlink.progress import progress_bar
-from embedlink.types import EmbedLinkError
 
 Settings = TypeVar("Settings", bound=Any)
 HEAD, ENCODER = "head.safetensors", "encoder"

@@ -11,7 +11,7 @@ from typing import TypeVar
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 Part = TypeVar("Part", bound=nn.Module)
 

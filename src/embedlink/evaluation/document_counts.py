@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from embedlink.corpora.report import digest
 from embedlink.evaluation.metrics import Outcome, count_documents
 from embedlink.linking.mention_table import NOT_GOLD, MentionTable
-from embedlink.types import CodeRule, EmbedLinkError
+from embedlink.problems import EmbedLinkError
+from embedlink.types import CodeRule
 
 COLUMNS = ("tp", "fp", "fn", "gold", "hits_at_1")
 """MedCAT's counts; gold mentions whose concept is in the database, and those ranked first."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from embedlink.evaluation.counts import Counts
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 TAKES = "f1, {precision: p} or {recall: r} with a share between 0 and 1"
 

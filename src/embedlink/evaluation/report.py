@@ -20,7 +20,8 @@ from embedlink.evaluation.metrics import Outcome, split_metrics
 from embedlink.evaluation.scorer import Scorer, judge, trade_offs
 from embedlink.linking.calibration import calibration_error
 from embedlink.linking.mention_table import MentionTable
-from embedlink.types import CodeRule, EmbedLinkError
+from embedlink.problems import EmbedLinkError
+from embedlink.types import CodeRule
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from embedlink.encoder.context import check_unfreeze
 from embedlink.encoder.pretrained import layer_count
 from embedlink.evaluation.baselines import BASELINES
 from embedlink.evaluation.operating_point import TAKES, OperatingPoint
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 Check = tuple[str, Callable[[object], bool], str]
 

@@ -21,7 +21,8 @@ from embedlink.experiment.config import check_values
 from embedlink.experiment.stages import Data
 from embedlink.linking.linker import Linker
 from embedlink.linking.mention_table import MentionTable, mention_table
-from embedlink.types import CodeRule, Document, EmbedLinkError
+from embedlink.problems import EmbedLinkError
+from embedlink.types import CodeRule, Document
 
 log = logging.getLogger(__name__)
 

@@ -8,12 +8,13 @@ import mlflow
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from embedlink.concepts.database import align_codes, load_cdb, note_absent_codes
+from embedlink.concepts.codes import align_codes, note_absent_codes
+from embedlink.concepts.database import load_cdb
 from embedlink.corpora import read_corpora
 from embedlink.corpora.report import DataReport, build_report, format_report
 from embedlink.experiment.mlflow_report import log_report
 from embedlink.files.download import fetch
-from embedlink.types import Problems
+from embedlink.problems import Problems
 
 
 def prepare(cfg: DictConfig) -> None:

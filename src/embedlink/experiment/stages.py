@@ -15,7 +15,9 @@ from lightning.pytorch.callbacks import Callback
 from medcat.cdb import CDB
 from omegaconf import DictConfig
 
-from embedlink.concepts.database import align_codes, check_overlap, enrich_cdb, load_cdb
+from embedlink.concepts.codes import align_codes, check_overlap
+from embedlink.concepts.database import load_cdb
+from embedlink.concepts.enrichment import enrich_cdb
 from embedlink.concepts.names import ConceptNames, Representative, concept_names
 from embedlink.corpora.reading import read_corpora
 from embedlink.corpora.report import DataReport, build_report
@@ -33,13 +35,14 @@ from embedlink.files.atomic import written_aside
 from embedlink.linking.linker import Linker, LinkerSettings
 from embedlink.linking.reranker import Reranker, RerankerSettings
 from embedlink.medcat.pack import linking_cat, save_pack
+from embedlink.problems import EmbedLinkError, Problems
 from embedlink.training.callbacks import IndexRefresh
 from embedlink.training.datamodule import LinkingDataModule
 from embedlink.training.module import LinkerModule
 from embedlink.training.reranker import learn_reranking
 from embedlink.training.synonyms import SynonymDataModule
 from embedlink.training.tagger import learn_tags
-from embedlink.types import Document, EmbedLinkError, Problems
+from embedlink.types import Document
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from embedlink.medcat.upstream import (
     write_encoder,
     write_upstream_model,
 )
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import torch
 
 from embedlink.linking.linker import Linker
 from embedlink.medcat.upstream import write_encoder
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 
 def write_sentence_model(linker: Linker, folder: Path) -> None:

@@ -35,7 +35,7 @@ from embedlink.medcat.upstream import (
     write_encoder,
 )
 from embedlink.plugin import STATIC, TRAINABLE
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 PLUGIN = "medcat_embedding_linker"
 MATRICES = ("name_embeddings", "cui_embeddings")

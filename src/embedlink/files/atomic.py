@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from embedlink.files.paths import resolve
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 _BLOCK = 1 << 16  # bytes read at a time
 _ATTEMPTS = 5

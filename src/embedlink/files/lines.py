@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from embedlink.files.paths import resolve
-from embedlink.types import NO_CONCEPT, EmbedLinkError, Problems
+from embedlink.problems import EmbedLinkError, Problems
+from embedlink.types import NO_CONCEPT
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _TO_UTF8 = "save the file as UTF-8"

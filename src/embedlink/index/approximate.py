@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from embedlink.index.exact import Hits, paired_scores, search, table_of_hits
+from embedlink.problems import EmbedLinkError
 from embedlink.progress import progress_bar
-from embedlink.types import EmbedLinkError
 
 log = logging.getLogger(__name__)
 

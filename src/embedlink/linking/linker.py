@@ -27,7 +27,7 @@ from embedlink.files.pickling import PickledByValue
 from embedlink.index.concept_index import ConceptIndex
 from embedlink.linking.decision import LinkDecision, NameCounts
 from embedlink.linking.reranker import Reranker, Reranking
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 log = logging.getLogger(__name__)
 

@@ -37,7 +37,8 @@ from embedlink.medcat.live_index import LiveIndex
 from embedlink.medcat.prediction import Predictor
 from embedlink.medcat.sources import start_linker
 from embedlink.medcat.sync import follow
-from embedlink.types import EmbedLinkError, Prediction
+from embedlink.problems import EmbedLinkError
+from embedlink.types import Prediction
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from embedlink.index.exact import Search
 from embedlink.linking.linker import LinkerSettings
 from embedlink.plugin import STATIC, TRAINABLE
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 

@@ -13,12 +13,13 @@ from medcat.cat import CAT
 from medcat.cdb import CDB
 from medcat.vocab import Vocab
 
-from embedlink.concepts.database import add_names, load_cdb
+from embedlink.concepts.database import load_cdb
+from embedlink.concepts.enrichment import add_names
 from embedlink.detection.config import EmbedLinkNer
 from embedlink.files.atomic import written_aside
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.plugin import TRAINABLE
-from embedlink.types import EmbedLinkError, Problems
+from embedlink.problems import EmbedLinkError, Problems
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 from embedlink.medcat.component import LinkingComponent
 from embedlink.medcat.config import CANNOT_TRAIN
 from embedlink.plugin import STATIC
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 
 class StaticLinker(LinkingComponent):

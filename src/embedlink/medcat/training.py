@@ -22,7 +22,8 @@ from embedlink.medcat.live_index import LiveIndex
 from embedlink.medcat.samples import Sample
 from embedlink.objective.losses import MarginalSoftmax, SampledSoftmax, Targets
 from embedlink.objective.objective import Objective, TrainBatch, parameter_groups, step_seed
-from embedlink.types import Detection, EmbedLinkError
+from embedlink.problems import EmbedLinkError
+from embedlink.types import Detection
 
 log = logging.getLogger(__name__)
 

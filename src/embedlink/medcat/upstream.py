@@ -19,7 +19,7 @@ from embedlink.encoder.context import ContextEncoder
 from embedlink.encoder.pretrained import load_encoder
 from embedlink.linking.decision import LinkDecision
 from embedlink.linking.linker import Linker, LinkerSettings
-from embedlink.types import EmbedLinkError
+from embedlink.problems import EmbedLinkError
 
 WEIGHTS, SETTINGS, ENCODER = "pytorch_model.bin", "config.json", "encoder"
 """Files of upstream's folder, and where an export puts the encoder that is loaded first."""

@@ -22,9 +22,10 @@ from embedlink.evaluation.operating_point import OperatingPoint
 from embedlink.evaluation.report import measure_linker
 from embedlink.evaluation.scorer import Scorer
 from embedlink.linking.mention_table import MentionTable
+from embedlink.problems import EmbedLinkError
 from embedlink.training.datamodule import LinkingDataModule
 from embedlink.training.module import LinkerModule
-from embedlink.types import CodeRule, EmbedLinkError
+from embedlink.types import CodeRule
 
 
 class FrozenStates(Callback):

@@ -20,7 +20,8 @@ from embedlink.encoder.windows import WindowCutter
 from embedlink.linking.decision import NameCounts
 from embedlink.linking.mention_table import MentionTable, mention_table
 from embedlink.objective.objective import TrainBatch, shuffled_batches, step_seed
-from embedlink.types import Detection, Document, EmbedLinkError
+from embedlink.problems import EmbedLinkError
+from embedlink.types import Detection, Document
 
 Detector = Callable[[Sequence[Document]], list[list[Detection]]]
 """Runs MedCAT's detection over documents; the detections of each, in MedCAT's order."""

@@ -19,9 +19,9 @@ from embedlink.encoder.tokens import EncoderBatch, TokenSequences
 from embedlink.index.concept_index import ConceptIndex
 from embedlink.linking.mention_table import MentionTable
 from embedlink.linking.reranker import SCALE, Reranker
+from embedlink.problems import EmbedLinkError
 from embedlink.training.datamodule import LengthBatches, Rows
 from embedlink.training.heads import HeadedModule
-from embedlink.types import EmbedLinkError
 
 DEPTH = 64
 """Names searched for the concepts nearest to a training mention."""

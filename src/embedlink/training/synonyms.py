@@ -15,9 +15,9 @@ from embedlink.concepts.names import ConceptNames
 from embedlink.encoder.tokens import Sequences
 from embedlink.linking.choice import Candidates
 from embedlink.objective.objective import TrainBatch
+from embedlink.problems import EmbedLinkError
 from embedlink.ragged import Groups
 from embedlink.training.datamodule import LengthBatches, Rows
-from embedlink.types import EmbedLinkError
 
 
 class SynonymDataModule(L.LightningDataModule):

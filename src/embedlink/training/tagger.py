@@ -19,9 +19,10 @@ from torch.utils.data import DataLoader
 
 from embedlink.detection.tagger import BEGIN, INSIDE, OUTSIDE, MentionTagger
 from embedlink.encoder.tokens import EncoderBatch
+from embedlink.problems import EmbedLinkError
 from embedlink.training.datamodule import LengthBatches, Rows
 from embedlink.training.heads import HeadedModule
-from embedlink.types import Document, EmbedLinkError, Span
+from embedlink.types import Document, Span
 
 IGNORED = -100
 """The label of tokens that no word is tagged by (`torch.nn.CrossEntropyLoss`)."""

@@ -1,0 +1,79 @@
+"""Gold codes against a concept database: spelt alike, of one vocabulary, and which are absent."""
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from medcat.cdb import CDB
+
+from embedlink.files.lines import shown
+from embedlink.problems import EmbedLinkError, Problems
+from embedlink.types import NO_CONCEPT, Document, Mention
+
+
+def align_codes(documents: Iterable[Document], cdb: CDB) -> list[Document]:
+    """Documents whose codes are spelt as the database spells its CUIs.
+
+    `CDBMaker` upper-cases CUIs. A code that is not in the database but is when upper-cased is
+    changed; every other code stays as published. Composites change part by part, rejected mentions
+    as gold ones do. The documents are copies in the same order, with nothing but codes changed.
+    """
+
+    def align(mention: Mention) -> Mention:
+        if mention.code in NO_CONCEPT:
+            return mention
+        parts = re.split(r"([+|])", mention.code)
+        fixed = (p.upper() if p not in known and p.upper() in known else p for p in parts)
+        return dataclasses.replace(mention, code="".join(fixed))
+
+    known = cdb.cui2info
+    return [
+        dataclasses.replace(
+            document,
+            mentions=tuple(map(align, document.mentions)),
+            rejected=tuple(map(align, document.rejected)),
+        )
+        for document in documents
+    ]
+
+
+def check_overlap(documents: Iterable[Document], cdb: CDB) -> None:
+    """Raise when a corpus has codes and none of them is in the database (two vocabularies).
+
+    It is an `EmbedLinkError` with a few codes of both. A corpus without codes passes, and so does
+    one with a single known code: what is missing is for `note_absent_codes` to count.
+    """
+    # By corpus: one with the right vocabulary must not hide another.
+    codes: dict[str, set[str]] = {}
+    for document in documents:
+        found = codes.setdefault(document.corpus, set())
+        found.update(cui for mention in document.mentions for cui in mention.cuis)
+    for corpus, found in codes.items():
+        if found and found.isdisjoint(cdb.cui2info):
+            gold = ", ".join(shown(cui) for cui in sorted(found)[:3])
+            known = ", ".join(shown(cui) for cui in sorted(cdb.cui2info)[:3])
+            raise EmbedLinkError(
+                f"corpus {corpus}: none of its {len(found)} codes (such as {gold}) is in the "
+                f"concept database (such as {known}); set data.concepts to a database with "
+                "the corpus' vocabulary"
+            )
+
+
+def note_absent_codes(documents: Iterable[Document], cdb: CDB, problems: Problems) -> None:
+    """Count the gold codes that the database lacks, one problem for each corpus and code.
+
+    No published table covers a corpus whole, so these never stop a run. Every concept of a
+    composite counts. The problems go in order of corpus and code, with the corpus as their file.
+    """
+    absent = Counter(
+        (document.corpus, cui)
+        for document in documents
+        for mention in document.mentions
+        for cui in mention.cuis
+        if cui not in cdb.cui2info
+    )
+    for (corpus, cui), count in sorted(absent.items()):
+        value = f"{shown(cui)} ({count} mentions)"
+        reason = "code absent from the concept database"
+        problems.add(corpus, None, value, reason, "extend data.concepts", counted=True)

@@ -1,0 +1,79 @@
+"""Names that a concept database gains: surfaces of training mentions, or another database's names.
+
+Enrich after the split. A database with the surfaces of test mentions knows the answers.
+"""
+
+from collections.abc import Iterable
+
+from medcat.cdb import CDB
+from medcat.preprocessors.cleaners import prepare_name
+from medcat.tokenizing.tokenizers import BaseTokenizer
+from tqdm import tqdm
+
+from embedlink.concepts.tables import name_tokenizer
+from embedlink.types import Document
+
+
+def enrich_cdb(
+    cdb: CDB,
+    documents: Iterable[Document],
+    tokenizer: BaseTokenizer | None = None,
+    new_concepts: bool = False,
+) -> list[tuple[str, str]]:
+    """Add the mentions' surfaces as names of their concepts; returns the new (name, CUI) pairs.
+
+    This is the part of MedCAT's supervised training (`Trainer.train_supervised_raw`) that changes
+    the database. A mention counts where exactly one concept is known; with `new_concepts` (as
+    MedCAT does) also one that the database lacks. `tokenizer` defaults to the one of
+    the database's configuration. `cdb` is changed in place; the pairs come in the order of the
+    documents, each once, and a second call with the same documents gives none.
+    """
+    nlp = tokenizer or name_tokenizer(cdb.config)
+    configs = (cdb.config.general, cdb.config.preprocessing, cdb.config.cdb_maker)
+    added: list[tuple[str, str]] = []
+    for document in tqdm(documents, desc="names of mentions", unit=" documents", disable=None):
+        for mention in document.mentions:
+            cui = mention.cui
+            if cui is None or not (new_concepts or cui in cdb.cui2info):
+                continue
+            surface = document.text[mention.start : mention.end]
+            names = prepare_name(surface, nlp, {}, configs)
+            if not names:
+                continue
+            # Before they are added: afterwards none of them would be new.
+            added += [
+                (name, cui)
+                for name in names
+                if name not in cdb.name2info or cui not in cdb.name2info[name]["per_cui_status"]
+            ]
+            # Known names go in again, for MedCAT's training counts their tokens each time as well.
+            cdb._add_concept(cui, names, set(), "A", set(), "", full_build=True)
+    return added
+
+
+def add_names(cdb: CDB, source: CDB, tokenizer: BaseTokenizer) -> int:
+    """Add the names that another database has and this one lacks; returns how many (name, CUI).
+
+    Such are those of a run's pack beside the database that the run began with: what `enrich_cdb`
+    added. `tokenizer` is that of this database's pack, which may cut names otherwise. `cdb` is
+    changed in place; concepts that it lacks come with their names.
+    """
+    configs = (cdb.config.general, cdb.config.preprocessing, cdb.config.cdb_maker)
+    added = 0
+    for prepared, info in source.name2info.items():
+        text = prepared.replace(source.config.general.separator, " ")
+        for cui in sorted(info["per_cui_status"]):
+            if prepared in cdb.name2info and cui in cdb.name2info[prepared]["per_cui_status"]:
+                continue
+            names = prepare_name(text, tokenizer, {}, configs)
+            # The text is in lower case by now: whether the name was in capitals is told apart.
+            upper = {
+                name: (cdb if name in cdb.name2info else source).name2info[name]["is_upper"]
+                for name in names
+                if name in cdb.name2info or name in source.name2info
+            }
+            cdb._add_concept(cui, names, set(), "A", set(), "", full_build=True)
+            for name, is_upper in upper.items():
+                cdb.name2info[name]["is_upper"] = is_upper
+            added += bool(names)
+    return added
