@@ -4,16 +4,28 @@ Every `import medcat` comes through here, so this module imports nothing of Embe
 given the components' modules by name.
 """
 
+from importlib import import_module
+
 from medcat.components.types import (
     CoreComponentType,
     get_registered_components,
     lazy_register_core_component,
+)
+from medcat.config import Config
+from medcat.tokenizing.tokenizers import (
+    BaseTokenizer,
+    list_available_tokenizers,
+    register_tokenizer,
 )
 
 STATIC, TRAINABLE = "embedlink_static_linker", "embedlink_trainable_linker"
 """Values of `config.components.linking.comp_name`."""
 NER = "embedlink_ner"
 """Value of `config.components.ner.comp_name`."""
+TOKENIZER = "embedlink_words"
+"""Value of `config.general.nlp.provider`."""
+TAGGING = "embedlink_tagging"
+"""Value of `config.components.tagging.comp_name`."""
 
 
 def register() -> None:
@@ -22,6 +34,7 @@ def register() -> None:
     What is registered already is left as it is.
     """
     for kind, name, module, cls in (
+        (CoreComponentType.tagging, TAGGING, "embedlink.detection.tokenizer", "WordTagger"),
         (CoreComponentType.ner, NER, "embedlink.detection.component", "EmbedLinkDetection"),
         (CoreComponentType.linking, STATIC, "embedlink.medcat.static", "StaticLinker"),
         (CoreComponentType.linking, TRAINABLE, "embedlink.medcat.trainable", "TrainableLinker"),
@@ -29,6 +42,15 @@ def register() -> None:
         # A name that comes twice is an error of MedCAT's.
         if name not in {known for known, _ in get_registered_components(kind)}:
             lazy_register_core_component(kind, name, module, f"{cls}.create_new_component")
+    if TOKENIZER not in {known for known, _ in list_available_tokenizers()}:
+        register_tokenizer(TOKENIZER, make_tokenizer)
+
+
+def make_tokenizer(config: Config) -> BaseTokenizer:
+    """Make the tokenizer; MedCAT knows no lazy registration of tokenizers."""
+    module = import_module("embedlink.detection.tokenizer")
+    made: BaseTokenizer = module.WordTokenizer.create_new_tokenizer(config)
+    return made
 
 
 register()

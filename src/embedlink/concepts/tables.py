@@ -23,6 +23,7 @@ from medcat.tokenizing.tokenizers import BaseTokenizer
 from tqdm import tqdm
 
 from embedlink.files.lines import Row, read_rows, shown
+from embedlink.plugin import TAGGING, TOKENIZER
 from embedlink.problems import EmbedLinkError, Problems
 
 COLUMNS = ("cui", "name", "ontologies", "name_status", "type_ids", "description")
@@ -84,6 +85,17 @@ def name_tokenizer(config: Config) -> BaseTokenizer:
     return _maker(config).pipeline.tokenizer_with_tag
 
 
+def split_words(config: Config) -> None:
+    """Let names and texts be split by EmbedLink's tokenizer in place of MedCAT's regex one.
+
+    MedCAT's loses letters that are not a to z at the start of a word. A configuration with another
+    tokenizer, or other tagging, stays as it is. Changes the configuration in place.
+    """
+    if (config.general.nlp.provider, config.components.tagging.comp_name) == ("regex", "default"):
+        config.general.nlp.provider = TOKENIZER
+        config.components.tagging.comp_name = TAGGING
+
+
 def _release_table(folder: str) -> pd.DataFrame:
     """MedCAT's concept table of a release; typed here, as MedCAT's class is not."""
     snomed: Any = Snomed
@@ -123,7 +135,7 @@ def _maker(config: Config | None) -> CDBMaker:
     The user's linker stays out: the maker would otherwise set it up on an empty database.
     """
     own = Config()
-    own.general.nlp.provider = "regex"
+    split_words(own)
     if config is not None:
         own.general = config.general.model_copy(deep=True)
         own.preprocessing = config.preprocessing.model_copy(deep=True)

@@ -6,7 +6,7 @@ from medcat.config import Config
 from medcat.config.config import Ner
 from pydantic import ConfigDict, Field
 
-from embedlink.plugin import NER
+from embedlink.plugin import NER, TAGGING, TOKENIZER
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +37,15 @@ class EmbedLinkNer(Ner):
 
 
 def detect_as_medcat(config: Config) -> None:
-    """Switch the detection back to MedCAT's own, for packs that are to load without EmbedLink.
+    """Switch detection and tokenizer back to MedCAT's, for packs that load without EmbedLink.
 
     Changes the configuration in place, with a warning; one that is MedCAT's already stays. The
     pipeline must be made again to follow it.
     """
+    if config.general.nlp.provider == TOKENIZER:
+        config.general.nlp.provider = "regex"
+    if config.components.tagging.comp_name == TAGGING:
+        config.components.tagging.comp_name = "default"
     ner = config.components.ner
     if isinstance(ner, EmbedLinkNer):
         fields = {field: getattr(ner, field) for field in Ner.model_fields if field != "comp_name"}

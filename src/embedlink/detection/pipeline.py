@@ -21,6 +21,7 @@ from medcat.tokenizing.tokens import MutableEntity
 from medcat.vocab import Vocab
 from pydantic import ValidationError
 
+from embedlink.concepts.tables import split_words
 from embedlink.detection.config import EmbedLinkNer
 from embedlink.plugin import NER
 from embedlink.problems import EmbedLinkError
@@ -34,7 +35,7 @@ REMADE = ("default", "dict", NER)
 
 
 def detection_config(**ner: object) -> Config:
-    """A MedCAT configuration for concept tables: regex tokenizer, vocabulary-based detection.
+    """A MedCAT configuration for concept tables: words of any alphabet, detection by vocabulary.
 
     `ner` overrides fields of `config.components.ner` (`min_name_len`, `upper_case_limit_len`…);
     with `comp_name="embedlink_ner"` those of `EmbedLinkNer`. Spelling is not corrected: that
@@ -42,7 +43,7 @@ def detection_config(**ner: object) -> Config:
     that does not exist and, with `embedlink_ner`, for a value that is not allowed.
     """
     config = Config()
-    config.general.nlp.provider = "regex"
+    split_words(config)
     config.general.spell_check = False
     config.components.ner = (EmbedLinkNer if ner.get("comp_name") == NER else Ner)()
     known = type(config.components.ner).model_fields
@@ -64,11 +65,12 @@ def detection_config(**ner: object) -> Config:
 def detect_by(cdb: CDB, config: Config) -> None:
     """Let a database that brings its own configuration be detected in as EmbedLink does.
 
-    Where `config` asks for MedCAT's own detection, the database's own stays. Changes the
-    database's configuration in place.
+    If `config` asks for MedCAT's own detection, the database's own stays, and so does its
+    tokenizer. Changes the database's configuration in place.
     """
     if isinstance(config.components.ner, EmbedLinkNer):
         cdb.config.components.ner = config.components.ner
+        split_words(cdb.config)
 
 
 def leave_out_extras(cdb: CDB) -> None:

@@ -23,7 +23,7 @@ from embedlink.encoder.context import last_states
 from embedlink.encoder.headed import HeadedEncoder
 from embedlink.encoder.pretrained import load_encoder
 from embedlink.encoder.tokens import EncoderBatch, SpecialTokens, TokenSequences
-from embedlink.text.words import WORD_OR_SIGN
+from embedlink.text.words import WORD_OR_SIGN, readable
 from embedlink.types import Span
 
 OUTSIDE, BEGIN, INSIDE = 0, 1, 2
@@ -111,7 +111,7 @@ def chunks_of(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_toke
     token: list[NDArray[np.int64]] = []
     for text in texts:
         encoded = tokenizer(
-            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+            readable(text), add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
         ends = np.array([end for _, end in encoded["offset_mapping"]], dtype=np.int64)
         own = [Span(*match.span()) for match in WORD_OR_SIGN.finditer(text)]

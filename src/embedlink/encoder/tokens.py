@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from embedlink.progress import progress_bar
+from embedlink.text.words import readable
 
 
 class EncoderBatch(NamedTuple):
@@ -242,7 +243,7 @@ def tokenise_names(
     first, parts = len(special.before), []
     with progress_bar(len(texts), progress, "texts") as bar:
         for at in range(0, len(texts), chunk):
-            own = list(texts[at : at + chunk])
+            own = [readable(text) for text in texts[at : at + chunk]]
             # Longer texts than the model reads are cut just below: no warning about them is due.
             encoded = tokenizer(own, add_special_tokens=False, verbose=False)["input_ids"]
             rows = [[*special.before, *ids[:room], *special.after] for ids in encoded]

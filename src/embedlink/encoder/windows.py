@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from embedlink.encoder.tokens import MentionSequences, SpecialTokens, TokenSequences
 from embedlink.text.abbreviations import expanded, long_forms
-from embedlink.text.words import WORD_OR_SIGNS
+from embedlink.text.words import WORD_OR_SIGNS, readable
 from embedlink.types import Span
 
 
@@ -117,7 +117,7 @@ class WindowCutter:
         # Not one window at a time: they overlap, and a cut end could be tokenised differently.
         # A text longer than the encoder reads is no cause for the tokenizer's warning here.
         encoded = self.tokenizer(
-            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+            readable(text), add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
         tokens = TextTokens.of(encoded["input_ids"], encoded["offset_mapping"])
         words = [match.span() for match in WORD_OR_SIGNS.finditer(text)]
