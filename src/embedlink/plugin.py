@@ -5,6 +5,7 @@ given the components' modules by name.
 """
 
 from importlib import import_module
+from typing import Any
 
 from medcat.components.types import (
     CoreComponentType,
@@ -43,7 +44,8 @@ def register() -> None:
         if name not in {known for known, _ in get_registered_components(kind)}:
             lazy_register_core_component(kind, name, module, f"{cls}.create_new_component")
     if TOKENIZER not in {known for known, _ in list_available_tokenizers()}:
-        register_tokenizer(TOKENIZER, make_tokenizer)
+        made: Any = make_tokenizer  # MedCAT calls what it asks for as a class.
+        register_tokenizer(TOKENIZER, made)
 
 
 def make_tokenizer(config: Config) -> BaseTokenizer:

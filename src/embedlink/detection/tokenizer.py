@@ -25,7 +25,7 @@ from embedlink.plugin import TAGGING
 from embedlink.text.words import TOKEN, folded
 
 
-class WordToken(Token):  # type: ignore[misc]
+class WordToken(Token):
     """A token that is compared in its folded form; its text stays as written."""
 
     def __init__(self, doc: Document, text: str, with_blank: str, start: int, row: int) -> None:
@@ -38,7 +38,7 @@ class WordToken(Token):  # type: ignore[misc]
         return self._folded
 
 
-class WordTokenizer(RegexTokenizer):  # type: ignore[misc]
+class WordTokenizer(RegexTokenizer):
     """Cuts a text into words and runs of signs."""
 
     def __call__(self, text: str) -> MutableDocument:
@@ -69,7 +69,7 @@ class WordTokenizer(RegexTokenizer):  # type: ignore[misc]
         return cls()
 
 
-class WordTagger(TagAndSkipTagger):  # type: ignore[misc]
+class WordTagger(TagAndSkipTagger):
     """Marks punctuation and words to be skipped, as MedCAT does, for every alphabet."""
 
     name = TAGGING
