@@ -30,8 +30,9 @@ from embedlink.files.paths import resolve
 from embedlink.linking.linker import Linker, LinkerSettings
 from embedlink.objective.losses import MarginalSoftmax
 from embedlink.problems import Problems
-from embedlink.training.callbacks import Evaluation, FrozenStates, IndexRefresh
+from embedlink.training.callbacks import FrozenStates, IndexRefresh
 from embedlink.training.datamodule import LinkingDataModule
+from embedlink.training.evaluation import Evaluation
 from embedlink.training.module import LinkerModule
 from embedlink.types import Document
 

@@ -12,14 +12,10 @@ from torch.optim import AdamW
 from embedlink.concepts.names import concept_names
 from embedlink.detection.pipeline import VocabularyDetector
 from embedlink.linking.mention_table import mention_table
+from embedlink.objective.batch import TrainBatch
 from embedlink.objective.losses import MarginalSoftmax
-from embedlink.objective.objective import (
-    DECISION_LR,
-    Objective,
-    TrainBatch,
-    parameter_groups,
-    step_seed,
-)
+from embedlink.objective.objective import Objective
+from embedlink.objective.optim import DECISION_LR, parameter_groups, step_seed
 from embedlink.plugin import TRAINABLE
 from embedlink.problems import EmbedLinkError
 from tests.conftest import NOTES, document

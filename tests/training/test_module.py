@@ -13,10 +13,12 @@ from embedlink.corpora.splits import Splits
 from embedlink.detection.pipeline import VocabularyDetector
 from embedlink.linking.linker import Linker, LinkerSettings
 from embedlink.objective.losses import MarginalSoftmax
-from embedlink.objective.objective import parameter_groups, shuffled_batches
+from embedlink.objective.optim import parameter_groups
 from embedlink.problems import EmbedLinkError
-from embedlink.training.callbacks import BestEpoch, Evaluation, IndexRefresh, best_epoch, metrics_of
-from embedlink.training.datamodule import LengthBatches, LinkingDataModule
+from embedlink.training.best_epoch import BestEpoch, best_epoch
+from embedlink.training.callbacks import IndexRefresh
+from embedlink.training.datamodule import LinkingDataModule
+from embedlink.training.evaluation import Evaluation, measure_as, metrics_of
 from embedlink.training.module import LinkerModule
 from tests.conftest import document
 
@@ -134,7 +136,9 @@ def test_a_better_epoch_takes_its_place_and_leaves_the_other_folder_alone(made, 
 
 def test_baseline_then_test_are_told_apart_and_the_best_epoch_is_tested(made):
     trainer, module, data = made(epochs=2)
+    measure_as(trainer, "baseline")
     trainer.test(module, data, verbose=False)
+    measure_as(trainer, "test")
     trainer.fit(module, data)
     trainer.test(module, data, ckpt_path=best_epoch(trainer)[0], verbose=False)
     metrics = metrics_of(trainer)
@@ -145,10 +149,13 @@ def test_baseline_then_test_are_told_apart_and_the_best_epoch_is_tested(made):
 def test_the_index_is_rebuilt_when_weights_change_and_only_then(made, monkeypatch):
     trainer, module, data = made(epochs=2)
     built = []
-    refresh = module.refresh_index
-    monkeypatch.setattr(
-        module, "refresh_index", lambda: built.append(trainer.global_step) or refresh()
-    )
+    build = module.linker.build_index
+
+    def counted(*arguments, **keywords):
+        built.append(trainer.global_step)
+        return build(*arguments, **keywords)
+
+    monkeypatch.setattr(module.linker, "build_index", counted)
     trainer.validate(module, data, verbose=False)
     trainer.test(module, data, verbose=False)
     trainer.fit(module, data)
@@ -176,18 +183,6 @@ def test_no_weight_decay_on_biases_norms_and_the_scale(made):
     assert sum(len(group["params"]) for group in (decayed, plain, decision)) == count
     assert decision["weight_decay"] == 0.0
     assert (decayed["weight_decay"], plain["weight_decay"]) == (0.01, 0.0)
-
-
-def test_batches_hold_every_row_once_across_documents():
-    lengths = torch.randint(3, 40, (103,), generator=torch.Generator().manual_seed(0))
-    batches = list(shuffled_batches(lengths, 8, seed=1))
-    assert sorted(torch.cat(batches).tolist()) == list(range(103))
-    assert sum(len(batch) < 8 for batch in batches) == 1
-    sampler = LengthBatches(torch.arange(103), lengths, 8, seed=1)
-    first = list(sampler)
-    assert len(first) == len(sampler)
-    sampler.set_epoch(1)
-    assert list(sampler) != first
 
 
 def test_nothing_to_train_on_is_an_error(cdb, linker):

@@ -23,8 +23,8 @@ def test_every_name_with_a_synonym_is_an_example_of_its_concept(names, linker):
     seen = {}
     for batch in data.train_dataloader():
         assert not batch.detected.any()
-        for row, cui in zip(batch.candidates.name.tolist(), batch.gold.tolist(), strict=True):
-            seen[names.names[row]] = names.cuis[cui]
+        for row, concept in zip(batch.candidates.name.tolist(), batch.gold.tolist(), strict=True):
+            seen[names.names[row]] = names.cuis[concept]
     assert seen == {
         "multiple~sclerosis": "C1", "disseminated~sclerosis": "C1", "fever": "C3",
         "pyrexia": "C3", "heart~failure": "C4", "failure~of~the~heart": "C4", "cold": "C5",
@@ -35,7 +35,7 @@ def test_every_name_with_a_synonym_is_an_example_of_its_concept(names, linker):
 def test_synonyms_come_close(names, linker):
     module = LinkerModule(
         linker, names, MarginalSoftmax(), lambda groups: AdamW(groups, lr=5e-3),
-        hide_own_name=True, encoded_negatives=2,
+        encoded_negatives=2,
     )  # fmt: skip
     linker.encoder.unfreeze(2)
 
@@ -69,4 +69,4 @@ def test_a_name_of_several_concepts_is_an_example_of_the_first(linker, tmp_path)
     path.write_text("cui,name\nA1,cold\nA1,common cold\nB1,cold\nB1,common cold\n")
     names = concept_names(load_cdb(path, Problems()))
     data = SynonymDataModule(names, linker.tokenise(names), batch_size=3)
-    assert [names.cuis[cui] for cui in data.cuis.tolist()] == ["A1", "A1"]
+    assert [names.cuis[concept] for concept in data.concepts.tolist()] == ["A1", "A1"]

@@ -46,9 +46,9 @@ def test_every_word_has_one_label(tiny_encoder, documents):
     tagger = MentionTagger.untrained(TaggerSettings(str(tiny_encoder), max_tokens=32))
     data = TaggerData(tagger, documents, 4, 0)
     count = sum(len(own) for own in data.chunks.words)
-    assert int((data.labels != IGNORED).sum()) == count
+    assert int((data.tags != IGNORED).sum()) == count
     batches = list(data.train_dataloader())
-    assert sum(int((labels != IGNORED).sum()) for _, labels in batches) == count
+    assert sum(int((batch.tags != IGNORED).sum()) for batch in batches) == count
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])

@@ -236,7 +236,7 @@ def _leave_out_warnings() -> None:
 def ship(cfg: DictConfig, folder: Path, module: LinkerModule, data: Data) -> Path:
     """Leave `linker/` and, unless switched off, `pack/` in the run's folder; the last one left."""
     linker_folder = folder / "linker"
-    index = module.index or module.refresh_index()
+    index = module.fresh_index()
     with written_aside(linker_folder) as aside:
         module.linker.save(aside, data.names, index)
     if not cfg.pack:
@@ -251,10 +251,7 @@ def first_stage(cfg: DictConfig, data: Data, module: LinkerModule) -> None:
         return
     synonyms = SynonymDataModule(data.names, module.name_sequences, stage.batch_size, cfg.seed)
     trainer = _plain_trainer(cfg, stage.epochs, IndexRefresh())
-    module.objective.hide_own_name = True  # A name is not to learn from itself.
     trainer.fit(module, synonyms)
-    module.objective.hide_own_name = cfg.hide_own_name
-    module.index = None
 
 
 def learn_reranker(
@@ -262,7 +259,7 @@ def learn_reranker(
 ) -> None:
     """Train a reranker for the trained linker."""
     linker, model = module.linker, cfg.model
-    index = module.index or module.refresh_index()
+    index = module.fresh_index()
     vectors = linker.encoder.encode(datamodule.sequences["train"], progress="Encoding windows")
     settings = RerankerSettings(model.rerank, model.max_name_tokens)
     L.seed_everything(cfg.seed, verbose=False)

@@ -16,8 +16,8 @@ from embedlink.experiment.config import flat
 from embedlink.experiment.evaluate import data_baseline
 from embedlink.experiment.mlflow_report import log_report
 from embedlink.experiment.stages import Data
-from embedlink.training.callbacks import files_of
 from embedlink.training.datamodule import LinkingDataModule
+from embedlink.training.evaluation import files_of
 
 
 class RunLogger(MLFlowLogger):

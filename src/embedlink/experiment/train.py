@@ -21,7 +21,8 @@ from embedlink.experiment.tracking import (
     run_ends,
 )
 from embedlink.linking.linker import Linker
-from embedlink.training.callbacks import best_epoch, metrics_of
+from embedlink.training.best_epoch import best_epoch
+from embedlink.training.evaluation import measure_as, metrics_of
 
 
 def train(cfg: DictConfig) -> float:
@@ -42,8 +43,10 @@ def train(cfg: DictConfig) -> float:
     with run_ends(trainer.loggers):
         describe_run(trainer, cfg, data, folder)
 
-        trainer.validate(module, datamodule, verbose=False)  # Epoch 0: the untrained baseline.
+        measure_as(trainer, "baseline")
+        trainer.validate(module, datamodule, verbose=False)  # Epoch 0: the untrained linker.
         trainer.test(module, datamodule, verbose=False)
+        measure_as(trainer, "test")
         stages.first_stage(cfg, data, module)
         log_baselines(trainer, cfg, data, datamodule)
         trainer.fit(module, datamodule, ckpt_path=cfg.resume)

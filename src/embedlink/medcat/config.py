@@ -110,7 +110,7 @@ class EmbedLinkLinking(Linking):
     embed_per_n_batches: int = Field(0, ge=0)
     """Embed all names again every so many batches; 0: before the next prediction or save."""
     learning_rate: float = Field(1e-4, ge=0)
-    """Constant; the link decision has its own, `objective.DECISION_LR`."""
+    """Constant; the link decision has its own, `objective.optim.DECISION_LR`."""
     weight_decay: float = Field(0.01, ge=0)
     """Not applied to biases, norms and the logit scale."""
     gradient_clip_val: float = Field(1.0, ge=0)

@@ -20,8 +20,11 @@ from embedlink.linking.linker import Linker
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.live_index import LiveIndex
 from embedlink.medcat.samples import Sample
-from embedlink.objective.losses import MarginalSoftmax, SampledSoftmax, Targets
-from embedlink.objective.objective import Objective, TrainBatch, parameter_groups, step_seed
+from embedlink.objective.batch import TrainBatch
+from embedlink.objective.losses import MarginalSoftmax, SampledSoftmax
+from embedlink.objective.objective import Objective
+from embedlink.objective.optim import parameter_groups, step_seed
+from embedlink.objective.targets import Targets
 from embedlink.problems import EmbedLinkError
 from embedlink.types import Detection
 

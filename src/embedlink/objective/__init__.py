@@ -1,5 +1,5 @@
 """What one training step minimises.
 
-A batch of windows and an index come in; losses with gradient go out. Loops, optimizers' schedules
-and callbacks belong to `training`.
+A batch of windows and a concept index come in, and a loss with gradient goes out. Training
+loops, callbacks and the reading of notes do not belong here: they are in `training`.
 """

@@ -1,11 +1,10 @@
-"""Training objectives: which targets a mention's vector should come close to, and how near.
+"""Losses: which targets a mention's vector should come close to, and how near.
 
-Targets are rows of the index (names, or concepts by their representative name), encoded once
-an epoch. Every objective takes the same arguments, so that `conf/loss` can swap them.
+Targets are rows of the index, encoded once an epoch. Every loss takes the same arguments, so that
+`conf/loss` can swap one for another.
 """
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,34 +20,29 @@ from embedlink.objective.negatives import (
     worth_scoring,
 )
 
-Targets = Literal["names", "cuis"]
-"""What a mention is compared with: all names, or one representative name for each concept.
-
-Of names that several concepts share, see `names.ConceptNames.distinct_names_of_concept`.
-"""
-
 
 class LogitScale(nn.Module):
-    """Multiplies cosines before a softmax, whose entropy is bounded below without it.
+    """Multiplies cosines before a softmax. Without a scale the loss could not come near 0.
 
-    `scale` is where it starts (20 is a temperature of 0.05), and stays unless `learnable`.
+    `scale` is the first value, and 20 is a temperature of 0.05. It stays if not `learnable`.
     """
 
     def __init__(self, scale: float = 20.0, learnable: bool = True) -> None:
         super().__init__()
-        # Its logarithm is learned, so that no step makes the scale negative.
+        # The logarithm is learned, so that no step makes the scale negative.
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)), requires_grad=learnable)
 
     def forward(self, cosines: Tensor) -> Tensor:
-        """Scale by at most 100 (the bound that CLIP uses, Radford et al. 2021)."""
+        """Scale by at most 100, the bound of CLIP (Radford et al. 2021). Any shape."""
         return cosines * self.log_scale.exp().clamp(max=100.0)
 
 
 class SampledSoftmax(nn.Module):
-    """One positive against k sampled hard negatives: the objective of pull request 392.
+    """One positive against k sampled hard negatives: the loss of pull request 392.
 
-    The positive is drawn among the gold concept's names, and none of them is a negative. At most
-    `score_budget` bytes of scores are held at a time; the pool is the same whatever it is.
+    The positive is drawn among the names of the gold concept, and none of these is a negative.
+    The negatives are drawn among the `pool_size` hardest. At most `score_budget` bytes of scores
+    are held at a time, and the pool does not depend on that.
     """
 
     def __init__(
@@ -68,30 +62,30 @@ class SampledSoftmax(nn.Module):
     def forward(
         self, vectors: Tensor, targets: Tensor, labels: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """Cross-entropy of the positive.
+        """Cross-entropy of the positive, a mean over the batch.
 
-        Shape: vectors (batch, dim), targets (targets, dim) both of unit length, labels
+        Shape: vectors (batch, dim) and targets (targets, dim) of unit length, labels
         (batch, targets) int8 with one or more `POSITIVE` a row -> ().
         """
-        # Which targets are drawn carries no gradient; their scores are taken again below.
+        # Drawing needs no gradient. The scores of what is drawn are computed again below.
         with torch.no_grad():
             pool = hardest(vectors, targets, labels, self.pool_size, self.score_budget)
             negatives = sample_negatives(pool, self.k, self.temperature, generator)  # (batch, k)
             positive = sample_positives(labels, generator)  # (batch,)
         rows = torch.cat([positive[:, None], negatives], 1)  # (batch, 1 + k)
         logits = self.scale(torch.einsum("bd,bkd->bk", vectors, targets[rows]))
-        # The positive stands first in every row, so class 0 is always right.
+        # The positive is the first of every row, so class 0 is always right.
         return F.cross_entropy(
             logits, torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
         )
 
 
 class MarginalSoftmax(nn.Module):
-    """Softmax over all targets, every name of the gold concept a positive.
+    """Softmax over all targets, with every name of the gold concept as a positive.
 
-    The loss is the negative log of the summed probability of the positives (marginal
-    likelihood, as BioSyn trains: Sung et al. 2020). Where the scores of all targets would not
-    fit in `score_budget` bytes, the targets that no row finds hardest are left out.
+    The loss is the negative log of the summed probability of the positives. This is the marginal
+    likelihood that BioSyn trains (Sung et al. 2020). If the scores of all targets do not fit into
+    `score_budget` bytes, the targets that no mention finds hard are left out.
     """
 
     def __init__(
@@ -107,9 +101,9 @@ class MarginalSoftmax(nn.Module):
     def forward(
         self, vectors: Tensor, targets: Tensor, labels: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """Negative log marginal likelihood; shapes as in `SampledSoftmax.forward`.
+        """Negative log marginal likelihood, a mean over the batch. Nothing is drawn.
 
-        Nothing is drawn, so `generator` is not used. Hidden targets have no probability at all.
+        Hidden targets have no probability at all. Shapes are those of `SampledSoftmax.forward`.
         """
         keep = worth_scoring(vectors, targets, labels, self.score_budget)
         if keep is not None:

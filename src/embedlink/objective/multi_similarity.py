@@ -1,6 +1,6 @@
 """Multi-similarity as a training objective, by pytorch-metric-learning.
 
-It stands alone so that what ships in a pack does not need that library.
+It has a module of its own, so that a MedCAT pack does not need that library.
 """
 
 import torch
@@ -11,12 +11,11 @@ from embedlink.objective.negatives import NEGATIVE, POSITIVE, SCORE_BUDGET, wort
 
 
 class MultiSimilarity(nn.Module):
-    """Every positive and negative pair weighed by how hard it is (Wang et al. 2019).
+    """Every positive and negative pair, weighed by how hard it is (Wang et al. 2019).
 
-    The objective with which SapBERT aligns synonyms. `alpha` weighs positives, `beta`
-    negatives, `base` is the cosine that both are measured from; they are
-    pytorch-metric-learning's. Where the scores of all targets would not fit in `score_budget`
-    bytes, the targets that no row finds hardest are left out.
+    SapBERT aligns synonyms with this loss. `alpha` weighs positives and `beta` negatives. Both
+    are measured from the cosine `base`. If the scores of all targets do not fit into
+    `score_budget` bytes, the targets that no mention finds hard are left out.
     """
 
     def __init__(
@@ -33,11 +32,14 @@ class MultiSimilarity(nn.Module):
     def forward(
         self, vectors: Tensor, targets: Tensor, labels: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """Mean over mentions; shapes as in `SampledSoftmax.forward`, `generator` is not used."""
+        """The loss, a mean over mentions. Nothing is drawn.
+
+        Shapes are those of `SampledSoftmax.forward`.
+        """
         keep = worth_scoring(vectors, targets, labels, self.score_budget)
         if keep is not None:
             targets, labels = targets[keep], labels[:, keep]
-        # Given pairs (mention, target), the library makes none itself; hidden ones are in none.
+        # The library makes no pairs itself if it gets them. Hidden targets are in no pair.
         positives = torch.nonzero(labels == POSITIVE, as_tuple=True)
         negatives = torch.nonzero(labels == NEGATIVE, as_tuple=True)
         loss: Tensor = self.loss(

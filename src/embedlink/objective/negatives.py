@@ -6,27 +6,25 @@ import torch
 from torch import Tensor
 
 POSITIVE, NEGATIVE, HIDDEN = 1, 0, -1
-"""What a target is to a mention: a name of its concept, of another one, or left out."""
-
+"""What a target is to a mention: a name of its concept, a name of another one, or left out."""
 
 SCORE_BUDGET = 256 * 2**20
-"""Bytes of scores of targets that a training step holds at a time."""
+"""Bytes of scores that a training step holds at a time."""
 
 
 class Pool(NamedTuple):
-    """The negatives of each mention that score highest, best first.
+    """The negatives of each mention that score highest, best first."""
 
-    Shape: scores (batch, pool) cosine, -inf where a mention has fewer; rows (batch, pool) int64.
-    """
-
-    scores: Tensor
-    rows: Tensor
+    scores: Tensor  # (batch, pool) cosine, -inf behind the last negative of a mention
+    rows: Tensor  # (batch, pool) int64 rows of targets
 
 
 def hardest(
     vectors: Tensor, targets: Tensor, labels: Tensor, count: int, score_budget: int = SCORE_BUDGET
 ) -> Pool:
-    """The `count` negatives of each mention that score highest, from few scores at a time.
+    """The `count` negatives of each mention that score highest.
+
+    At most `score_budget` bytes of scores are held at a time.
 
     Shape: vectors (batch, dim), targets (targets, dim), labels (batch, targets) int8.
     """
@@ -36,7 +34,7 @@ def hardest(
         scores = vectors @ targets[low : low + columns].T  # (batch, columns)
         scores.masked_fill_(labels[:, low : low + columns] != NEGATIVE, -torch.inf)
         part = scores.topk(min(count, scores.shape[1]), dim=1)
-        # Under autocast products are bfloat16, which the empty start is not.
+        # Under autocast products are bfloat16, but the empty start is float32.
         found = torch.cat([best.scores.to(part.values.dtype), part.values], 1)
         rows = torch.cat([best.rows, part.indices + low], 1)
         kept = found.topk(min(count, found.shape[1]), dim=1)
@@ -47,15 +45,18 @@ def hardest(
 def sample_negatives(
     pool: Pool, k: int, temperature: float, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Draw k targets a row from the pool, without replacement.
+    """Draw k targets for each mention from its pool, without replacement.
 
-    A target is drawn with probability proportional to exp(score / temperature): the sampling of
-    pull request 392 of cogstack-nlp. Shape: (batch, negatives) rows of targets, at most k.
+    The probability of a target is proportional to exp(score / temperature). This is the sampling
+    of pull request 392 of cogstack-nlp. If a mention's pool holds fewer than k, all mentions get
+    that many.
+
+    Shape: -> (batch, negatives) rows of targets.
     """
-    count = int(torch.isfinite(pool.scores).sum(1).min())  # The row with the fewest decides.
+    count = int(torch.isfinite(pool.scores).sum(1).min())  # The smallest pool decides.
     if count == 0 or k == 0:
         return pool.rows[:, :0]
-    # Gumbel top-k draws without replacement and, unlike multinomial, cannot underflow.
+    # Gumbel top-k draws without replacement. Unlike multinomial it cannot underflow.
     noise = torch.rand(pool.scores.shape, generator=generator, device="cpu").to(pool.scores.device)
     gumbel = -torch.log(-torch.log(noise.clamp(1e-20, 1 - 1e-7)))
     drawn = (pool.scores / temperature + gumbel).topk(min(k, count), dim=1).indices
@@ -63,13 +64,13 @@ def sample_negatives(
 
 
 def sample_positives(labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Draw one of each mention's positives, all of them as likely.
+    """Draw one of each mention's positives. All of them are equally likely.
 
     Shape: labels (batch, targets) int8 with one or more `POSITIVE` a row -> (batch,) int64.
     """
     mention, target = torch.nonzero(labels == POSITIVE, as_tuple=True)
     sizes = torch.bincount(mention, minlength=len(labels))
-    # A share of each row's positives: a matrix of random numbers would be as large as the scores.
+    # One number for each mention. A matrix of them would be as large as the scores.
     share = torch.rand(len(labels), generator=generator, dtype=torch.float64).to(labels.device)
     return target[sizes.cumsum(0) - sizes + (share * sizes).long()]
 
@@ -78,10 +79,12 @@ def sample_positives(labels: Tensor, generator: torch.Generator | None = None) -
 def worth_scoring(
     vectors: Tensor, targets: Tensor, labels: Tensor, score_budget: int
 ) -> Tensor | None:
-    """Targets to keep where the scores of all do not fit the budget of bytes; None where they do.
+    """The targets to keep if not all scores fit into the budget of bytes, else None.
 
-    All positives stay, and the targets that some mention finds hardest. Shape: vectors
-    (batch, dim), targets (targets, dim), labels (batch, targets) int8 -> (kept,) int64, sorted.
+    All positives are kept, and as many of the targets that some mention finds hardest as fit.
+
+    Shape: vectors (batch, dim), targets (targets, dim), labels (batch, targets) int8 ->
+    (kept,) int64, sorted.
     """
     room = max(1, score_budget // (4 * max(1, len(vectors))))
     if len(targets) <= room:
@@ -90,16 +93,18 @@ def worth_scoring(
     for low in range(0, len(targets), room):
         hardness[low : low + room] = (vectors @ targets[low : low + room].T).amax(0)
     positive = (labels == POSITIVE).any(0)
-    hardness[positive] = torch.inf  # Kept first, and all of them, whatever the budget.
+    hardness[positive] = torch.inf  # All positives are kept, even beyond the budget.
     return hardness.topk(max(room, int(positive.sum()))).indices.sort().values
 
 
 def choose_targets(pool: Pool, labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Targets worth encoding for a batch: a drawn positive and the pool of each mention.
+    """The targets to encode for a batch: one drawn positive and the pool of each mention.
 
-    The other mentions' targets are in-batch negatives, and names of a mention's own concept
-    among them are positives still. Shape: labels (batch, targets) int8 with one or more
-    `POSITIVE` a row -> (chosen,) int64, sorted.
+    The targets of the other mentions are in-batch negatives. If a name of the mention's own
+    concept is among them, it is still a positive.
+
+    Shape: labels (batch, targets) int8 with one or more `POSITIVE` a row -> (chosen,) int64,
+    sorted.
     """
     drawn = sample_positives(labels, generator).to(pool.rows.device)
     found = pool.rows[torch.isfinite(pool.scores)]

@@ -1,5 +1,5 @@
-"""Training under Lightning: data, modules, callbacks.
+"""Training under Lightning: data modules, modules and callbacks.
 
-Documents and an untrained linker come in; trained weights go out. Reading the configuration and
-talking to MLflow belong to `experiment`.
+Documents and an untrained linker come in, and trained weights and metrics go out. Reading the
+configuration and telling MLflow of a run do not belong here: they are in `experiment`.
 """

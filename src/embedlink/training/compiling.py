@@ -11,16 +11,16 @@ from embedlink.training.module import LinkerModule
 class CompiledLayers(Callback):
     """Compiles the layers that train, once, for batches of every size.
 
-    Frozen layers are left alone: their states are computed once. A last layer that is kept to
-    the mention's tokens (`last_layer`) runs as before. The compiler costs about half a minute,
-    and results differ from uncompiled ones in the last digits.
+    Frozen layers are left alone, because their states are computed once. If the last layer is
+    narrowed to the mention's tokens (`encoder.narrowing`), it runs uncompiled. The compiler takes
+    about half a minute, and results differ from uncompiled ones in the last digits.
     """
 
     def __init__(self, backend: str = "inductor") -> None:
         self.backend = backend
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Compile in place: names of weights, and what is saved of them, stay as they are."""
+        """Compile in place. The names of weights stay, and so does what is saved of them."""
         assert isinstance(pl_module, LinkerModule)
         compile_trainable(pl_module.linker.encoder, self.backend)
 
@@ -29,5 +29,5 @@ def compile_trainable(encoder: ContextEncoder, backend: str) -> None:
     """Compile every layer of the stack that has a weight to train."""
     for layer in encoder_layers(encoder.language_model):
         if any(trainable(layer)):
-            # Dynamic: batches differ in mentions and tokens, and must not compile anew each.
+            # Dynamic, because batches differ in size and must not each be compiled anew.
             layer.compile(backend=backend, dynamic=True)

@@ -1,6 +1,6 @@
-"""How an encoder with a head is trained: all of its layers, the head faster.
+"""How an encoder with a head is trained: all of its layers, and the head faster.
 
-`tagging` and `reranking` bring the batches and the loss.
+`tagger` and `reranker` bring the batches and the loss.
 """
 
 from typing import Any
@@ -14,18 +14,18 @@ from torch.optim import AdamW, Optimizer
 from embedlink.device import computing_in
 from embedlink.encoder.headed import HeadedEncoder
 from embedlink.encoder.tokens import EncoderBatch
-from embedlink.objective.objective import parameter_groups, step_seed
-from embedlink.training.module import scheduled
+from embedlink.objective.optim import parameter_groups, step_seed
+from embedlink.training.schedule import scheduled
 
 HEAD_LR = 10
-"""How much faster than the encoder the head learns, which starts from nothing."""
+"""The head starts from nothing, so it learns this many times faster than the encoder."""
 
 
 class HeadedModule(L.LightningModule):
-    """Trains all layers of an encoder and its head; the embeddings of tokens stay as they are.
+    """Trains all layers of an encoder and its head, in place. Token embeddings do not change.
 
-    The model is changed in place. `lr` is the encoder's highest rate, reached after
-    `warmup_share` (in [0, 1]) of all steps; `seed` decides what a step draws, dropout included.
+    `lr` is the highest rate of the encoder. It is reached after `warmup_share` of all steps, which
+    lies in [0, 1]. `seed` decides what a step draws, dropout included.
     """
 
     def __init__(
@@ -43,7 +43,10 @@ class HeadedModule(L.LightningModule):
         model.language_model.get_input_embeddings().requires_grad_(False)
 
     def logits(self, batch: EncoderBatch) -> Tensor:
-        """The model's logits in the fastest precision that trains as well."""
+        """The model's logits, in the fastest precision that trains as well.
+
+        Their shape is that of the model's `forward`.
+        """
         with computing_in("auto", self.device):
             logits: Tensor = self.model(batch)
         return logits
@@ -53,10 +56,9 @@ class HeadedModule(L.LightningModule):
         torch.manual_seed(step_seed(self.seed, self.global_step))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW with linear warm-up and decay; the head learns faster."""
-        # Each has a group for a link decision, which is empty here.
+        """AdamW with linear warm-up and decay. The head learns faster than the encoder."""
+        # Each call gives a group for a link decision as well, which is empty here.
         groups = parameter_groups(self.model.language_model, self.weight_decay)
-        # A learning rate of their own: those without take the optimizer's.
         heads = parameter_groups(self.model.head, self.weight_decay)
         faster = [group | {"lr": HEAD_LR * self.lr} for group in heads]
         optimizer: Optimizer = AdamW([*groups, *faster], lr=self.lr)

@@ -1,7 +1,7 @@
 """The LightningModule: optimises the objective and encodes windows for evaluation.
 
-What a step does is in `objective`, which MedCAT's own training shares; batches come from
-`datamodule`. Callbacks keep the index fresh and make metrics of the vectors that validation gives.
+What a step does is in `objective`, which MedCAT's own training shares. Batches come from
+`datamodule`. Callbacks ask for a fresh index and make metrics of the vectors.
 """
 
 from collections.abc import Callable
@@ -12,26 +12,31 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from embedlink.concepts.names import ConceptNames
-from embedlink.encoder.tokens import EncoderBatch, Sequences
+from embedlink.encoder.states import StateCache
+from embedlink.encoder.tokens import Sequences
 from embedlink.index.concept_index import ConceptIndex
 from embedlink.linking.linker import Linker
-from embedlink.objective.losses import Targets
-from embedlink.objective.objective import Losses, Objective, TrainBatch, parameter_groups, step_seed
+from embedlink.objective.batch import TrainBatch
+from embedlink.objective.objective import Losses, Objective
+from embedlink.objective.optim import parameter_groups, step_seed
+from embedlink.objective.targets import Targets
+from embedlink.training.batches import EncodeBatch
+from embedlink.training.schedule import scheduled
 
 OptimizerFactory = Callable[[list[dict[str, object]]], Optimizer]
 """What a `_partial_` optimizer in the configuration becomes."""
 
 
 class LinkerModule(L.LightningModule):
-    """Trains a linker against an index that a callback keeps fresh.
+    """Trains a linker, and owns the concept index that it trains and is measured with.
 
-    `names` are what the index is built of; their tokens are made once, and a callback may put
-    cached states in place of `name_sequences`. `weight_decay` goes for matrices, `warmup_share`
-    in [0, 1] is that of `scheduled`. `seed` decides dropout and what a step draws. The rest is
-    the objective's. `index` is None before the first `refresh_index` and after loading weights.
+    The index is built of `names`, which are tokenised once. It goes stale with every step and
+    with every checkpoint that is loaded, and `fresh_index` builds it anew.
+
+    `weight_decay` applies to weight matrices only. `warmup_share` is that of `scheduled`. `seed`
+    decides dropout and what a step draws. The other settings are the objective's.
     """
 
     def __init__(
@@ -53,33 +58,46 @@ class LinkerModule(L.LightningModule):
         self.linker, self.names = linker, names
         self.name_sequences: Sequences = linker.tokenise(names)
         self.objective = Objective(
-            linker, loss, targets, nil_weight, hide_own_name, encoded_negatives
+            linker,
+            loss,
+            targets=targets,
+            nil_weight=nil_weight,
+            hide_own_name=hide_own_name,
+            encoded_negatives=encoded_negatives,
         )
         self.optimizer = optimizer
         self.weight_decay, self.warmup_share, self.seed = weight_decay, warmup_share, seed
-        self.index: ConceptIndex | None = None
+        self._index_stale = True
 
-    def refresh_index(self) -> ConceptIndex:
-        """Encode all names with the present weights, each process its share.
+    def fresh_index(self) -> ConceptIndex:
+        """The index of the present weights, which also becomes the objective's.
 
-        Returns the index, which is kept and becomes the objective's. Where several processes
-        train, all of them must call it.
+        It is built only if weights have changed since the last call. If several processes train,
+        each encodes its share of the names, so all of them must call this.
         """
-        self.index = self.linker.build_index(self.names, self.name_sequences, together=True)
-        # Lightning evaluates in inference mode, whose tensors cannot take part in training.
-        with torch.inference_mode(False), torch.no_grad():
-            self.objective.use_index(self.index, self.name_sequences)
-        return self.index
+        if self._index_stale:
+            index = self.linker.build_index(self.names, self.name_sequences, together=True)
+            # Lightning evaluates in inference mode, whose tensors cannot take part in training.
+            with torch.inference_mode(False), torch.no_grad():
+                self.objective.use_index(index, self.name_sequences)
+            self._index_stale = False
+        return self.objective.index
+
+    def cache_states(self, cache: StateCache) -> None:
+        """Compute once what lies below the encoder's trainable layers, for all names."""
+        encoder = self.linker.encoder
+        self.name_sequences = cache.freeze(
+            encoder, self.name_sequences, "Names", precision=encoder.precision
+        )
 
     def training_step(self, batch: TrainBatch, batch_idx: int) -> Tensor:
-        """One step; dropout and negatives depend on seed and step alone. Shape: ().
+        """One step. What it draws depends on seed and step alone. Shape: ().
 
-        A run that resumes thus repeats what an uninterrupted one does.
+        So a run that resumes repeats what an uninterrupted run does.
         """
         seed = step_seed(self.seed, self.global_step)
-        torch.manual_seed(seed)  # Dropout's, of every device.
-        generator = torch.Generator().manual_seed(seed)
-        losses: Losses = self.objective(batch, generator)
+        torch.manual_seed(seed)  # For dropout, on every device.
+        losses: Losses = self.objective(batch, torch.Generator().manual_seed(seed))
         size = len(batch.gold)
         for name, value in zip(("loss", "linking_loss", "nil_loss"), losses, strict=True):
             self.log(
@@ -88,58 +106,41 @@ class LinkerModule(L.LightningModule):
             )  # fmt: skip
         return losses.total
 
-    def validation_step(self, batch: tuple[Tensor, EncoderBatch], batch_idx: int) -> Tensor:
-        """Encode windows; the evaluation callback collects the vectors. Shape: (batch, dim).
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Weights are about to change."""
+        self._index_stale = True
 
-        `batch` holds rows of the split's table and their windows. Vectors are float32 whatever
-        the trainer's precision, as those of the index and of a pack are.
+    def validation_step(self, batch: EncodeBatch, batch_idx: int) -> Tensor:
+        """Encode windows. The evaluation callback collects the vectors.
+
+        They are float32 whatever the trainer's precision, as those of the index and of a pack are.
+
+        Shape: -> (batch, dim).
         """
         with torch.autocast(self.device.type, enabled=False):
-            vectors: Tensor = self.objective.encoder(batch[1])
+            vectors: Tensor = self.objective.encoder(batch.windows)
         return vectors.float()
 
     test_step = validation_step
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW (or what `optimizer` says) over what can change; linear warm-up and decay."""
+        """The optimizer over what can change, with linear warm-up and decay."""
         optimizer = self.optimizer(parameter_groups(self, self.weight_decay))
         return scheduled(optimizer, self.trainer, self.warmup_share)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leave out what never changes: a frozen encoder needs no second copy on disk.
+        """Leave out frozen parameters, which never change and need no second copy on disk.
 
-        Buffers stay, and with them the link decision's calibration and threshold.
+        Buffers stay, and with them the calibration and the threshold of the link decision.
         """
         frozen = {name for name, p in self.named_parameters() if not p.requires_grad}
         for name in frozen:
             checkpoint["state_dict"].pop(name, None)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put the frozen weights back, and forget the index of other weights."""
-        self.index = None
+        """Put the frozen parameters back. The index is one of other weights now."""
+        self._index_stale = True
         # Lightning loads strictly: a state dict that lacks a parameter is an error.
         for name, parameter in self.named_parameters():
             if not parameter.requires_grad:
                 checkpoint["state_dict"].setdefault(name, parameter.detach())
-
-
-def scheduled(
-    optimizer: Optimizer, trainer: L.Trainer, warmup_share: float
-) -> OptimizerLRSchedulerConfig:
-    """The optimizer with a rate that rises over this share of all steps, then falls to 0.
-
-    Both are linear and move with every step. Each parameter group has a highest rate of its own.
-    Tagger and reranker train by it too. `warmup_share` in [0, 1]; 0 begins at the highest rate.
-    """
-    total = max(1, int(trainer.estimated_stepping_batches))
-    warmup = int(warmup_share * total)
-
-    def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup  # The first step counts: its rate is not 0.
-        return max(0.0, (total - step) / max(1, total - warmup))
-
-    return {
-        "optimizer": optimizer,
-        "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"},
-    }

@@ -1,12 +1,14 @@
 """Trains a reranker on the training mentions and the concepts nearest to each.
 
-The linker is trained by then and stays as it is. `Choices` finds once what each mention chooses
-from, `ChoiceData` makes pairs of it, `RerankerModule` learns from batches of mentions, each with
-all of its pairs: what is learned is an order among concepts, not a probability of each.
+The linker is trained before and does not change. `Choices` finds once what each mention chooses
+from, `ChoiceData` makes pairs of it, and `RerankerModule` learns from batches of mentions. Each
+mention comes with all of its pairs, because an order among concepts is learned, not a probability
+of each.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import lightning as L
 import torch
@@ -20,86 +22,101 @@ from embedlink.index.concept_index import ConceptIndex
 from embedlink.linking.mention_table import MentionTable
 from embedlink.linking.reranker import SCALE, Reranker
 from embedlink.problems import EmbedLinkError
-from embedlink.training.datamodule import LengthBatches, Rows
 from embedlink.training.heads import HeadedModule
+from embedlink.training.sampling import training_loader
 
 DEPTH = 64
 """Names searched for the concepts nearest to a training mention."""
+
+
+class Nearest(NamedTuple):
+    """The nearest name of a concept."""
+
+    name: int  # row of the texts
+    score: float  # cosine and prior together
 
 
 @dataclass(frozen=True)
 class Choices:
     """What training mentions choose from: the nearest concepts, each by its nearest name.
 
-    A mention's own wording is no choice: it would teach to compare strings alone, and unseen
-    wordings are what a reranker is for. Nor is a name that several concepts share: it fits all of
-    them, and `Reranking` never reads it. Shape: mention (n,) rows of the table; name (n, k) rows
-    of texts, -1 where there are fewer; score (n, k) cosine and prior, what `Reranking` adds the
-    logits to; gold (n,) column of the gold concept.
+    The name that equals a mention is no choice. It would teach to compare strings alone, and a
+    reranker is for wordings that were never seen. A name that several concepts share is no choice
+    either. It fits all of them, and `Reranking` never reads it.
     """
 
-    mention: Tensor
-    name: Tensor
-    score: Tensor
-    gold: Tensor
+    mention: Tensor  # (mentions,) row of the mention table
+    name: Tensor  # (mentions, k) row of the texts, -1 behind the last choice
+    score: Tensor  # (mentions, k) cosine and prior, to which `Reranking` adds the logits
+    gold: Tensor  # (mentions,) column of the gold concept
 
     @classmethod
     def of(cls, table: MentionTable, vectors: Tensor, index: ConceptIndex, k: int) -> "Choices":
-        """The choices of mentions whose gold concept is near: it and up to k - 1 others.
+        """The choices of each mention: its gold concept and up to k - 1 others, best first.
 
-        A mention is left out where its gold concept has none of the `DEPTH` nearest names, its own
-        wording aside. Choices stand best first. Shape: vectors (spans, dim) of the table.
+        A mention is left out if none of the `DEPTH` nearest names leads to its gold concept.
+
+        Shape: vectors (spans, dim) of the table.
         """
-        mention = torch.nonzero(table.gold >= 0).squeeze(1)
-        hits = index.search_names(vectors[mention], DEPTH)
-        gold, own = table.gold[mention], table.candidates.name[mention]
-        columns = (mention, gold, own, hits.rows, hits.scores)
+        known = torch.nonzero(table.gold >= 0).squeeze(1)
+        hits = index.search_names(vectors[known], DEPTH)
+        columns = (known, table.gold[known], table.candidates.name[known], hits.rows, hits.scores)
         rows = zip(*(column.tolist() for column in columns), strict=True)
-        # A mention, the name and score of each of its concepts, the column of the gold one.
-        found: list[tuple[int, list[tuple[int, float]], int]] = []
-        for row, right, wording, names, scores in rows:
-            best = _nearest(names, scores, wording, index)
-            if right in best:
-                # The gold concept is one of the k also where k others are better.
-                order = sorted(best, key=lambda cui: -best[cui][1])
-                others = [cui for cui in order if cui != right][: k - 1]
-                chosen = [cui for cui in order if cui == right or cui in others]
-                found.append((row, [best[cui] for cui in chosen], chosen.index(right)))
-        name = torch.full((len(found), k), -1, dtype=torch.int64)
-        score = torch.full((len(found), k), -torch.inf)
-        for at, (_, choices, _) in enumerate(found):
-            name[at, : len(choices)] = torch.tensor([row for row, _ in choices])
-            score[at, : len(choices)] = torch.tensor([score for _, score in choices])
-        return cls(
-            torch.tensor([row for row, *_ in found], dtype=torch.int64),
-            name,
-            score,
-            torch.tensor([column for *_, column in found], dtype=torch.int64),
-        )
+        mentions: list[int] = []
+        golds: list[int] = []
+        chosen: list[list[Nearest]] = []
+        for mention, gold, own_name, names, scores in rows:
+            best = _nearest(names, scores, own_name, index)
+            if gold not in best:
+                continue
+            order = sorted(best, key=lambda concept: -best[concept].score)
+            # The gold concept is one of the k even if k others are better.
+            others = [concept for concept in order if concept != gold][: k - 1]
+            kept = [concept for concept in order if concept == gold or concept in others]
+            mentions.append(mention)
+            golds.append(kept.index(gold))
+            chosen.append([best[concept] for concept in kept])
+        name = torch.full((len(chosen), k), -1, dtype=torch.int64)
+        score = torch.full((len(chosen), k), -torch.inf)
+        for at, choices in enumerate(chosen):
+            name[at, : len(choices)] = torch.tensor([choice.name for choice in choices])
+            score[at, : len(choices)] = torch.tensor([choice.score for choice in choices])
+        rows_of = torch.tensor(mentions, dtype=torch.int64)
+        return cls(rows_of, name, score, torch.tensor(golds, dtype=torch.int64))
 
     def __len__(self) -> int:
         return len(self.mention)
 
 
 def _nearest(
-    names: Sequence[int], scores: Sequence[float], own: int, index: ConceptIndex
-) -> dict[int, tuple[int, float]]:
-    """Concepts by their nearest name with cosine and prior, without `own` and shared names."""
-    best: dict[int, tuple[int, float]] = {}
+    names: Sequence[int], scores: Sequence[float], own_name: int, index: ConceptIndex
+) -> dict[int, Nearest]:
+    """The nearest name of each concept, without `own_name` and without shared names.
+
+    Names come nearest first, with their cosines.
+    """
+    best: dict[int, Nearest] = {}
     for name, cosine in zip(names, scores, strict=True):
-        cuis = index.concepts_of_name[name].tolist() if name not in (own, -1) else []
-        # Names come nearest first: a concept keeps the first.
-        if len(cuis) == 1 and cuis[0] not in best:
-            prior = 0.0 if index.prior is None else float(index.prior[cuis[0]])
-            best[cuis[0]] = (name, cosine + prior)
+        concepts = index.concepts_of_name[name].tolist() if name not in (own_name, -1) else []
+        if len(concepts) == 1 and concepts[0] not in best:
+            prior = 0.0 if index.prior is None else float(index.prior[concepts[0]])
+            best[concepts[0]] = Nearest(name, cosine + prior)
     return best
 
 
-class ChoiceData(L.LightningDataModule):
-    """Batches of choices, all pairs of a mention in one.
+class ChoiceBatch(NamedTuple):
+    """All pairs of some mentions, one mention after the other."""
 
-    `texts` are the strings of the index' rows. Raises `EmbedLinkError` where nothing is to be
-    chosen at all.
+    pairs: EncoderBatch
+    score: Tensor  # (batch, k) of `Choices`, -inf behind the last pair of a mention
+    gold: Tensor  # (batch,) column of the gold concept
+
+
+class ChoiceData(L.LightningDataModule):
+    """Batches of choices, with all pairs of a mention in one batch.
+
+    `texts` are the strings of the index' rows. Raises `EmbedLinkError` if no mention has anything
+    to choose from.
     """
 
     def __init__(
@@ -121,52 +138,38 @@ class ChoiceData(L.LightningDataModule):
             )
         names = [texts[name] for name in choices.name[at, column].tolist()]
         self.pairs: TokenSequences = reranker.pairs(table.windows, choices.mention[at], names)
-        self.pair = torch.full_like(choices.name, -1)  # (n, k) rows of pairs
+        self.pair = torch.full_like(choices.name, -1)  # (mentions, k) rows of `pairs`
         self.pair[at, column] = torch.arange(len(at))
 
     def train_dataloader(self) -> DataLoader[int]:
-        """Mentions in batches of like length, shuffled by (seed, epoch)."""
-        # The pairs of a mention differ in the name alone: the first stands for all.
+        """Mentions in batches of like length, shuffled by seed and epoch."""
+        # The pairs of a mention differ in the name alone, so the first stands for all of them.
         lengths = self.pairs.lengths[self.pair[:, 0]]
-        every = torch.arange(len(self.choices))
-        sampler = LengthBatches(every, lengths, self.batch_size, self.seed)
-        return DataLoader(Rows(len(every)), batch_sampler=sampler, collate_fn=self._batch)
+        return training_loader(lengths, self._batch, batch_size=self.batch_size, seed=self.seed)
 
-    def _batch(self, chosen: list[int]) -> tuple[EncoderBatch, Tensor, Tensor]:
-        """All pairs of the mentions, one mention after the other, with cosines and gold columns.
-
-        Shape: pairs (pairs, tokens), scores (batch, k), gold (batch,).
-        """
-        rows = torch.tensor(chosen)
+    def _batch(self, rows: Tensor) -> ChoiceBatch:
+        """Shape: rows (batch,) of `choices`."""
         pair = self.pair[rows]  # (batch, k)
         pairs = self.pairs.batch(pair[pair >= 0])
-        return pairs, self.choices.score[rows], self.choices.gold[rows]
-
-    def transfer_batch_to_device(
-        self,
-        batch: tuple[EncoderBatch, Tensor, Tensor],
-        device: torch.device,
-        dataloader_idx: int,
-    ) -> tuple[EncoderBatch, Tensor, Tensor]:
-        """Move a batch."""
-        return batch[0].to(device), batch[1].to(device), batch[2].to(device)
+        return ChoiceBatch(pairs, self.choices.score[rows], self.choices.gold[rows])
 
 
 class RerankerModule(HeadedModule):
     """Trains a reranker to tell the gold concept from those beside it."""
 
-    def training_step(self, batch: tuple[EncoderBatch, Tensor, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: ChoiceBatch, batch_idx: int) -> Tensor:
         """Cross-entropy of the gold concept among the nearest, by cosine and logit together.
 
-        A mean over the mentions of the batch. Shape: ().
+        It is a mean over the mentions of the batch. Shape: ().
         """
         self.seed_step()
-        pairs, scores, gold = batch
-        there = torch.isfinite(scores)  # (batch, k)
-        # Logits fill the table row by row, as the batch has its pairs.
-        table = torch.full_like(scores, -torch.inf).masked_scatter(there, self.logits(pairs))
-        loss = F.cross_entropy(torch.where(there, SCALE * scores + table, -torch.inf), gold)
-        self.log("reranker/loss", loss, prog_bar=True, batch_size=len(gold))
+        filled = torch.isfinite(batch.score)  # (batch, k)
+        # Logits fill the table row by row, which is the order of the pairs.
+        nothing = torch.full_like(batch.score, -torch.inf)
+        logits = nothing.masked_scatter(filled, self.logits(batch.pairs))
+        scores = torch.where(filled, SCALE * batch.score + logits, -torch.inf)
+        loss = F.cross_entropy(scores, batch.gold)
+        self.log("reranker/loss", loss, prog_bar=True, batch_size=len(batch.gold))
         return loss
 
 
@@ -184,11 +187,12 @@ def learn_reranking(
     warmup_share: float,
     seed: int,
 ) -> Reranker:
-    """Train the reranker on these mentions. Shape: vectors (spans, dim).
+    """Train the reranker on these mentions, in place, and return it in eval mode.
 
-    `vectors` are the linker's of all spans of the table, `index` is that of `names`. The reranker
-    itself is trained, and returned in eval mode; `batch_size` counts mentions. Raises
-    `EmbedLinkError` where no mention has anything to choose from.
+    `vectors` are the linker's of all spans of the table, and `index` is that of `names`.
+    `batch_size` counts mentions. Raises `EmbedLinkError` if no mention has anything to choose from.
+
+    Shape: vectors (spans, dim).
     """
     choices = Choices.of(table, vectors, index, reranker.settings.top_k)
     data = ChoiceData(reranker, table, choices, names.texts, batch_size, seed)

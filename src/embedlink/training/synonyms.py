@@ -1,9 +1,9 @@
 """A first stage on the concept database alone: names of one concept come close to each other.
 
-Every name is a mention without context whose gold concept is its own; it learns from the
-concept's other names, against the names that its concept is most easily mistaken for. The idea
-is SapBERT's (Liu et al. 2021). Batches are those of the second stage, so one module and one
-objective serve both; no notes are read.
+Every name is taken for a mention without context, and its gold concept is its own. It learns from
+the other names of that concept, and against the names that are most easily mistaken for them. The
+idea is SapBERT's (Liu et al. 2021). No notes are read. Batches are those of the second stage, so
+one module and one objective serve both.
 """
 
 import lightning as L
@@ -14,19 +14,18 @@ from torch.utils.data import DataLoader
 from embedlink.concepts.names import ConceptNames
 from embedlink.encoder.tokens import Sequences
 from embedlink.linking.choice import Candidates
-from embedlink.objective.objective import TrainBatch
+from embedlink.objective.batch import TrainBatch
 from embedlink.problems import EmbedLinkError
 from embedlink.ragged import Groups
-from embedlink.training.datamodule import LengthBatches, Rows
+from embedlink.training.sampling import training_loader
 
 
 class SynonymDataModule(L.LightningDataModule):
-    """Batches of the names whose concept has other names.
+    """Batches of the names of concepts that have other names.
 
-    `sequences` are the tokens of all names, or their cached states, in rows of `names.texts`.
-    Each name is one example an epoch, also where concepts share all of their names: then it is an
-    example of the first of them. Raises `EmbedLinkError` when no concept has two names to learn
-    from.
+    `sequences` are the tokens of all texts of `names`, or their cached states. Each name is one
+    example an epoch. If concepts share all of their names, it is an example of the first of them.
+    Raises `EmbedLinkError` if no concept has two names to learn from.
     """
 
     def __init__(
@@ -35,12 +34,14 @@ class SynonymDataModule(L.LightningDataModule):
         super().__init__()
         self.names, self.sequences = names, sequences
         self.batch_size, self.seed = batch_size, seed
-        # (links,) each: concepts, and rows of the names that tell them apart.
-        owner, rows = names.distinct_names_of_concept.expand(torch.arange(len(names.cuis)))
-        several = names.distinct_names_of_concept.sizes[owner] > 1
-        self.rows, first = rows[several].unique(return_inverse=True)
-        cuis = torch.zeros(len(self.rows), dtype=torch.int64)
-        self.cuis = cuis.scatter_reduce(0, first, owner[several], "amin", include_self=False)
+        own_names = names.distinct_names_of_concept
+        # (links,) each: a concept and one of the names that tell it apart.
+        concept, name = own_names.expand(torch.arange(len(names.cuis)))
+        several = own_names.sizes[concept] > 1
+        self.rows, example = name[several].unique(return_inverse=True)  # (examples,) names
+        first = torch.zeros(len(self.rows), dtype=torch.int64)
+        first = first.scatter_reduce(0, example, concept[several], "amin", include_self=False)
+        self.concepts = first  # (examples,) the gold concept of each
         if not len(self.rows):
             raise EmbedLinkError(
                 "stage=synonyms: no concept has two names of its own, so there is nothing to "
@@ -48,29 +49,23 @@ class SynonymDataModule(L.LightningDataModule):
             )
 
     def train_dataloader(self) -> DataLoader[int]:
-        """Names in batches of like length, shuffled by (seed, epoch), the last one partial."""
+        """Names in batches of like length, shuffled by seed and epoch."""
         lengths = self.sequences.lengths[self.rows]
-        every = torch.arange(len(self.rows))
-        sampler = LengthBatches(every, lengths, self.batch_size, self.seed)
-        return DataLoader(Rows(len(every)), batch_sampler=sampler, collate_fn=self._batch)
+        return training_loader(lengths, self._batch, batch_size=self.batch_size, seed=self.seed)
 
-    def _batch(self, chosen: list[int]) -> TrainBatch:
-        """The chosen examples, by their number in `self.rows`."""
-        rows = self.rows[torch.tensor(chosen)]
-        # Nothing is detected, so the link decision learns nothing here. A name is its own matching
-        # name, so that `hide_own_name` can keep it from being its own positive.
-        none: Tensor = torch.zeros(len(rows), dtype=torch.bool)
+    def _batch(self, examples: Tensor) -> TrainBatch:
+        """Shape: examples (batch,)."""
+        rows = self.rows[examples]
+        # Nothing is detected, so the link decision learns nothing here.
+        nothing = torch.zeros(len(rows), dtype=torch.bool)
+        no_candidates = Groups.of([] for _ in rows)
         return TrainBatch(
-            self.sequences.batch(rows),
-            self.cuis[torch.tensor(chosen)],
-            detected=none,
-            linked=none,
+            windows=self.sequences.batch(rows),
+            gold=self.concepts[examples],
+            detected=nothing,
+            linked=nothing,
             counts=torch.zeros(len(rows), 2),
-            candidates=Candidates(Groups.of([] for _ in chosen), rows, torch.zeros(len(rows))),
+            # A name equals itself, so it would learn from itself if it were not hidden.
+            candidates=Candidates(no_candidates, name=rows, tagged=torch.zeros(len(rows))),
+            hide_own_name=True,
         )
-
-    def transfer_batch_to_device(
-        self, batch: TrainBatch, device: torch.device, dataloader_idx: int
-    ) -> TrainBatch:
-        """Move a batch."""
-        return batch.to(device)
