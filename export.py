@@ -25,7 +25,11 @@ def main(cfg: DictConfig) -> None:
             Path(path).expanduser() if path else None for path in (cfg.pack, cfg.tagger, cfg.names)
         )
         checkpoint, output = Path(cfg.checkpoint).expanduser(), Path(cfg.output).expanduser()
-        print(export_linker(checkpoint, cfg.target, output, pack, cfg.encoder, tagger, names))
+        print(
+            export_linker(
+                checkpoint, cfg.target, output, pack, cfg.encoder, tagger, names, cfg.overwrite
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ One at a size: `python -m benchmarks --only linking --sizes 20000`.
 import argparse
 import dataclasses
 import os
+from pathlib import Path
 
 os.environ.setdefault("TQDM_DISABLE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
@@ -14,6 +15,7 @@ from benchmarks import encoding, epoch, growth, linking, refresh, search, startu
 from benchmarks.measure import machine
 from benchmarks.options import Options
 from benchmarks.tables import write_results
+from embedlink.files.outputs import free_files
 
 BENCHMARKS = {
     "encoding": encoding.run,
@@ -54,6 +56,8 @@ def parse(arguments: list[str] | None = None) -> Options:
 def main(arguments: list[str] | None = None) -> None:
     """Run what was chosen, and write and print the results."""
     options = parse(arguments)
+    names = ("results.json", "results.md")
+    free_files([Path(options.folder) / name for name in names], options.overwrite)
     known = machine(options.clock)
     figures = []
     for name, run in BENCHMARKS.items():

@@ -15,6 +15,7 @@ from embedlink.encoder.context import ContextEncoder
 from embedlink.encoder.pretrained import load_encoder
 from embedlink.encoder.states import pooled_sequences
 from embedlink.encoder.streaming import StreamedNames
+from embedlink.files.atomic import file_written_aside
 
 QUERIES = 512
 
@@ -96,7 +97,6 @@ def _plot(figures: Sequence[Figure], folder: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    folder.mkdir(parents=True, exist_ok=True)
     figure, axes = pyplot.subplots()
     for name in sorted({f.benchmark for f in figures}):
         part = [f for f in figures if f.benchmark == name]
@@ -106,5 +106,6 @@ def _plot(figures: Sequence[Figure], folder: Path) -> None:
         )  # fmt: skip
     axes.set(xlabel="names", ylabel="seconds")
     axes.legend()
-    figure.savefig(folder / "growth.png")
+    with file_written_aside(folder / "growth.png") as aside:
+        figure.savefig(aside, format="png")
     pyplot.close(figure)

@@ -14,7 +14,8 @@ class Options:
     `clock` is wall or processor; on a machine that others use, measure processor time of one
     thread (OMP_NUM_THREADS=1). `sizes` are numbers of names to search; upstream links only
     `slow_mentions` there, since it takes so long; `build` bounds the names that growth encodes;
-    `documents` limits an epoch (0: all); `data` is the folder of the published corpora.
+    `documents` limits an epoch (0: all); `data` is the folder of the published corpora;
+    `overwrite` lets results of an earlier run in `folder` be replaced.
     """
 
     encoder: str = MINILM
@@ -31,4 +32,5 @@ class Options:
     deep_layers: int = 12
     documents: int = 10
     folder: str = "bench"
+    overwrite: bool = False
     only: tuple[str, ...] = field(default=())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.measure import Figure
 from benchmarks.options import Options
+from embedlink.files.atomic import write_text
 
 
 def write_results(
@@ -15,15 +16,14 @@ def write_results(
 ) -> str:
     """Write `results.json` and `results.md` to the folder; returns the table."""
     folder = Path(options.folder)
-    folder.mkdir(parents=True, exist_ok=True)
     results = {
         "machine": machine,
         "options": dataclasses.asdict(options),
         "figures": [figure.row() for figure in figures],
     }
-    (folder / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
+    write_text(folder / "results.json", json.dumps(results, indent=1))
     text = table(machine, figures)
-    (folder / "results.md").write_text(text, encoding="utf-8")
+    write_text(folder / "results.md", text)
     return text
 
 

@@ -22,6 +22,8 @@ import pandas as pd
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
+from embedlink.files.atomic import write_text
+
 HERE = Path(__file__).resolve().parent
 BEGIN, END = "<!-- table: written by experiments/tables.py -->", "<!-- end of table -->"
 DEFAULT = "default"
@@ -146,7 +148,7 @@ def main(arguments: list[str] | None = None) -> None:
     runs = runs_of(given.experiment or given.study, given.keys)
     before, rest = text.split(BEGIN, 1)
     after = rest.split(END, 1)[1]
-    readme.write_text(f"{before}{BEGIN}\n\n{table(runs)}\n\n{END}{after}", encoding="utf-8")
+    write_text(readme, f"{before}{BEGIN}\n\n{table(runs)}\n\n{END}{after}")
     plot(runs, readme.parent / "f1.png")
     print(f"{readme}: {len(runs)} runs")
 

@@ -1,6 +1,6 @@
 """Composes the demonstration corpus: a concept table and annotated notes of invented patients.
 
-Run `python experiments/demo_corpus/compose.py`; the same seed gives the same bytes.
+Run `python experiments/demo_corpus/compose.py --overwrite`; the same seed gives the same bytes.
 """
 
 import argparse
@@ -71,7 +71,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=392)
     parser.add_argument("--target", type=Path, default=TARGET)
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
     options = parser.parse_args()
+    files = [options.target / name for name in ("concepts.csv", "notes.json")]
+    there = [file for file in files if file.exists()]
+    if there and not options.overwrite:
+        raise SystemExit(f"error: {there[0]}: is there already; --overwrite replaces it")
     concepts, parts = compose(options.seed)
     options.target.mkdir(parents=True, exist_ok=True)
     write_concepts(concepts, options.target / "concepts.csv")

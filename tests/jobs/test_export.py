@@ -17,6 +17,7 @@ from embedlink.concepts.enrichment import enrich_cdb
 from embedlink.concepts.names import concept_names
 from embedlink.detection.tagger import MentionTagger, TaggerSettings
 from embedlink.export.export import export_linker
+from embedlink.linking.linker import Linker, LinkerSettings
 from embedlink.medcat.pack import linking_cat, save_pack
 from embedlink.problems import EmbedLinkError
 from tests.conftest import document
@@ -76,7 +77,7 @@ def test_a_pack_gets_the_names_that_training_added(folder, pack, linker, cdb, tm
     own = save_pack(linking_cat(folder, cdb), tmp_path / "own")
     zipped = Path(f"{pack}.zip")
     for names, cuis in ((None, {"C5"}), (own, {"C2", "C5", "C9"})):
-        export_linker(folder, "embedlink", tmp_path / "out", zipped, names=names)
+        export_linker(folder, "embedlink", tmp_path / "out", zipped, names=names, overwrite=True)
         cat = CAT.load_model_pack(str(tmp_path / "out"))
         assert {c for e in cat.pipe.get_doc(text).ner_ents for c in e.link_candidates} == cuis
     assert set(cat.cdb.name2info) == set(cdb.name2info)
@@ -94,6 +95,33 @@ def test_the_command_line_reports_errors_in_one_line(folder):
         run.stderr.strip()
         == "error: target=embedlink: set pack= to the MedCAT pack to link with it"
     )
+
+
+def test_a_folder_that_others_wrote_is_never_replaced(folder, pack, tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "letter.txt").write_text("mine")
+    for target in ("sentence-transformers", "upstream", "embedlink"):
+        zipped = Path(f"{pack}.zip") if target == "embedlink" else None
+        for overwrite in (False, True):
+            with pytest.raises(EmbedLinkError, match="EmbedLink did not write"):
+                export_linker(folder, target, tmp_path / "work", zipped, overwrite=overwrite)
+    assert (tmp_path / "work" / "letter.txt").read_text() == "mine"
+
+
+def test_an_export_is_replaced_when_asked(folder, tmp_path):
+    export_linker(folder, "upstream", tmp_path / "out", None)
+    with pytest.raises(EmbedLinkError, match=r"is there already.*overwrite=true"):
+        export_linker(folder, "upstream", tmp_path / "out", None)
+    export_linker(folder, "upstream", tmp_path / "out", None, overwrite=True)
+
+
+@pytest.mark.parametrize("output", ["linker", "linker/out", ".", "plain", "tagger/.."])
+def test_an_output_that_meets_what_is_read(folder, pack, tmp_path, output):
+    zipped = pack.rename(tmp_path / "plain").with_suffix(".zip")
+    Path(f"{pack}.zip").rename(zipped)
+    with pytest.raises(EmbedLinkError, match="is, holds or lies in what is read"):
+        export_linker(folder, "embedlink", tmp_path / output, zipped, overwrite=True)
+    Linker.load(folder)
 
 
 @pytest.mark.parametrize(
@@ -143,8 +171,6 @@ def test_sentence_transformers_gives_the_vectors_of_names(
     tiny_encoder, cdb, tmp_path, pooling, projection
 ):
     sentence_transformers = pytest.importorskip("sentence_transformers")
-    from embedlink.linking.linker import Linker, LinkerSettings
-
     settings = LinkerSettings(
         str(tiny_encoder), max_tokens=32, max_name_tokens=8, pooling=pooling, projection=projection
     )

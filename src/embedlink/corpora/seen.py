@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from embedlink.files.atomic import write_text
 from embedlink.problems import EmbedLinkError
 from embedlink.types import Document
 
@@ -21,11 +22,10 @@ def note_seen(folder: Path, documents: Sequence[Document], reused: Sequence[Path
     `reused` are folders of runs that this one goes on from, with what they have seen. No text can
     be told from its digest.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     digests = dict.fromkeys(map(_digest, documents))
     for run in reused:
         digests |= dict.fromkeys(_seen_by(run))
-    (folder / SEEN).write_text("".join(f"{digest}\n" for digest in digests), encoding="utf-8")
+    write_text(folder / SEEN, "".join(f"{digest}\n" for digest in digests))
 
 
 def check_unseen(trained: Path, documents: Sequence[Document]) -> None:

@@ -21,6 +21,7 @@ from embedlink.encoder.context import CPU_TOKENS, GPU_TOKENS
 from embedlink.encoder.pretrained import load_encoder
 from embedlink.encoder.tokens import TokenSequences
 from embedlink.files.digests import digest_of
+from embedlink.files.manifest import write_manifest
 from embedlink.files.pickling import PickledByValue
 from embedlink.problems import EmbedLinkError
 from embedlink.progress import progress_bar
@@ -103,6 +104,7 @@ class HeadedEncoder(PickledByValue, nn.Module, Generic[Settings]):
         save_file(head, folder / HEAD)
         described = json.dumps(asdict(self.settings))
         (folder / f"{self.kind}.json").write_text(described, encoding="utf-8")
+        write_manifest(folder, self.kind)
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:

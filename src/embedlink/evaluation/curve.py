@@ -11,6 +11,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from embedlink.evaluation.counts import Counts
+from embedlink.files.atomic import file_written_aside
 
 COLUMNS = ("corpus", "threshold", "precision", "recall", "f1", "tp", "fp", "fn")
 
@@ -28,7 +29,10 @@ class TradeOff(NamedTuple):
 
 def write_table(path: Path, rows: Sequence[TradeOff]) -> None:
     """Write the rows as a CSV, in their order; an older file is replaced."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with (
+        file_written_aside(path) as aside,
+        aside.open("w", encoding="utf-8", newline="") as file,
+    ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for corpus, threshold, c in rows:
@@ -61,4 +65,4 @@ def draw(path: Path, rows: Sequence[TradeOff], threshold: float) -> None:
     if axes.lines:
         axes.legend()
     axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=120, format="png")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from embedlink.corpora.report import digest
 from embedlink.evaluation.metrics import Outcome, count_documents
+from embedlink.files.atomic import file_written_aside
 from embedlink.linking.mention_table import NOT_GOLD, MentionTable
 from embedlink.problems import EmbedLinkError
 from embedlink.types import CodeRule
@@ -78,7 +79,10 @@ class DocumentCounts:
 
     def write(self, path: Path) -> None:
         """Write a CSV with one row for each document; an older file is replaced."""
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with (
+            file_written_aside(path) as aside,
+            aside.open("w", encoding="utf-8", newline="") as file,
+        ):
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(HEADER)
             for document, corpus, row in zip(

@@ -18,9 +18,9 @@ from embedlink.evaluation.curve import TradeOff, draw, write_table
 from embedlink.evaluation.document_counts import DocumentCounts
 from embedlink.evaluation.metrics import Outcome, split_metrics
 from embedlink.evaluation.scorer import Scorer, judge, trade_offs
+from embedlink.files.atomic import file_written_aside, write_errors
 from embedlink.linking.calibration import calibration_error
 from embedlink.linking.mention_table import MentionTable
-from embedlink.problems import EmbedLinkError
 from embedlink.types import CodeRule
 
 
@@ -43,24 +43,25 @@ class Measured:
         The counts of documents always; the curve, as table and picture, where there are trade-offs.
         Older ones are replaced. Raises `EmbedLinkError` where the folder cannot be written.
         """
-        try:
+        with write_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             return self._write(folder, split)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise EmbedLinkError(
-                f"{folder}: cannot be written ({reason}); free some space or choose another folder"
-            ) from error
 
     def _write(self, folder: Path, split: str) -> list[Path]:
-        counts = folder / counts_file(split)
+        counts, table, picture = report_files(folder, split)
         self.documents.write(counts)
         if not self.trade_offs:
             return [counts]
-        table, picture = folder / f"{split}_curve.csv", folder / f"{split}_curve.png"
         write_table(table, self.trade_offs)
-        draw(picture, self.trade_offs, self.threshold)
+        with file_written_aside(picture) as aside:
+            draw(aside, self.trade_offs, self.threshold)
         return [counts, table, picture]
+
+
+def report_files(folder: Path, split: str) -> tuple[Path, Path, Path]:
+    """The counts of documents, the curve's table and its picture in a run's folder."""
+    curve = folder / f"{split}_curve.csv"
+    return folder / counts_file(split), curve, curve.with_suffix(".png")
 
 
 def measure_outcome(

@@ -162,7 +162,7 @@ def check_values(cfg: DictConfig, keys: tuple[str, ...] = ("",)) -> None:
 
 FREE = (
     "resume", "trainer.", "pack", "baselines", "logger", "callbacks.", "data_dir", "token_budget",
-    "detection.tagger.folder",
+    "detection.tagger.folder", "overwrite",
 )  # fmt: skip
 """What may change when a run is resumed: keys that begin so."""
 

@@ -31,7 +31,9 @@ from embedlink.detection.pipeline import (
     leave_out_extras,
 )
 from embedlink.detection.tagger import MentionTagger, TaggerSettings
+from embedlink.evaluation.report import report_files
 from embedlink.files.atomic import written_aside
+from embedlink.files.outputs import free_files, output_folder
 from embedlink.linking.linker import Linker, LinkerSettings
 from embedlink.linking.reranker import Reranker, RerankerSettings
 from embedlink.medcat.pack import linking_cat, save_pack
@@ -162,7 +164,7 @@ def learn_detection(cfg: DictConfig, data: Data, folder: Path) -> None:
             weight_decay=cfg.optimizer.weight_decay, warmup_share=cfg.optimizer.warmup_share,
             seed=cfg.seed,
         )  # fmt: skip
-    with written_aside(folder) as aside:
+    with written_aside(folder, may_replace(cfg, folder.parent)) as aside:
         tagger.save(aside)
     use_tagger(data.cdb, folder, wanted.least_probability)
 
@@ -233,15 +235,34 @@ def _leave_out_warnings() -> None:
     warnings.filterwarnings("ignore", "The '.*_dataloader' does not have many workers")
 
 
+def may_replace(cfg: DictConfig, folder: Path) -> bool:
+    """Whether a run may replace what its folder holds: the user says so, or the run goes on."""
+    return bool(cfg.overwrite or (cfg.resume and _run_of(cfg.resume) == folder.resolve()))
+
+
+def check_run_folder(cfg: DictConfig, folder: Path) -> None:
+    """Raise `EmbedLinkError` if the folder holds parts of another run that would be lost."""
+    replace = may_replace(cfg, folder)
+    for part in ("linker", "pack", "tagger"):
+        output_folder(folder / part, replace)
+    files = sorted((folder / "checkpoints").glob("*.ckpt"))
+    free_files([*files, *report_files(folder, "test")], replace)
+
+
+def _run_of(checkpoint: str) -> Path:
+    return Path(checkpoint).resolve().parent.parent
+
+
 def ship(cfg: DictConfig, folder: Path, module: LinkerModule, data: Data) -> Path:
     """Leave `linker/` and, unless switched off, `pack/` in the run's folder; the last one left."""
     linker_folder = folder / "linker"
     index = module.fresh_index()
-    with written_aside(linker_folder) as aside:
+    replace = may_replace(cfg, folder)
+    with written_aside(linker_folder, replace) as aside:
         module.linker.save(aside, data.names, index)
     if not cfg.pack:
         return linker_folder
-    return save_pack(linking_cat(linker_folder, data.cdb), folder / "pack")
+    return save_pack(linking_cat(linker_folder, data.cdb), folder / "pack", replace)
 
 
 def first_stage(cfg: DictConfig, data: Data, module: LinkerModule) -> None:

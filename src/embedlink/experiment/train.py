@@ -10,6 +10,7 @@ from embedlink.corpora.frequencies import TrainingMentions
 from embedlink.corpora.seen import note_seen
 from embedlink.corpora.splits import check_sides
 from embedlink.evaluation.comparison import compare_runs, format_comparison
+from embedlink.evaluation.report import report_files
 from embedlink.experiment import stages
 from embedlink.experiment.config import check_resumed, check_settings
 from embedlink.experiment.evaluate import check_evaluation, measure
@@ -20,6 +21,7 @@ from embedlink.experiment.tracking import (
     note_results,
     run_ends,
 )
+from embedlink.files.outputs import free_files
 from embedlink.linking.linker import Linker
 from embedlink.training.best_epoch import best_epoch
 from embedlink.training.evaluation import measure_as, metrics_of
@@ -31,6 +33,7 @@ def train(cfg: DictConfig) -> float:
     check_resumed(cfg)
     L.seed_everything(cfg.seed, verbose=False)
     folder = Path(HydraConfig.get().runtime.output_dir)
+    stages.check_run_folder(cfg, folder)
     data = stages.load_data(cfg, cfg.model.representative)
     check_sides(data.splits)
     note_seen(folder, data.splits.train, stages.reused_runs(cfg))
@@ -75,8 +78,10 @@ def evaluate(cfg: DictConfig) -> None:
     if cfg.compare is not None:
         print(format_comparison(compare_runs(cfg.compare, cfg.split), cfg.compare))
         return
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    free_files(report_files(folder, cfg.split), cfg.overwrite)
     data, measured = measure(cfg)
-    files = measured.write(Path(HydraConfig.get().runtime.output_dir), cfg.split)
+    files = measured.write(folder, cfg.split)
     log_evaluation(cfg, data, measured.metrics, files)
     for name, value in measured.metrics.items():
         print(f"{name:32} {value:.4f}")

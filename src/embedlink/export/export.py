@@ -14,6 +14,8 @@ from medcat.components.types import CoreComponentType
 from embedlink.export.sentence_transformers import write_sentence_model
 from embedlink.export.upstream_pack import load_upstream_pack, not_linked, write_upstream_pack
 from embedlink.files.atomic import written_aside
+from embedlink.files.manifest import write_manifest
+from embedlink.files.outputs import output_folder
 from embedlink.linking.linker import SETTINGS, Linker
 from embedlink.medcat.component import LinkingComponent
 from embedlink.medcat.config import EmbedLinkLinking
@@ -41,9 +43,11 @@ def export_linker(
     encoder: str | None = None,
     tagger: Path | None = None,
     names: Path | None = None,
+    overwrite: bool = False,
 ) -> str:
     """Write `output` whole or not at all; returns what to tell the user.
 
+    `overwrite` lets it replace a folder that EmbedLink wrote; no other folder is ever replaced.
     `pack` is the MedCAT pack to put the linker into; without one the target `upstream` writes the
     model alone. Only then `encoder` counts, the hub id that upstream loads first; by default the
     output holds an encoder. `tagger` is a folder, and lets `pack` detect as training does. Raises
@@ -59,12 +63,17 @@ def export_linker(
         raise EmbedLinkError("encoder= goes with target=upstream and without pack=")
     if pack is not None and target == "sentence-transformers":
         raise EmbedLinkError("pack= goes with target=embedlink or target=upstream")
+    inputs = {"checkpoint": checkpoint, "pack": pack, "tagger": tagger, "names": names}
+    # A hub id is no folder, and an output that is one by chance is none either.
+    local = Path(encoder).expanduser() if encoder and Path(encoder).expanduser().is_dir() else None
+    output_folder(output, overwrite, inputs | {"encoder": local})
     if target == "embedlink":
-        return _pack(checkpoint, output, pack, tagger, names)
+        return _pack(checkpoint, output, pack, tagger, names, overwrite)
     linker = _read(checkpoint)
     if target == "sentence-transformers":
-        with written_aside(output) as aside:
+        with written_aside(output, overwrite) as aside:
             write_sentence_model(linker, aside)
+            write_manifest(aside, target)
         return f"{output}: SentenceTransformer({str(output)!r}) gives this linker's name vectors"
     # Said, not refused: a user may want upstream's predictions all the same.
     if linker.settings.surface_weight:
@@ -74,28 +83,34 @@ def export_linker(
             linker.settings.surface_weight,
         )
     if pack is not None:
-        write_upstream_pack(linker, pack, output)
+        write_upstream_pack(linker, pack, output, overwrite)
         return (
             f"{output}: loads where medcat-embedding-linker is installed. If it moves, set "
             f"config.components.linking.embedding_model_name to its folder .encoder"
         )
-    with written_aside(output) as aside:
+    with written_aside(output, overwrite) as aside:
         # The place where it will lie: the folder written aside is renamed at the end.
         first = encoder or str(output.resolve() / ENCODER)
         write_upstream_model(linker, aside, first)
         if encoder is None:
             write_encoder(linker, aside / ENCODER)
+        write_manifest(aside, target)
     return f"{output}: ModelForEmbeddingLinking.from_pretrained loads it, with {first} below"
 
 
 def _pack(
-    checkpoint: Path, output: Path, pack: Path | None, tagger: Path | None, names: Path | None
+    checkpoint: Path,
+    output: Path,
+    pack: Path | None,
+    tagger: Path | None,
+    names: Path | None,
+    overwrite: bool,
 ) -> str:
     """A pack with our component: an existing pack with this linker, or upstream's pack as ours."""
     if pack is not None:
-        save_pack(relink(pack, _model_folder(checkpoint), tagger, names), output)
+        save_pack(relink(pack, _model_folder(checkpoint), tagger, names), output, overwrite)
     elif is_pack(checkpoint):
-        save_pack(load_upstream_pack(checkpoint), output)
+        save_pack(load_upstream_pack(checkpoint), output, overwrite)
     else:
         raise EmbedLinkError("target=embedlink: set pack= to the MedCAT pack to link with it")
     return f"{output}: CAT.load_model_pack({str(output)!r})"

@@ -23,6 +23,7 @@ from medcat.components.types import CoreComponentType
 from embedlink.concepts.names import ConceptNames, concept_names
 from embedlink.detection.config import detect_as_medcat
 from embedlink.files.atomic import written_aside
+from embedlink.files.manifest import write_manifest
 from embedlink.index.concept_index import ConceptIndex
 from embedlink.linking.linker import Linker
 from embedlink.medcat.config import EmbedLinkLinking
@@ -79,10 +80,10 @@ def not_linked(pack: Path) -> EmbedLinkError:
     )
 
 
-def write_upstream_pack(linker: Linker, pack: Path, output: Path) -> Path:
+def write_upstream_pack(linker: Linker, pack: Path, output: Path, overwrite: bool = False) -> Path:
     """An existing pack with this linker as upstream's trainable component; needs its package.
 
-    Written whole or not at all; returns `output`. EmbedLink's detection is switched back to
+    Written as `written_aside` does; returns `output`. EmbedLink's detection is switched back to
     MedCAT's, with a warning. Raises `EmbedLinkError` where the package or the pack is missing.
     """
     try:
@@ -96,7 +97,7 @@ def write_upstream_pack(linker: Linker, pack: Path, output: Path) -> Path:
     names = concept_names(cat.cdb, linker.settings.representative)
     # Upstream links by the vectors in the database; it does not make them where there are none.
     _put_vectors(cat.cdb, names, linker.build_index(names))
-    with written_aside(output) as aside:
+    with written_aside(output, overwrite) as aside:
         # Upstream's component loads an encoder as it is made, so that one must be there first.
         write_encoder(linker, aside / ".encoder")
         filters = cat.config.components.linking.filters
@@ -109,6 +110,7 @@ def write_upstream_pack(linker: Linker, pack: Path, output: Path) -> Path:
         # Made from the folder aside; loaded, later, from where that is moved to.
         cat.config.components.linking.embedding_model_name = str(output.resolve() / ".encoder")
         write_pack(cat, aside)
+        write_manifest(aside, "upstream-pack")
     return output
 
 

@@ -1,54 +1,141 @@
-"""Writing folders whole or not at all.
+"""Writing files and folders whole or not at all.
 
 A linker, a tagger or a pack is several files that only fit together. They are written under another
-name, and the folder gets its own when all of them are there, so it is never half written.
+name, and the folder gets its own when all of them are there, so it is never half written. A single
+file is written in the same way. What a killed run left under the other name is removed by the next
+run that writes there.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from embedlink.files.outputs import aside_of, old_of, output_folder
 from embedlink.problems import EmbedLinkError
+
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+"""Permissions of what may hold the wording of notes: the owner alone, whatever the umask."""
 
 
 @contextmanager
-def written_aside(folder: Path) -> Iterator[Path]:
-    """Yield a path beside `folder` to write to; it takes the folder's name when all went well.
+def written_aside(folder: Path, overwrite: bool = False) -> Iterator[Path]:
+    """Yield an empty folder beside `folder` to write to; it takes that name when all went well.
 
-    The path does not exist yet: whoever writes makes the folder. When writing fails nothing is left
-    behind and an older folder stays as it was. A full disk or a place that cannot be written
-    becomes an `EmbedLinkError`, as does any `OSError` of the block.
+    Only its owner can read it. With `overwrite` a folder that EmbedLink wrote is replaced, any
+    other folder with files never is: see `output_folder`. When writing fails nothing is left behind
+    and an older folder stays as it was. A full disk or a place that cannot be written becomes an
+    `EmbedLinkError`.
     """
-    aside = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)  # What a process that was killed has left.
+    place = output_folder(folder, overwrite)
+    aside = aside_of(place)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        yield aside
-        _put(aside, folder)
-    except OSError as error:
-        shutil.rmtree(aside, ignore_errors=True)
-        reason = error.strerror or str(error)
-        raise EmbedLinkError(
-            f"{folder}: cannot be written ({reason}); free some space or choose another folder"
-        ) from error
+        with write_errors(folder):
+            shutil.rmtree(aside, ignore_errors=True)  # What a process that was killed has left.
+            place.parent.mkdir(parents=True, exist_ok=True)
+            aside.mkdir(mode=PRIVATE_FOLDER)
+            yield aside
+            _close(aside)
+            output_folder(folder, overwrite)  # Hours may have passed since.
+            _put(aside, place)
     except BaseException:  # Also when the user breaks off.
         shutil.rmtree(aside, ignore_errors=True)
         raise
 
 
-def _put(aside: Path, folder: Path) -> None:
-    """Rename, and remove what had the name only when that has been done."""
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    # A folder cannot be renamed onto one that holds files, so the older one gives way first.
-    replaced = folder.is_dir()
-    if replaced:
-        folder.rename(old)
+@contextmanager
+def file_written_aside(path: Path, private: bool = False) -> Iterator[Path]:
+    """Yield a path beside `path` to write one file to; it takes that name when all went well.
+
+    An older file is replaced in one step. A `private` file can be read by its owner alone. Errors
+    as in `written_aside`.
+    """
+    place = Path(os.path.realpath(path))  # A link stays one.
+    aside = aside_of(place)
     try:
-        aside.rename(folder)
+        with write_errors(path):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            aside.unlink(missing_ok=True)
+            if private:
+                aside.touch(mode=PRIVATE_FILE)
+            yield aside
+            _to_disk(aside)
+            aside.replace(place)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str, private: bool = False) -> None:
+    """Write a text file in UTF-8, whole or not at all; line ends stay as they are."""
+    with file_written_aside(path, private) as aside:
+        aside.write_text(text, encoding="utf-8", newline="")
+
+
+@contextmanager
+def write_errors(place: Path) -> Iterator[None]:
+    """Turn what libraries raise on a full disk or a read-only place into an `EmbedLinkError`."""
+    try:
+        yield
+    except Exception as error:
+        if not (isinstance(error, OSError) or _is_of_the_disk(error)):
+            raise
+        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
+        raise EmbedLinkError(
+            f"{place}: cannot be written ({reason}; {free_space(place)}); free some space or "
+            "choose another folder"
+        ) from error
+
+
+def free_space(place: Path) -> str:
+    """How much space is free where this file or folder lies or will lie."""
+    for folder in (place, *place.absolute().parents):
+        try:
+            return f"{shutil.disk_usage(folder).free / 1e6:,.0f} MB free there"
+        except OSError:
+            continue
+    return "free space unknown"
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Whether an error that is no `OSError` says that a file could not be written.
+
+    safetensors and torch wrap the system's error in types of their own.
+    """
+    said = str(error)
+    return any(sign in said for sign in ("os error", "PytorchStreamWriter", "inline_container"))
+
+
+def _close(folder: Path) -> None:
+    """Let only the owner read the folder, and have the system write it to the disk."""
+    for place, _, files in os.walk(folder):
+        os.chmod(place, PRIVATE_FOLDER)
+        for name in files:
+            path = Path(place, name)
+            if not path.is_symlink():
+                path.chmod(PRIVATE_FILE)
+                _to_disk(path)
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _put(aside: Path, place: Path) -> None:
+    """Rename, and remove what had the name only when that has been done."""
+    old = old_of(place)
+    # A folder cannot be renamed onto one that holds files, so the older one gives way first. If
+    # the process is killed in between, `outputs.recover` gives it its name back.
+    replaced = place.is_dir() and any(place.iterdir())
+    if replaced:
+        shutil.rmtree(old, ignore_errors=True)
+        place.rename(old)
+    try:
+        aside.rename(place)
     except OSError:
         if replaced:
-            old.rename(folder)
+            old.rename(place)
         raise
     shutil.rmtree(old, ignore_errors=True)

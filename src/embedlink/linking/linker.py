@@ -23,6 +23,7 @@ from embedlink.encoder.streaming import StreamedNames
 from embedlink.encoder.tokens import Sequences, TokenSequences, tokenise_names
 from embedlink.encoder.windows import WindowCutter
 from embedlink.files.digests import digest_of
+from embedlink.files.manifest import write_manifest
 from embedlink.files.pickling import PickledByValue
 from embedlink.index.concept_index import ConceptIndex
 from embedlink.linking.decision import LinkDecision, NameCounts
@@ -168,7 +169,7 @@ class Linker(PickledByValue):
     def save(self, folder: Path, names: ConceptNames, index: ConceptIndex) -> None:
         """Write the linker and its index to an empty or new folder.
 
-        A failure leaves what was written so far; `storage.written_aside` prevents that.
+        A failure leaves what was written so far; `atomic.written_aside` prevents that.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.encoder.language_model.save_pretrained(folder / ENCODER)
@@ -190,6 +191,7 @@ class Linker(PickledByValue):
             self.reranker.save(folder / RERANKER)
         save_file({"vectors": index.vectors.contiguous()}, folder / INDEX)
         (folder / INDEX_OF).write_text(json.dumps(self._index_of(names)), encoding="utf-8")
+        write_manifest(folder, "linker", self._index_of(names))
 
     @classmethod
     def load(cls, folder: Path | str) -> "Linker":

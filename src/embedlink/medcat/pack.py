@@ -17,6 +17,7 @@ from embedlink.concepts.database import load_cdb
 from embedlink.concepts.enrichment import add_names
 from embedlink.detection.config import EmbedLinkNer
 from embedlink.files.atomic import written_aside
+from embedlink.files.manifest import write_manifest
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.plugin import TRAINABLE
 from embedlink.problems import EmbedLinkError, Problems
@@ -70,13 +71,15 @@ def load_pack(pack: Path) -> CAT:
     return CAT.load_model_pack(str(pack))
 
 
-def save_pack(cat: CAT, folder: Path) -> Path:
-    """Save the pack as exactly this folder, whole or not at all; replaces an older one.
+def save_pack(cat: CAT, folder: Path, overwrite: bool = False) -> Path:
+    """Save the pack as exactly this folder, whole or not at all; returns the folder.
 
-    Returns the folder. Raises `EmbedLinkError` where it cannot be written.
+    With `overwrite` an older pack of EmbedLink is replaced. Raises `EmbedLinkError` if the folder
+    cannot be written, or holds anything else.
     """
-    with written_aside(folder) as aside:
+    with written_aside(folder, overwrite) as aside:
         write_pack(cat, aside)
+        write_manifest(aside, "pack")
     return folder
 
 
