@@ -21,7 +21,7 @@ from transformers import (
 )
 
 from embedlink.device import Precision, computing_in
-from embedlink.encoder.layers import encoder_layers, lower_part, upper_part
+from embedlink.encoder.layers import copied_layers, encoder_layers, lower_part, topped, upper_part
 from embedlink.encoder.narrowing import MentionTokens, can_narrow, narrow_layer
 from embedlink.encoder.tokens import EncoderBatch, Sequences, Share
 from embedlink.problems import EmbedLinkError
@@ -30,6 +30,9 @@ from embedlink.progress import progress_bar
 Pooling = Literal["mention", "window"]
 """Which tokens are averaged: the mention's (mention attention) or all of the window's."""
 
+Towers = Literal["one", "two"]
+"""Whether notes are read by the weights that encode names, or by top layers of their own."""
+
 CPU_TOKENS, GPU_TOKENS = 4096, 65536
 """Tokens in a batch: what stays in a processor's cache, and what fills a GPU."""
 
@@ -37,9 +40,14 @@ CPU_TOKENS, GPU_TOKENS = 4096, 65536
 class ContextEncoder(nn.Module):
     """Encodes windows and names into unit vectors.
 
-    `unfreeze` counts the top layers that train; `projection` adds a linear layer, which starts as
-    the identity; `surface_weight` is that of a mention's own text beside its context. Raises
-    `EmbedLinkError` where the model has no known stack of layers, or fewer than are to train.
+    `unfreeze` counts the top layers that train. `projection` adds a linear layer, which starts as
+    the identity. `surface_weight` is the weight of a mention's own text beside its context.
+
+    With `towers="two"` names and the mentions' own text keep the published weights, so the index
+    never goes stale and training cannot harm the ranking of names. Windows of notes are read by a
+    copy of the top layers, and only this copy and the projection train.
+
+    Raises `EmbedLinkError` if the model has no known stack of layers, or fewer than are to train.
     """
 
     unfrozen: int = 0
@@ -54,9 +62,11 @@ class ContextEncoder(nn.Module):
         projection: bool = False,
         unfreeze: int = 0,
         surface_weight: float = 0.0,
+        towers: Towers = "one",
     ) -> None:
         super().__init__()
-        self.language_model = language_model
+        self.language_model, self.towers = language_model, towers
+        self.note_layers = nn.ModuleList()
         self.pooling, self.surface_weight = pooling, surface_weight
         size = language_model.config.hidden_size
         self.projection: nn.Linear | None = _identity_projection(size) if projection else None
@@ -78,10 +88,10 @@ class ContextEncoder(nn.Module):
         A mention's own text is added to its context with `surface_weight`: encoded as names are,
         it meets an equal name with cosine 1, which no context window does.
         """
-        vectors = self.project(self.pooled(batch))  # (batch, dim)
+        vectors = self.project(self.pooled(batch), batch.note)  # (batch, dim)
         if batch.surface is None:
             return vectors
-        surfaces = self.project(self.pooled(batch.surface))
+        surfaces = self.project(self.pooled(batch.surface), batch.surface.note)
         return F.normalize(vectors + self.surface_weight * surfaces, dim=-1)
 
     def pooled_tokens(self, batch: EncoderBatch) -> Tensor:
@@ -94,14 +104,14 @@ class ContextEncoder(nn.Module):
         if tokens is None:
             return masked_mean(self.states(batch), self.pooled_tokens(batch))
         below = self.states(batch, without=1)  # (batch, tokens, dim)
-        last = encoder_layers(self.language_model)[-1]
+        last = encoder_layers(self.tower(batch.note))[-1]
         states = narrow_layer(last, below, batch.attention_mask, tokens.positions)
         return masked_mean(states, tokens.mask)
 
     def _narrowing(self, batch: EncoderBatch) -> MentionTokens | None:
         """The tokens to which the last layer can be kept, where that saves work."""
         done = batch.states is not None and batch.layers == 0
-        last = encoder_layers(self.language_model)[-1]
+        last = encoder_layers(self.tower(batch.note))[-1]
         if self.pooling == "window" or done or not can_narrow(last):
             return None
         tokens = MentionTokens.of(batch.mention_mask)
@@ -113,43 +123,80 @@ class ContextEncoder(nn.Module):
 
         Where the batch has states, only the layers above those run.
         """
+        tower = self.tower(batch.note)
         if batch.states is None:
-            model = lower_part(self.language_model, without) if without else self.language_model
+            model = lower_part(tower, without) if without else tower
             return last_states(model, batch.attention_mask, input_ids=batch.input_ids)
         states = batch.states.to(self.language_model.dtype)  # A cache may hold float16.
         if batch.layers <= without:
             return states  # They end at this cut already.
-        top = upper_part(self.language_model, batch.layers, without)
+        top = upper_part(tower, batch.layers, without)
         return last_states(top, batch.attention_mask, inputs_embeds=states)
 
-    def project(self, pooled: Tensor) -> Tensor:
-        """Project and normalise pooled states. Shape: (batch, dim) -> (batch, dim)."""
-        if self.projection is not None:
+    def tower(self, note: bool) -> PreTrainedModel:
+        """The model that reads windows of notes, or the one that reads names.
+
+        They are the same with one tower. With two they share the layers below the note's own.
+        """
+        own = note and len(self.note_layers)
+        return topped(self.language_model, self.note_layers) if own else self.language_model
+
+    def trained_layers(self, note: bool) -> int:
+        """How many top layers train of the tower that reads notes or names; -1 everything."""
+        return self.unfrozen if note or self.towers == "one" else 0
+
+    def project(self, pooled: Tensor, note: bool = False) -> Tensor:
+        """Project and normalise pooled states. Shape: (batch, dim) -> (batch, dim).
+
+        With two towers the projection is the note tower's alone.
+        """
+        if self.projection is not None and (note or self.towers == "one"):
             pooled = self.projection(pooled)
         return F.normalize(pooled.float(), dim=-1)
 
-    def unfreeze(self, layers: int) -> None:
-        """Make the top `layers` trainable (0 none, -1 everything); the projection always is.
+    def use_projection(self, wanted: bool) -> None:
+        """Switch the projection on, starting as the identity, or off. Then its weights are lost."""
+        if wanted != (self.projection is not None):
+            layer = _identity_projection(self.dim) if wanted else None
+            self.projection = None if layer is None else layer.to(self.device)
 
-        An optimizer that was made before does not follow. Raises `EmbedLinkError` as
+    def unfreeze(self, layers: int) -> None:
+        """Make the top `layers` trainable (0 none, -1 everything). The projection always is.
+
+        With two towers these are layers of the note tower, and -1 means all of its layers. An
+        optimizer that was made before does not follow. Raises `EmbedLinkError` as
         `check_unfreeze` does.
         """
         stack = encoder_layers(self.language_model)
         check_unfreeze(layers, len(stack))
-        self.language_model.requires_grad_(layers == -1)
-        for layer in list(stack)[len(stack) - max(layers, 0) :]:
+        two = self.towers == "two"
+        self.unfrozen = len(stack) if two and layers == -1 else layers
+        self.language_model.requires_grad_(self.unfrozen == -1)
+        if two:
+            self.grow_note_tower(self.unfrozen)
+        for layer in self._trainable_layers():
             layer.requires_grad_(True)
-        self.unfrozen = layers
         # Dropout of a layer follows from whether it trains.
         self.train(self.training)
+
+    def grow_note_tower(self, layers: int) -> None:
+        """Give the note tower at least so many layers of its own: copies of the name tower's."""
+        stack, own = list(encoder_layers(self.language_model)), list(self.note_layers)
+        below = stack[len(stack) - max(layers, len(own)) : len(stack) - len(own)]
+        self.note_layers = nn.ModuleList([*copied_layers(below), *own]).requires_grad_(False)
+
+    def _trainable_layers(self) -> list[nn.Module]:
+        """The layers that `unfreeze` counts."""
+        stack = list(encoder_layers(self.tower(note=True)))
+        return stack[len(stack) - max(self.unfrozen, 0) :]
 
     def train(self, mode: bool = True) -> "ContextEncoder":
         """Training mode for the trainable layers only: no dropout in the frozen ones."""
         super().train(mode)
         if self.unfrozen != -1:
             self.language_model.eval()
-            stack = list(encoder_layers(self.language_model))
-            for layer in stack[len(stack) - self.unfrozen :]:
+            self.note_layers.eval()
+            for layer in self._trainable_layers():
                 layer.train(mode)
         return self
 

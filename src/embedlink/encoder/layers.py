@@ -6,6 +6,7 @@ for each call, which costs little: only tables of submodules are copied.
 """
 
 import copy
+from collections.abc import Iterable
 from typing import TypeVar
 
 from torch import Tensor, nn
@@ -27,6 +28,20 @@ def encoder_layers(model: PreTrainedModel) -> nn.ModuleList:
     stack = model.get_submodule(_stack_path(model))
     assert isinstance(stack, nn.ModuleList)
     return stack
+
+
+def copied_layers(layers: Iterable[nn.Module]) -> list[nn.Module]:
+    """The same layers with weights of their own."""
+    return [copy.deepcopy(layer) for layer in layers]
+
+
+def topped(model: PreTrainedModel, top: nn.ModuleList) -> PreTrainedModel:
+    """The model with `top` in the place of as many of its uppermost layers.
+
+    The layers below, and what stands around the stack, are the model's own.
+    """
+    layers = list(encoder_layers(model))
+    return _with_stack(model, nn.ModuleList([*layers[: len(layers) - len(top)], *top]))
 
 
 def lower_part(model: PreTrainedModel, top: int) -> PreTrainedModel:

@@ -92,17 +92,17 @@ class StateCache:
             return MentionSequences(windows, surfaces, tokens.surface)
         if (
             not isinstance(tokens, TokenSequences)
-            or encoder.unfrozen == -1
+            or encoder.trained_layers(tokens.note) == -1
             or not len(tokens)
             or not _splits(encoder, tokens)
         ):
             return tokens
         # A state for every token, or one vector for every sequence.
-        kept = tokens if encoder.unfrozen else _pooled_tokens(len(tokens))
+        top = encoder.trained_layers(tokens.note)
+        kept = tokens if top else _pooled_tokens(len(tokens), tokens.note)
         states = self._allocate(len(kept.ids), encoder.dim)
         if states is None:
             return tokens
-        top = encoder.unfrozen
         compute = partial(_lower_states, encoder)
         for rows, result in encoder.run(compute, tokens, progress=progress, precision=precision):
             source, filled = kept.positions(rows)
@@ -148,22 +148,23 @@ def _lower_states(encoder: ContextEncoder, batch: EncoderBatch) -> Tensor:
 
     Shape: (batch, tokens, dim), with one token where nothing is unfrozen.
     """
-    if encoder.unfrozen:
-        return encoder.states(batch, without=encoder.unfrozen).float()
+    top = encoder.trained_layers(batch.note)
+    if top:
+        return encoder.states(batch, without=top).float()
     return encoder.pooled(batch).float().unsqueeze(1)
 
 
 def pooled_sequences(pooled: Tensor) -> FrozenSequences:
     """Sequences whose pooled vectors are known. Shape: pooled (sequences, dim)."""
-    return FrozenSequences(_pooled_tokens(len(pooled)), pooled, 0)
+    return FrozenSequences(_pooled_tokens(len(pooled), note=False), pooled, 0)
 
 
-def _pooled_tokens(count: int) -> TokenSequences:
+def _pooled_tokens(count: int, note: bool) -> TokenSequences:
     """Stand-ins of one token each: a pooled vector is the state of a whole sequence."""
     first = torch.arange(count)
     ranges = torch.stack([torch.zeros_like(first), torch.ones_like(first)], 1)
     return TokenSequences(
-        torch.zeros(count, dtype=torch.int32), torch.arange(count + 1), ranges, pad_id=0
+        torch.zeros(count, dtype=torch.int32), torch.arange(count + 1), ranges, pad_id=0, note=note
     )
 
 
@@ -174,8 +175,9 @@ def _splits(encoder: ContextEncoder, tokens: TokenSequences) -> bool:
     was_training = encoder.training
     encoder.train(False)
     with torch.inference_mode():
-        states = encoder.states(batch, without=encoder.unfrozen)
-        halves = encoder(batch._replace(states=states, layers=encoder.unfrozen))
+        top = encoder.trained_layers(tokens.note)
+        states = encoder.states(batch, without=top)
+        halves = encoder(batch._replace(states=states, layers=top))
         same = torch.allclose(encoder(batch), halves, atol=1e-3)
     encoder.train(was_training)
     if not same:

@@ -22,18 +22,17 @@ from embedlink.text.words import readable
 class EncoderBatch(NamedTuple):
     """A padded batch.
 
-    Where `states` is given, it was computed below the top `layers` layers, and only those are
-    still to run. `surface` holds the mentions' own text beside their windows. Shape: input_ids
-    (batch, tokens) int64; attention_mask (batch, tokens) int64, 1 on tokens; mention_mask
-    (batch, tokens) float32, 1 on the mention's tokens; states (batch, tokens, dim) float.
+    If `states` is given, it was computed below the top `layers` layers, and only those are still
+    to run.
     """
 
-    input_ids: Tensor
-    attention_mask: Tensor
-    mention_mask: Tensor
-    states: Tensor | None = None
+    input_ids: Tensor  # (batch, tokens) int64
+    attention_mask: Tensor  # (batch, tokens) int64, 1 on tokens
+    mention_mask: Tensor  # (batch, tokens) float32, 1 on the mention's tokens
+    states: Tensor | None = None  # (batch, tokens, dim) float
     layers: int = 0
-    surface: "EncoderBatch | None" = None
+    surface: "EncoderBatch | None" = None  # the mentions' own text beside their windows
+    note: bool = False  # whether these are windows of notes, not names
 
     def to(self, device: torch.device | str) -> "EncoderBatch":
         """The same batch on another device."""
@@ -44,7 +43,7 @@ class EncoderBatch(NamedTuple):
         states = None if self.states is None else change(self.states)
         ids, attention, mention = map(change, self[:3])
         surface = None if self.surface is None else self.surface.each(change)
-        return EncoderBatch(ids, attention, mention, states, self.layers, surface)
+        return EncoderBatch(ids, attention, mention, states, self.layers, surface, self.note)
 
 
 class Sequences(Protocol):
@@ -69,17 +68,23 @@ class TokenSequences:
     """Token ids of many sequences, end to end.
 
     Shape: ids (total,) int32; starts (sequences + 1,) int64; mention (sequences, 2) int64, the
-    half-open token range that mention attention pools; pad_id fills the batches.
+    half-open token range that mention attention pools; pad_id fills the batches. `note` says that
+    they are windows of notes, which a tower of their own may read.
     """
 
     ids: Tensor
     starts: Tensor
     mention: Tensor
     pad_id: int
+    note: bool = False
 
     @classmethod
     def of(
-        cls, ids: Sequence[Sequence[int]], mention: Sequence[tuple[int, int]], pad_id: int
+        cls,
+        ids: Sequence[Sequence[int]],
+        mention: Sequence[tuple[int, int]],
+        pad_id: int,
+        note: bool = False,
     ) -> "TokenSequences":
         """Flatten lists of token ids with their mention ranges (half-open, in tokens of each).
 
@@ -89,7 +94,7 @@ class TokenSequences:
         # Reading a list of lists as one flat stream is what torch.tensor is slow at.
         flat = np.fromiter(chain.from_iterable(ids), np.int32, int(starts[-1]))
         ranges = torch.tensor(mention, dtype=torch.int64).reshape(-1, 2)
-        return cls(torch.from_numpy(flat), starts, ranges, pad_id)
+        return cls(torch.from_numpy(flat), starts, ranges, pad_id, note)
 
     @classmethod
     def joined(cls, parts: Sequence["TokenSequences"], pad_id: int) -> "TokenSequences":
@@ -128,7 +133,7 @@ class TokenSequences:
         first, last = self.mention[rows].unbind(1)  # (batch,) each
         position = torch.arange(ids.shape[1])
         mention = (position >= first[:, None]) & (position < last[:, None])
-        return EncoderBatch(ids, filled.long(), mention.float())
+        return EncoderBatch(ids, filled.long(), mention.float(), note=self.note)
 
     def batches(self, token_budget: int) -> Iterator[Tensor]:
         """Rows in batches of at most `token_budget` tokens, of one length where that fills one.

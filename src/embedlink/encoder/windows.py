@@ -93,7 +93,8 @@ class WindowCutter:
         Equal surfaces are kept once. Shape: (cuts,) sequences, in order.
         """
         pad = self.tokenizer.pad_token_id or 0
-        windows = TokenSequences.of([c.window for c in cuts], [c.mention for c in cuts], pad)
+        mentions = [cut.mention for cut in cuts]
+        windows = TokenSequences.of([cut.window for cut in cuts], mentions, pad, note=True)
         if not self.surfaces:
             return windows
         row_of: dict[tuple[int, ...], int] = {}

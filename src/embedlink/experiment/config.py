@@ -76,6 +76,7 @@ CHECKS: tuple[Check, ...] = (
     ("model.pooling", _choice("mention", "window"), "mention or window"),
     ("model.max_tokens", _whole(8), "a whole number of tokens, 8 or more"),
     ("model.max_name_tokens", _whole(8), "a whole number of tokens, 8 or more"),
+    ("model.towers", _choice("one", "two"), "one or two"),
     ("model.surface_weight", _number(0, 1000), "a number from 0 to 1000"),
     ("model.frequency_weight", _number(0, 1), "a number from 0 to 1"),
     ("model.rerank", lambda v: v is None or _whole(2)(v), "null, or 2 or more concepts"),

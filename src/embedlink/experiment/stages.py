@@ -138,6 +138,7 @@ def linker_settings(cfg: DictConfig) -> LinkerSettings:
         projection=cfg.model.projection,
         representative=cfg.model.representative,
         surface_weight=cfg.model.surface_weight,
+        towers=cfg.model.towers,
         frequency_weight=cfg.model.frequency_weight,
     )
 

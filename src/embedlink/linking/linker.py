@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from embedlink.concepts.names import ConceptNames, Representative
-from embedlink.encoder.context import ContextEncoder, Pooling
+from embedlink.encoder.context import ContextEncoder, Pooling, Towers
 from embedlink.encoder.pretrained import load_encoder
 from embedlink.encoder.streaming import StreamedNames
 from embedlink.encoder.tokens import Sequences, TokenSequences, tokenise_names
@@ -53,12 +53,15 @@ class LinkerSettings:
     projection: bool = False  # a linear layer over what is pooled
     representative: Representative = "preferred"
     surface_weight: float = 0.0  # of the mention's own text beside its context
+    towers: Towers = "one"  # two: notes are read by top layers of their own
     frequency_weight: float = 0.0  # of log(1 + a concept's training mentions) beside cosines
     dtype: Literal["float32", "bfloat16"] = "float32"  # of encoder and index, here and on disk
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES or self.pooling not in get_args(Pooling):
             raise ValueError(f"dtype={self.dtype!r} or pooling={self.pooling!r} is not allowed")
+        if self.towers not in get_args(Towers):
+            raise ValueError(f"towers={self.towers!r} is not allowed")
 
 
 @dataclass
@@ -89,7 +92,12 @@ class Linker(PickledByValue):
         """
         model, tokenizer = load_encoder(settings.encoder)
         encoder = ContextEncoder(
-            model, settings.pooling, settings.projection, unfreeze, settings.surface_weight
+            model,
+            pooling=settings.pooling,
+            projection=settings.projection,
+            unfreeze=unfreeze,
+            surface_weight=settings.surface_weight,
+            towers=settings.towers,
         )
         return cls(settings, encoder, tokenizer, LinkDecision(encoder.dim))
 
@@ -178,6 +186,8 @@ class Linker(PickledByValue):
         if self.encoder.projection is not None:
             state = self.encoder.projection.state_dict()
             weights |= {f"projection.{key}": tensor for key, tensor in state.items()}
+        notes = self.encoder.note_layers.state_dict()
+        weights |= {f"note_layers.{key}": tensor for key, tensor in notes.items()}
         plain = {key: tensor.detach().cpu().contiguous() for key, tensor in weights.items()}
         save_file(plain, folder / WEIGHTS)
         described = {
@@ -210,7 +220,11 @@ class Linker(PickledByValue):
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise EmbedLinkError(f"{folder / SETTINGS}: {_CORRUPT} ({error})") from error
         encoder = ContextEncoder(
-            model, settings.pooling, settings.projection, surface_weight=settings.surface_weight
+            model,
+            pooling=settings.pooling,
+            projection=settings.projection,
+            surface_weight=settings.surface_weight,
+            towers=settings.towers,
         )
         linker = cls(settings, encoder, tokenizer, LinkDecision(encoder.dim))
         weights = read_tensors(folder / WEIGHTS)
@@ -218,6 +232,9 @@ class Linker(PickledByValue):
             linker.decision.load_state_dict(_under("decision.", weights))
             if encoder.projection is not None:
                 encoder.projection.load_state_dict(_under("projection.", weights))
+            notes = _under("note_layers.", weights)
+            encoder.grow_note_tower(len({key.split(".")[0] for key in notes}))
+            encoder.note_layers.load_state_dict(notes)
         except RuntimeError as error:
             raise EmbedLinkError(f"{folder / WEIGHTS}: the weights do not fit: {error}") from error
         linker.counts, linker.frequencies = counts, frequencies

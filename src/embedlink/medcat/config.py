@@ -44,6 +44,9 @@ class EmbedLinkLinking(Linking):
     """A linear layer after pooling; it starts as the identity."""
     surface_weight: float = Field(0.0, ge=0)
     """How much a mention's own text, encoded as names are, counts beside its context."""
+    towers: Literal["one", "two"] = "one"
+    """`two`: notes are read by top layers of their own, and names keep the published weights.
+    Decided in training: a linker's folder brings its own."""
     frequency_weight: float = Field(0.0, ge=0, le=1)
     """How much a concept's frequency in training counts beside similarities: the weight of
     log(1 + mentions). It decides where context does not. `train.py` counts them; training inside
@@ -152,6 +155,7 @@ class EmbedLinkLinking(Linking):
             projection=self.use_projection_layer,
             representative=self.representative_name,
             surface_weight=self.surface_weight,
+            towers=self.towers,
             frequency_weight=self.frequency_weight,
             dtype=self.dtype,
         )
@@ -170,5 +174,6 @@ class EmbedLinkLinking(Linking):
         self.use_projection_layer = settings.projection
         self.representative_name = settings.representative
         self.surface_weight = settings.surface_weight
+        self.towers = settings.towers
         self.frequency_weight = settings.frequency_weight
         self.dtype = settings.dtype

@@ -12,11 +12,12 @@ from dataclasses import replace
 
 import torch
 
-from embedlink.encoder.context import CPU_TOKENS, GPU_TOKENS, ContextEncoder
+from embedlink.encoder.context import CPU_TOKENS, GPU_TOKENS
 from embedlink.linking.linker import DTYPES, Linker, LinkerSettings
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.live_index import LiveIndex
 from embedlink.medcat.sources import start_linker
+from embedlink.problems import EmbedLinkError
 
 log = logging.getLogger(__name__)
 
@@ -76,16 +77,12 @@ def _adapt(linker: Linker, wanted: LinkerSettings) -> None:
 
     A projection that is switched on starts as the identity; one that is switched off is lost.
     """
-    if wanted.projection != linker.settings.projection:
-        old = linker.encoder
-        linker.encoder = ContextEncoder(
-            old.language_model,
-            wanted.pooling,
-            wanted.projection,
-            old.unfrozen,
-            wanted.surface_weight,
+    if wanted.towers != linker.settings.towers:
+        raise EmbedLinkError(
+            f"config.components.linking.towers={wanted.towers!r}: this linker was trained with "
+            f"{linker.settings.towers!r}, and that cannot be changed afterwards"
         )
-        linker.encoder.to(old.device).eval()
+    linker.encoder.use_projection(wanted.projection)
     linker.encoder.pooling = wanted.pooling
     linker.encoder.surface_weight = wanted.surface_weight
     # To bfloat16 and back is no way back: weights stay rounded.

@@ -123,7 +123,8 @@ class Objective(nn.Module):
         """Cross-entropy of the link decision on detections.
 
         The decision sees the concept that would be linked now. The choice of that concept carries
-        no gradient, but the mention's own vector does. So the encoder learns from NIL as well.
+        no gradient, but with one tower the mention's own vector does, so the encoder learns from
+        NIL as well. With two towers it does not: the note tower learns to rank alone.
 
         Shape: vectors (batch, dim) -> ().
         """
@@ -134,6 +135,8 @@ class Objective(nn.Module):
         groups, scores = completed(own, candidates, self.index)
         choice = choose(own, groups, self.index, scores)
         features = decision_features(choice, groups.sizes, batch.counts.cpu()[detected])
+        if self.encoder.towers == "two":
+            vectors = vectors.detach()
         logits = self.decision(vectors[batch.detected], features.to(vectors.device))
         labels = batch.linked[batch.detected].to(logits.dtype)
         return F.binary_cross_entropy_with_logits(logits, labels)

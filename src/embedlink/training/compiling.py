@@ -27,7 +27,7 @@ class CompiledLayers(Callback):
 
 def compile_trainable(encoder: ContextEncoder, backend: str) -> None:
     """Compile every layer of the stack that has a weight to train."""
-    for layer in encoder_layers(encoder.language_model):
+    for layer in encoder_layers(encoder.tower(note=True)):
         if any(trainable(layer)):
             # Dynamic, because batches differ in size and must not each be compiled anew.
             layer.compile(backend=backend, dynamic=True)
