@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedlink.text.spelling import key, stem, stems
+from embedlink.text.spelling import is_same_word, key, stem, stems
 
 
 def spelt(name):
@@ -53,3 +53,21 @@ def test_too_little_to_compare(name):
 @given(st.text(max_size=20))
 def test_a_stem_is_never_empty_and_never_fails(word):
     assert bool(stem(word.lower())) == bool(word) or not word.isascii()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("tumour", "tumors"), ("biopsy", "biopsies"), ("stenosis", "stenoses"), ("fibroma", "fibromata"),
+     ("testis", "testes"), ("valve", "valves"), ("dolor", "dolores"), ("lesión", "lesiones"),
+     ("reflux", "refluxes"), ("ii", "2")],
+)  # fmt: skip
+def test_one_word(one, other):
+    assert stem(one) == stem(other)
+    assert is_same_word(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("plan", "plane"), ("test", "testis"), ("scar", "scare"), ("dens", "dense")]
+)
+def test_two_words_of_one_stem(one, other):
+    assert not is_same_word(one, other)

@@ -1,18 +1,32 @@
 """What is detected beyond the exact names, one function for each way.
 
 The order of the calls decides. Exact names come first. Variants of names take the spans without an
-exact name. Short forms that the document defines take the place of either, because the document
-says what they mean. The tagger adds the spans that are left, and gives every span a probability.
+exact name. Guards take away what only looks like a name. The tagger adds the spans that are left.
+Short forms that the document defines take the place of all of them, because the document says what
+they mean.
 """
+
+from bisect import bisect_left
+from collections.abc import Iterator
 
 from medcat.tokenizing.tokens import MutableEntity
 
 from embedlink.detection.entity_table import EntityTable, characters
+from embedlink.detection.guards import (
+    begins_a_word,
+    is_name_in_small_letters,
+    is_part_of_names,
+    is_well_cut,
+    says_nothing,
+)
 from embedlink.detection.runs import word_runs
 from embedlink.detection.spellings import NameVariants
 from embedlink.detection.tagger import Tags
 from embedlink.text.abbreviations import Abbreviation, abbreviations, occurrences
 from embedlink.types import Span
+
+_LIKELY = 0.25
+"""How probable the tagger finds the end of a long form in a mention, at least, if it is one."""
 
 
 def add_variants(table: EntityTable, variants: NameVariants, longest: int) -> None:
@@ -20,45 +34,112 @@ def add_variants(table: EntityTable, variants: NameVariants, longest: int) -> No
     variants.follow()
     for run in word_runs(table.tokens, variants.words, longest):
         loose = not any(word.joined for word in run[1:])
-        names = variants.names([word.stem for word in run], any_order=loose)
+        apart = [at for at, word in enumerate(run) if word.apart]
+        names = variants.names([word.word for word in run], any_order=loose, apart=apart)
         part = table.tokens[run[0].token : run[-1].token + 1] if names else []
         if part and characters(part) not in table.found:
             table.put(part, names[0], variants.candidates(names))
 
 
-def add_short_forms(table: EntityTable) -> None:
-    """Give short forms that the document defines the candidates of their long forms."""
-    for abbreviation in abbreviations(table.text):
-        meant = _meant(abbreviation, table)
-        if meant is None:
-            continue
-        name, candidates = meant.detected_name, list(meant.link_candidates)
-        for span in occurrences(table.text, abbreviation.short):
-            part = table.tokens_of(span)
-            if part:
-                table.put(part, name, candidates)
+def drop_false_names(table: EntityTable, variants: NameVariants) -> None:
+    """Take away names that are cut out of a word, or are a short form's but for its capitals."""
+    for span in list(table.found):
+        surface = table.text[span.start : span.end]
+        if not is_well_cut(table.text, span) or is_name_in_small_letters(variants.cdb, surface):
+            del table.found[span]
 
 
-def add_tagged(table: EntityTable, tags: Tags, least: float) -> None:
-    """Detect what the tagger finds at least so probable, and set every span's probability.
+def add_tagged(
+    table: EntityTable, tags: Tags, variants: NameVariants, least: float, least_letters: int
+) -> None:
+    """Detect what the tagger finds at least so probable and no guard refuses.
 
     A span of the tagger's alone has no name and no candidates: the linker finds its concept.
     """
     for span, _ in tags.spans(least):
-        part = table.tokens_of(span) if span not in table.found else []
-        if part:
-            table.put(part, "", [])
+        surface = table.text[span.start : span.end]
+        if (
+            span not in table.found
+            and is_well_cut(table.text, span)
+            and begins_a_word(table.text, span)
+            and not says_nothing(surface, least_letters)
+            and not is_name_in_small_letters(variants.cdb, surface)
+            and not is_part_of_names(variants, surface)
+        ):
+            part = table.tokens_of(span)
+            if part:
+                table.put(part, "", [])
+
+
+def define_short_forms(table: EntityTable, tags: Tags | None) -> None:
+    """Let every short form that the document defines mean its long form, wherever it stands.
+
+    It gets the long form's name and candidates. If no name was found for the long form, and the
+    tagger sees nothing of a mention in it, the short form means something that is no concept, and
+    is not detected. If the tagger does, the short form is detected without candidates: the linker
+    compares its long form with all names.
+    """
+    defined = abbreviations(table.text)
+    places = occurrences(table.text, [abbreviation.short for abbreviation in defined])
+    held = _Held(table)
+    for abbreviation in defined:
+        if abbreviation.loose and held.any_in(abbreviation.long_span):
+            continue  # A remark on a mention looks like such a definition.
+        meant = _meant(abbreviation, table)
+        likely = tags is not None and tags.reaches(abbreviation.long_span) >= _LIKELY
+        for span in places[abbreviation.short]:
+            part = table.tokens_of(span)
+            if part and meant is not None:
+                table.put(part, meant.detected_name, meant.link_candidates)
+            elif part and likely and span in table.found:
+                table.put(part, "", [])
+            else:
+                table.found.pop(span, None)
+
+
+def prefer_longer(table: EntityTable, tags: Tags) -> None:
+    """Take away spans if a longer one with the same end is as probable by the tagger."""
+    longest: dict[int, float] = {}
+    for span in sorted(table.found):  # The longer of two with one end come first.
+        probability = tags.probability(span)
+        if longest.get(span.end, -1.0) >= probability:
+            del table.found[span]
+        else:
+            longest[span.end] = max(longest.get(span.end, 0.0), probability)
+
+
+def set_probabilities(table: EntityTable, tags: Tags) -> None:
+    """Say of every entity how probable the tagger finds its span."""
     for span, entity in table.found.items():
         entity.confidence = tags.probability(span)
 
 
 def _meant(abbreviation: Abbreviation, table: EntityTable) -> MutableEntity | None:
-    """What was detected for the long form, or for an end that is at least half of it.
+    """What was detected for the long form; what a name was found for comes first."""
+    found = list(_ends(abbreviation, table))
+    named = [entity for entity in found if entity.detected_name]
+    return next(iter([*named, *found]), None)
+
+
+def _ends(abbreviation: Abbreviation, table: EntityTable) -> Iterator[MutableEntity]:
+    """The entities that end a long form and are at least half of it, the longest first.
 
     Its beginning says little: "Wiskott-Aldrich syndrome protein (WASP)".
     """
     start, end = abbreviation.long_span
     for at in range(start, (start + end) // 2 + 1):
         if Span(at, end) in table.found:
-            return table.found[Span(at, end)]
-    return None
+            yield table.found[Span(at, end)]
+
+
+class _Held:
+    """The places of the entities, to ask whether a span holds any."""
+
+    def __init__(self, table: EntityTable) -> None:
+        self._spans = sorted(table.found)
+
+    def any_in(self, span: Span) -> bool:
+        """Whether an entity lies inside this span."""
+        first = bisect_left(self._spans, (span.start, -1))
+        last = bisect_left(self._spans, (span.end, -1))
+        return any(inner.end <= span.end for inner in self._spans[first:last])

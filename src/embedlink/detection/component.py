@@ -19,7 +19,14 @@ from medcat.tokenizing.tokenizers import BaseTokenizer
 from medcat.tokenizing.tokens import MutableDocument, MutableEntity
 from medcat.vocab import Vocab
 
-from embedlink.detection.additions import add_short_forms, add_tagged, add_variants
+from embedlink.detection.additions import (
+    add_tagged,
+    add_variants,
+    define_short_forms,
+    drop_false_names,
+    prefer_longer,
+    set_probabilities,
+)
 from embedlink.detection.config import EmbedLinkNer
 from embedlink.detection.entity_table import EntityTable
 from embedlink.detection.spellings import NameVariants
@@ -75,11 +82,17 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
         table = EntityTable(doc, self.tokenizer, self._exact.predict_entities(doc))
         if config.variants:
             add_variants(table, self._variants, config.max_variant_words)
+        drop_false_names(table, self._variants)
+        tagger = self.tagger
+        tags = None if tagger is None else tagger.tag([table.text])[0]
+        if tags is not None:
+            least, letters = config.least_tagged, config.min_name_len
+            add_tagged(table, tags, self._variants, least=least, least_letters=letters)
         if config.abbreviations:
-            add_short_forms(table)
-        if self.tagger is not None:
-            (tags,) = self.tagger.tag([table.text])
-            add_tagged(table, tags, config.least_tagged)
+            define_short_forms(table, tags)
+        if tags is not None:
+            prefer_longer(table, tags)
+            set_probabilities(table, tags)
         return table.in_order()
 
     @classmethod

@@ -22,11 +22,12 @@ _APOSTROPHES = ("'", "’", "`")
 class RunWord(NamedTuple):
     """A content word of a run."""
 
-    stem: str
+    word: str  # folded
     token: int  # position of its token in the document
     first: bool  # whether the word begins its token
     last: bool  # whether the word ends its token
     joined: bool  # whether a comma, a slash or a coordination stands before it
+    apart: bool  # whether more than blanks and hyphens stands between it and the word before
 
 
 def word_runs(
@@ -44,26 +45,29 @@ def word_runs(
 def _stretches(tokens: Sequence[MutableToken], known: set[str]) -> Iterator[list[RunWord]]:
     """Content words in a row, cut at breaks and at words that no name has."""
     stretch: list[RunWord] = []
-    joined = False
+    joined = apart = False
     for row, token in enumerate(tokens):
         words = LETTERS.findall(token.base.lower)
         joined = joined or _joins(token, words)
         # A possessive's "s" is no content word, and does not cut a stretch either.
         if words == ["s"] and row and tokens[row - 1].base.text.endswith(_APOSTROPHES):
             continue
-        content = [(at, stem(word)) for at, word in enumerate(words) if word not in FUNCTION_WORDS]
-        if not all(made in known for _, made in content) or _breaks(token, words):
+        content = [(at, word) for at, word in enumerate(words) if word not in FUNCTION_WORDS]
+        apart = apart or (not content and token.base.text.strip("-") != "")
+        if not all(stem(word) in known for _, word in content) or _breaks(token, words):
             yield stretch
             stretch = []
         else:
-            for at, made in content:
-                stretch.append(RunWord(made, row, at == 0, at == len(words) - 1, joined))
-                joined = False  # Only the next content word is joined to what was before.
+            for at, word in content:
+                last = at == len(words) - 1
+                stretch.append(RunWord(word, row, at == 0, last, joined, apart))
+                joined = apart = False  # Only the next content word is tied to what was before.
     yield stretch
 
 
 def _joins(token: MutableToken, words: Sequence[str]) -> bool:
-    joined = not COORDINATIONS.isdisjoint(words)
+    # A capital is a letter of a name: "vitamin E" in a text in English.
+    joined = not COORDINATIONS.isdisjoint(words) and token.base.text[:1].islower()
     return joined or (not words and not _JOINTS.isdisjoint(token.base.text))
 
 

@@ -1,12 +1,12 @@
 """The names of a concept database by the key that their spellings share."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 
 from medcat.cdb import CDB
 
 from embedlink.progress import watched
-from embedlink.text.spelling import key, stems
+from embedlink.text.spelling import content_words, is_same_word, key, stem, stems
 from embedlink.text.words import LETTERS
 
 
@@ -21,6 +21,8 @@ class NameVariants:
         self.cdb = cdb
         self.words: set[str] = set()
         """Stems that occur in names."""
+        self.heads: set[str] = set()
+        """Stems that end names: "cancer", and not the "ovarian" before it."""
         self._of_key: dict[str, tuple[str, ...]] = {}
         self._read: object = None  # The dictionary that was read,
         self._count, self._last = 0, ""  # so many of its names, and the last of them.
@@ -36,26 +38,34 @@ class NameVariants:
         # others were added behind it.
         added = list(islice(reversed(names), max(0, count - self._count) + 1))
         if names is not self._read or not self._count or added[-1:] != [self._last]:
-            self.words, self._of_key = set(), {}
+            self.words, self.heads, self._of_key = set(), set(), {}
             self._add(watched(names, "Reading spellings of names", "names"))
         else:
             self._add(added[-2::-1])
         self._read, self._count, self._last = names, count, last
 
-    def names(self, content: Sequence[str], any_order: bool = True) -> list[str]:
-        """Names with these stems, sorted: those with the same order of words, else any.
+    def names(
+        self, words: Sequence[str], any_order: bool = True, apart: Collection[int] = ()
+    ) -> list[str]:
+        """Names of these content words, sorted: those with the same order of words, else any.
 
-        Empty where there are none, and where the stems are too short to be compared. Without
-        `any_order` only the same order counts. As of the last `follow`, less what went since.
-        The order of the database's names does not show, so that a database read back from disk
-        gives the same.
+        Empty if there are none, and if the words are too short to be compared. Without
+        `any_order` only the same order counts. `apart` holds the positions of words that do not
+        stand directly behind the word before. As of the last `follow`, less what went since. The
+        order of the database's names does not show, so that a database read back from disk gives
+        the same.
         """
+        content = [stem(word) for word in words]
         wanted = key(content)
         if wanted is None:
             return []
         known = self.cdb.name2info
-        found = sorted({name for name in self._of_key.get(wanted, ()) if name in known})
-        same_order = [name for name in found if self._stems(name) == list(content)]
+        found = [
+            name
+            for name in sorted(set(self._of_key.get(wanted, ())))
+            if name in known and _is_spelt(words, apart, content_words(LETTERS.findall(name)))
+        ]
+        same_order = [name for name in found if self._stems(name) == content]
         return same_order or (found if any_order else [])
 
     def candidates(self, names: Iterable[str]) -> list[str]:
@@ -69,7 +79,41 @@ class NameVariants:
             made = key(content)
             if made is not None:
                 self.words.update(content)
+                self.heads.add(content[-1])
                 self._of_key[made] = (*self._of_key.get(made, ()), name)
 
     def _stems(self, name: str) -> list[str]:
         return stems(LETTERS.findall(name))
+
+
+def _is_spelt(words: Sequence[str], apart: Collection[int], name: Sequence[str]) -> bool:
+    """Whether these words spell a name of the same stems, whatever their order.
+
+    Every word is one of the name's in another number or spelling. A word of one letter stands
+    directly beside the same word as in the name: "hepatitis and a cough" is no hepatitis A.
+    """
+    pairs = zip(sorted(words, key=_by_stem), sorted(name, key=_by_stem), strict=True)
+    if not all(is_same_word(one, other) for one, other in pairs):
+        return False
+    return all(
+        _stands_alike(words, apart, at, name)
+        for at, word in enumerate(words)
+        if len(word) == 1 and word.isalpha()
+    )
+
+
+def _by_stem(word: str) -> tuple[str, str]:
+    return stem(word), word
+
+
+def _stands_alike(
+    words: Sequence[str], apart: Collection[int], at: int, name: Sequence[str]
+) -> bool:
+    """Whether the letter at a position stands beside the same word as it does in the name."""
+    place = [stem(word) for word in name].index(stem(words[at]))
+    if len(name) == 1:
+        return True
+    if place > 0:
+        return at > 0 and at not in apart and stem(words[at - 1]) == stem(name[place - 1])
+    behind = at + 1
+    return behind < len(words) and behind not in apart and stem(words[behind]) == stem(name[1])

@@ -64,12 +64,22 @@ class Tags:
 
         Its words are those that share a character with it; 0 where none does.
         """
-        first = bisect_right(self.words, span.start, key=lambda word: word.end)
-        last = bisect_left(self.words, span.end, key=lambda word: word.start) - 1
-        if last < first:
+        first, end = self._range(span)
+        if end <= first:
             return 0.0
-        reached = float(self.begin[first] * self.inside[first + 1 : last + 1].prod())
-        return reached * self._ends(last)
+        reached = float(self.begin[first] * self.inside[first + 1 : end].prod())
+        return reached * self._ends(end - 1)
+
+    def reaches(self, span: Span, last: int = 2) -> float:
+        """How probable it is that a mention holds one of the last words of this span."""
+        first, end = self._range(span)
+        words = slice(max(first, end - last), end)
+        return float((self.begin[words] + self.inside[words]).max(initial=0.0))
+
+    def _range(self, span: Span) -> tuple[int, int]:
+        """The words that share a character with this span, half-open."""
+        first = bisect_right(self.words, span.start, key=lambda word: word.end)
+        return first, max(first, bisect_left(self.words, span.end, key=lambda word: word.start))
 
     def _ends(self, word: int) -> float:
         """How probable it is that a mention which reached this word ends with it."""

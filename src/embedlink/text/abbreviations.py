@@ -5,23 +5,28 @@ biomedical text", Pacific Symposium on Biocomputing 8 (2003), 451-462. Beyond it
 must have a capital letter and no word in small ones, square brackets count, the plural of a
 short form may lack its "s" in the long form, and where the letters do not come in order, the
 initials of as many words may come in another, for many are Latin or foreign ("myotonic dystrophy
-(DM)"). A text is gone through once; what is looked at around a parenthesis is bounded.
+(DM)"). "DM = diabetes mellitus" defines as well, and so do as many words as letters if the
+last agree ("twice daily (BD)"). What is looked at around a sign is bounded.
 
 Detection gives an abbreviation the concepts of its long form, wherever it stands in the document;
 windows spell it out in a mention's own text. Spans are characters of the text throughout.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from embedlink.text.spelling import FUNCTION_WORDS
 from embedlink.text.words import WORD
 from embedlink.types import Span
 
 _SHORT_LENGTH = range(2, 11)  # characters, as in the paper
 _SHORT_WORDS = 2  # as in the paper
 _REACH = 300  # characters beside a parenthesis in which a long form may lie
-_OPENING = re.compile(r"[(\[]")
+_DEFINING = re.compile(r"[(\[=]|\bmeans\b|\bstands for\b")
+_CLAUSE = re.compile(r"[^()\[\]=;,.\n]{1,100}")
+_SMALL_WORDS = re.compile(r"[^\W\d_A-Z]+(?: [^\W\d_A-Z]+)*")
 _INSIDE = re.compile(rf"[^()\[\];,\n]{{1,{_REACH}}}")
 _LAST_WORD = re.compile(r"(\S+)\s*$")
 _SENTENCE_END = re.compile(r"[.!?;]\s")
@@ -34,6 +39,8 @@ class Abbreviation(NamedTuple):
     long: str
     short_span: Span
     long_span: Span
+    loose: bool = False
+    """Whether only the last letter agrees, as for "twice daily (BD)", which is Latin."""
 
 
 def abbreviations(text: str) -> list[Abbreviation]:
@@ -42,42 +49,49 @@ def abbreviations(text: str) -> list[Abbreviation]:
     Short forms are told apart by case and by a plural "s". Empty where the text defines none.
     """
     first: dict[str, Abbreviation] = {}
-    for opening in _OPENING.finditer(text):
-        inside = _INSIDE.match(text, opening.end())
-        if inside is None:
+    for sign in _DEFINING.finditer(text):
+        reading = _bracketed if sign.group() in "([" else _equated
+        found = reading(text, Span(*sign.span()))
+        if found is None:
             continue
-        span = _stripped(text, inside.start(), inside.end())
-        # "long form (SHORT)" is the usual order, so it goes first.
-        found = _outside_in(text, opening.start(), span) or _inside_out(text, opening.start(), span)
-        if found is not None:
-            first.setdefault(found.short, found)
+        known = first.setdefault(found.short, found)
+        if known.loose and not found.loose:  # Letters that agree say more.
+            first[found.short] = found
     return list(first.values())
 
 
-def occurrences(text: str, short: str) -> Iterator[Span]:
-    """Where a short form stands by itself, in the singular or the plural, case as defined.
+def occurrences(text: str, shorts: Iterable[str]) -> dict[str, list[Span]]:
+    """Where each short form stands by itself, in the singular or the plural, case as defined.
 
     In the order of the text; the place of its definition is among them. A hyphen ends a word here:
-    "BCC-like" has an occurrence of "BCC".
+    "BCC-like" has an occurrence of "BCC". The text is gone through once for all of them.
     """
-    single = short[:-1] if _is_plural(short) else short
-    for match in re.finditer(rf"(?<!\w){re.escape(single)}s?(?!\w)", text):
-        yield Span(*match.span())
+    places: dict[str, list[Span]] = {short: [] for short in shorts}
+    begun_by: dict[str, list[str]] = {}  # Short forms by their first word, which may be a plural.
+    for short in places:
+        first = WORD.match(_singular(short))
+        for word in {first.group(), f"{first.group()}s"} if first else ():
+            begun_by.setdefault(word, []).append(short)
+    for match in WORD.finditer(text):
+        for short in begun_by.get(match.group(), ()):
+            end = match.start() + len(_singular(short))
+            end += text.startswith("s", end)
+            if text.startswith(_singular(short), match.start()) and not WORD.match(text, end):
+                places[short].append(Span(match.start(), end))
+    return places
 
 
 def long_forms(text: str) -> list[tuple[Span, Span]]:
     """Every occurrence of every short form that the text defines, with its long form's place.
 
-    Pairs of (occurrence, long form), short form by short form.
+    Pairs of (occurrence, long form), in the order of the text.
     """
-    return [
-        (at, found.long_span)
-        for found in abbreviations(text)
-        for at in occurrences(text, found.short)
-    ]
+    defined = abbreviations(text)
+    places = occurrences(text, [found.short for found in defined])
+    return sorted((at, found.long_span) for found in defined for at in places[found.short])
 
 
-def expanded(span: Span, defined: Iterable[tuple[Span, Span]]) -> list[Span]:
+def expanded(span: Span, defined: Sequence[tuple[Span, Span]]) -> list[Span]:
     """The pieces of text that spell a span out: long forms stand where it has short ones.
 
     A short form whose long form the span holds too is left as it is. `defined` comes from
@@ -85,7 +99,10 @@ def expanded(span: Span, defined: Iterable[tuple[Span, Span]]) -> list[Span]:
     span without a short form is the only piece.
     """
     pieces, at = [], span.start
-    for short, long in sorted(defined):
+    # Only those that begin inside: there may be thousands.
+    for short, long in defined[bisect_left(defined, ((span.start, -1),)) :]:
+        if short.start >= span.end:
+            break
         holds_both = span.start <= long.start and long.end <= span.end
         # Behind the last one only: of short forms that overlap the first is spelt out.
         if at <= short.start and short.end <= span.end and not holds_both:
@@ -94,24 +111,64 @@ def expanded(span: Span, defined: Iterable[tuple[Span, Span]]) -> list[Span]:
     return [piece for piece in (*pieces, Span(at, span.end)) if piece.start < piece.end]
 
 
-def _outside_in(text: str, opening: int, inside: Span) -> Abbreviation | None:
-    """`long form (SHORT)`."""
-    short = text[inside.start : inside.end]
-    if not _is_short_form(short):
+def _bracketed(text: str, opening: Span) -> Abbreviation | None:
+    """`long form (SHORT)`, which is the usual order, or else `SHORT (long form)`."""
+    match = _INSIDE.match(text, opening.end)
+    if match is None:
         return None
-    return _defined(text, inside, _stripped(text, max(0, opening - _REACH), opening))
+    inside = _stripped(text, *match.span())
+    before = _stripped(text, max(0, opening.start - _REACH), opening.start)
+    short = _short_form_before(text, opening.start)
+    readings = []
+    if _is_short_form(text[inside.start : inside.end]):
+        readings.append((inside, before))
+    if short is not None:
+        readings.append((short, inside))
+    strict = (_defined(text, *reading) for reading in readings)
+    loose = (_loosely(text, *reading) for reading in readings)
+    return next(filter(None, (*strict, *loose)), None)
 
 
-def _inside_out(text: str, opening: int, inside: Span) -> Abbreviation | None:
-    """`SHORT (long form)`; the short form is one word here."""
-    # Not the whole text: that would be gone through again for every parenthesis.
-    word = _LAST_WORD.search(text, max(0, opening - _SHORT_LENGTH.stop - 1), opening)
+def _equated(text: str, sign: Span) -> Abbreviation | None:
+    """`SHORT = long form`, or `long form = SHORT`; "means" and "stands for" say the same."""
+    short = _short_form_before(text, sign.start)
+    match = _CLAUSE.match(text, sign.end)
+    if match is None:
+        return None
+    behind = _stripped(text, *match.span())
+    if short is not None:
+        return _beginning(text, short, behind)
+    word = WORD.match(text, behind.start)
+    if word is None or not _is_short_form(word.group()):
+        return None
+    before = _stripped(text, max(0, sign.start - _REACH), sign.start)
+    return _defined(text, Span(*word.span()), before)
+
+
+def _beginning(text: str, short: Span, room: Span) -> Abbreviation | None:
+    """The abbreviation whose long form begins where the room begins.
+
+    It has as many words as the short form has letters, or else as few as can be.
+    """
+    letters = short.end - short.start
+    ends = [word.end() for word in WORD.finditer(text, room.start, room.end)][: 2 * letters]
+    for end in [*ends[letters - 1 : letters], *ends]:
+        found = _defined(text, short, Span(room.start, end))
+        if found is not None and found.long_span.start == room.start:
+            return found
+    if len(ends) < letters:
+        return None
+    return _loosely(text, short, Span(room.start, ends[letters - 1]))
+
+
+def _short_form_before(text: str, end: int) -> Span | None:
+    """The short form of one word that stands directly before a sign."""
+    # Not the whole text: that would be gone through again for every sign.
+    word = _LAST_WORD.search(text, max(0, end - _SHORT_LENGTH.stop - 1), end)
     if word is None:
         return None
     short = _stripped(text, *word.span(1))
-    if not _is_short_form(text[short.start : short.end]):
-        return None
-    return _defined(text, short, inside)
+    return short if _is_short_form(text[short.start : short.end]) else None
 
 
 def _defined(text: str, short: Span, room: Span) -> Abbreviation | None:
@@ -119,7 +176,7 @@ def _defined(text: str, short: Span, room: Span) -> Abbreviation | None:
     form = text[short.start : short.end]
     start = _sentence_start(text, room)
     # "BCCs" first as it is, as in "basal cell carcinomas", then as "BCC".
-    for spelt in (form, form[:-1]) if _is_plural(form) else (form,):
+    for spelt in dict.fromkeys((form, _singular(form))):
         at = _long_form(spelt, text[start : room.end])
         if at is None:
             at = _initials(spelt, text[start : room.end])
@@ -127,6 +184,24 @@ def _defined(text: str, short: Span, room: Span) -> Abbreviation | None:
             span = Span(start + at, room.end)
             return Abbreviation(form, text[span.start : span.end], short, span)
     return None
+
+
+def _loosely(text: str, short: Span, room: Span) -> Abbreviation | None:
+    """The last words of the room, if they are as many as the letters and the last ones agree.
+
+    Such are Latin short forms with an English long form. The words are small and no function words.
+    """
+    form = text[short.start : short.end]
+    start = _sentence_start(text, room)
+    words = list(_SMALL_WORDS.finditer(text, start, room.end))
+    if not (form.isalpha() and form.isupper() and words and words[-1].end() == room.end):
+        return None
+    long = words[-1].group().split()[-len(form) :]
+    at = room.end - len(" ".join(long))
+    alike = len(long) == len(form) and long[-1][0] == form[-1].lower()
+    if not alike or not FUNCTION_WORDS.isdisjoint(long) or not text.startswith(" ".join(long), at):
+        return None
+    return Abbreviation(form, text[at : room.end], short, Span(at, room.end), loose=True)
 
 
 def _long_form(short: str, room: str) -> int | None:
@@ -186,8 +261,9 @@ def _is_short_form(form: str) -> bool:
     )
 
 
-def _is_plural(form: str) -> bool:
-    return len(form) > 2 and form[-1] == "s" and form[-2].isupper()
+def _singular(form: str) -> str:
+    is_plural = len(form) > 2 and form[-1] == "s" and form[-2].isupper()
+    return form[:-1] if is_plural else form
 
 
 def _sentence_start(text: str, room: Span) -> int:

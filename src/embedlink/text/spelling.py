@@ -26,6 +26,7 @@ COORDINATIONS = frozenset({"and", "or", "y", "o", "e", "u", "ni"})
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9"}
 _ENDING = re.compile(r"(?<=[^\W\d_]{4})(?:es|is|e|(?<![su])s)$")
 _LEAST_LETTERS = 5  # In shorter words, and most are abbreviations, an ending tells too much.
+_BEFORE_ES = frozenset("sxzhoctdrlnj")
 _LETTERED = frozenset({"factor", "group", "hemoglobin", "haemoglobin", "protein", "type"})
 
 
@@ -37,12 +38,7 @@ def stem(word: str) -> str:
     """
     if word.isdigit() or len(word) < 4 or word in _ROMAN:
         return _ROMAN.get(word, word)
-    # Accents go; letters of other alphabets stay.
-    if not word.isascii():
-        parts = unicodedata.normalize("NFKD", word)
-        word = "".join(part for part in parts if not unicodedata.combining(part))
-    # In any place, so "hour" loses its "u" as well: a stem meets nothing but other stems.
-    word = word.replace("ae", "e").replace("oe", "e").replace("our", "or").replace("sulph", "sulf")
+    word = _respelt(word)
     if word.endswith("ies"):
         return word[:-3] + "y"
     if word.endswith("omata"):
@@ -50,8 +46,8 @@ def stem(word: str) -> str:
     return _ENDING.sub("", word)
 
 
-def stems(words: Iterable[str]) -> list[str]:
-    """Stems of a name's content words, in its order.
+def content_words(words: Iterable[str]) -> list[str]:
+    """A name's words without function words, in its order.
 
     A lone "s" goes, too: it is what MedCAT's names leave of a possessive (not of protein S).
     `words` are in lower case, without punctuation (`words.LETTERS`). Empty if all are function
@@ -62,9 +58,48 @@ def stems(words: Iterable[str]) -> list[str]:
     for word in words:
         possessive = word == "s" and before not in _LETTERED
         if word not in FUNCTION_WORDS and not (found and possessive):
-            found.append(stem(word))
+            found.append(word)
         before = word
     return found
+
+
+def stems(words: Iterable[str]) -> list[str]:
+    """Stems of a name's content words, in its order; see `content_words`."""
+    return [stem(word) for word in content_words(words)]
+
+
+@lru_cache(maxsize=200_000)
+def is_same_word(one: str, other: str) -> bool:
+    """Whether two words of one stem are one word in another number or spelling.
+
+    Stems alone join too much: "plan" and "plane", "test" and "testis", "scar" and "scare".
+    """
+    return one == other or not _singulars(one).isdisjoint(_singulars(other))
+
+
+def _singulars(word: str) -> frozenset[str]:
+    """What a word may be the plural of, itself included, in one spelling."""
+    word = _respelt(_ROMAN.get(word, word))
+    found = {word}
+    if word.endswith("s") and not word.endswith(("ss", "is")):
+        found.add(word[:-1])
+    if word.endswith("ies"):
+        found.add(word[:-3] + "y")
+    if word.endswith("es") and word[-3:-2] in _BEFORE_ES:
+        found.update({word[:-2], word[:-2] + "is"})
+    if word.endswith("omata"):
+        found.add(word[:-2])
+    return frozenset(found)
+
+
+def _respelt(word: str) -> str:
+    """The word without accents, in one of British and American spelling."""
+    # Accents go; letters of other alphabets stay.
+    if not word.isascii():
+        parts = unicodedata.normalize("NFKD", word)
+        word = "".join(part for part in parts if not unicodedata.combining(part))
+    # In any place, so "hour" loses its "u" as well: it is compared with its like only.
+    return word.replace("ae", "e").replace("oe", "e").replace("our", "or").replace("sulph", "sulf")
 
 
 def key(content: Iterable[str]) -> str | None:
