@@ -192,8 +192,8 @@ def encode_as(rank, folder, encoder_folder):
     seen = []
     run = linker.encoder.run
 
-    def counted(compute, sequences, *rest):
-        for rows, result in run(compute, sequences, *rest):
+    def counted(compute, sequences, **rest):
+        for rows, result in run(compute, sequences, **rest):
             seen.append(len(rows))
             yield rows, result
 

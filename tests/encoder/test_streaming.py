@@ -6,8 +6,9 @@ import pytest
 import torch
 
 import embedlink.encoder.streaming as streaming
+from embedlink.encoder.inference import Share
 from embedlink.encoder.streaming import StreamedNames
-from embedlink.encoder.tokens import Share, tokenise_names
+from embedlink.encoder.tokens import tokenise_names
 
 TEXTS = [f"{word} {number}" for number in range(9) for word in ("fever", "heart failure", "ms")]
 

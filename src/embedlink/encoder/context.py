@@ -1,13 +1,13 @@
 """The context model: a transformer, pooling over the mention or the window, a projection.
 
-The arrangement (masked mean pooling over the mention's tokens, an optional linear projection,
-L2 normalisation, the top N layers trainable) is that of CogStack's embedding linker, pull
-request 392 of cogstack-nlp. Frozen layers always run in eval mode, so what lies below the
-trainable layers is a fixed function of the text.
+This is the arrangement of CogStack's embedding linker, pull request 392 of cogstack-nlp: masked
+mean pooling over the mention's tokens, an optional linear projection, L2 normalisation, and the
+top N layers trainable. Frozen layers always run in eval mode, so what lies below the trainable
+layers is a fixed function of the text.
 
-`states` runs the layers, `pooled` averages what they give, `project` makes unit vectors of it.
-A training step calls the encoder itself, with gradient, on one batch; `encode` takes all
-sequences, without gradient, and cuts them into batches of like length.
+`states` runs the layers, `pooled` averages their states, and `project` makes unit vectors. A
+training step calls the encoder on one batch, with gradient. `encode` takes all sequences, without
+gradient, and cuts them into batches of like length.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,28 +20,25 @@ from transformers import (
     PreTrainedModel,
 )
 
-from embedlink.device import Precision, computing_in
+from embedlink.device import Precision
+from embedlink.encoder.inference import Computed, Share, computed
 from embedlink.encoder.layers import copied_layers, encoder_layers, lower_part, topped, upper_part
 from embedlink.encoder.narrowing import MentionTokens, can_narrow, narrow_layer
-from embedlink.encoder.tokens import EncoderBatch, Sequences, Share
+from embedlink.encoder.tokens import EncoderBatch, Sequences
 from embedlink.problems import EmbedLinkError
-from embedlink.progress import progress_bar
 
 Pooling = Literal["mention", "window"]
-"""Which tokens are averaged: the mention's (mention attention) or all of the window's."""
+"""Which tokens are averaged: those of the mention (mention attention) or of the whole window."""
 
 Towers = Literal["one", "two"]
 """Whether notes are read by the weights that encode names, or by top layers of their own."""
-
-CPU_TOKENS, GPU_TOKENS = 4096, 65536
-"""Tokens in a batch: what stays in a processor's cache, and what fills a GPU."""
 
 
 class ContextEncoder(nn.Module):
     """Encodes windows and names into unit vectors.
 
-    `unfreeze` counts the top layers that train. `projection` adds a linear layer, which starts as
-    the identity. `surface_weight` is the weight of a mention's own text beside its context.
+    `unfreeze` counts the top layers that train. `projection` adds a linear layer that starts as
+    the identity. `surface_weight` weighs a mention's own text against its context.
 
     With `towers="two"` names and the mentions' own text keep the published weights, so the index
     never goes stale and training cannot harm the ranking of names. Windows of notes are read by a
@@ -53,7 +50,7 @@ class ContextEncoder(nn.Module):
     unfrozen: int = 0
     """Top layers that train: 0 none, -1 everything, embeddings included."""
     precision: Precision = "float32"
-    """What `encode` computes in where the caller does not say."""
+    """What `encode` computes in if the caller does not say."""
 
     def __init__(
         self,
@@ -85,8 +82,9 @@ class ContextEncoder(nn.Module):
     def forward(self, batch: EncoderBatch) -> Tensor:
         """Encode a batch. Shape: (batch, dim), each row of length 1.
 
-        A mention's own text is added to its context with `surface_weight`: encoded as names are,
-        it meets an equal name with cosine 1, which no context window does.
+        If the batch has surfaces, a mention's own text is added to its context with
+        `surface_weight`. It is encoded as names are, so it has cosine 1 with an equal name. No
+        context window has that.
         """
         vectors = self.project(self.pooled(batch), batch.note)  # (batch, dim)
         if batch.surface is None:
@@ -95,7 +93,7 @@ class ContextEncoder(nn.Module):
         return F.normalize(vectors + self.surface_weight * surfaces, dim=-1)
 
     def pooled_tokens(self, batch: EncoderBatch) -> Tensor:
-        """Mask of the tokens that are averaged. Shape: (batch, tokens)."""
+        """Mask of the tokens that are averaged, 1 on them. Shape: (batch, tokens)."""
         return batch.mention_mask if self.pooling == "mention" else batch.attention_mask
 
     def pooled(self, batch: EncoderBatch) -> Tensor:
@@ -109,19 +107,19 @@ class ContextEncoder(nn.Module):
         return masked_mean(states, tokens.mask)
 
     def _narrowing(self, batch: EncoderBatch) -> MentionTokens | None:
-        """The tokens to which the last layer can be kept, where that saves work."""
+        """The tokens to which the last layer can be narrowed, or None if that saves no work."""
         done = batch.states is not None and batch.layers == 0
         last = encoder_layers(self.tower(batch.note))[-1]
         if self.pooling == "window" or done or not can_narrow(last):
             return None
         tokens = MentionTokens.of(batch.mention_mask)
-        # All are padded to the longest mention: beside a long one nothing is saved.
+        # All are padded to the longest mention, so a long one leaves nothing to save.
         return tokens if 2 * tokens.positions.shape[1] <= batch.input_ids.shape[1] else None
 
     def states(self, batch: EncoderBatch, without: int = 0) -> Tensor:
-        """States that all layers but the last `without` end with. Shape: (batch, tokens, dim).
+        """The states below the last `without` layers. Shape: (batch, tokens, dim).
 
-        Where the batch has states, only the layers above those run.
+        If the batch has states, only the layers above these run.
         """
         tower = self.tower(batch.note)
         if batch.states is None:
@@ -129,7 +127,7 @@ class ContextEncoder(nn.Module):
             return last_states(model, batch.attention_mask, input_ids=batch.input_ids)
         states = batch.states.to(self.language_model.dtype)  # A cache may hold float16.
         if batch.layers <= without:
-            return states  # They end at this cut already.
+            return states  # They are those below this cut already.
         top = upper_part(tower, batch.layers, without)
         return last_states(top, batch.attention_mask, inputs_embeds=states)
 
@@ -142,7 +140,7 @@ class ContextEncoder(nn.Module):
         return topped(self.language_model, self.note_layers) if own else self.language_model
 
     def trained_layers(self, note: bool) -> int:
-        """How many top layers train of the tower that reads notes or names; -1 everything."""
+        """How many top layers train of the tower that reads notes or names. -1 is everything."""
         return self.unfrozen if note or self.towers == "one" else 0
 
     def project(self, pooled: Tensor, note: bool = False) -> Tensor:
@@ -161,10 +159,10 @@ class ContextEncoder(nn.Module):
             self.projection = None if layer is None else layer.to(self.device)
 
     def unfreeze(self, layers: int) -> None:
-        """Make the top `layers` trainable (0 none, -1 everything). The projection always is.
+        """Make the top `layers` trainable: 0 none, -1 everything. The projection always is.
 
         With two towers these are layers of the note tower, and -1 means all of its layers. An
-        optimizer that was made before does not follow. Raises `EmbedLinkError` as
+        optimizer that was made before does not notice. Raises `EmbedLinkError` as
         `check_unfreeze` does.
         """
         stack = encoder_layers(self.language_model)
@@ -176,7 +174,7 @@ class ContextEncoder(nn.Module):
             self.grow_note_tower(self.unfrozen)
         for layer in self._trainable_layers():
             layer.requires_grad_(True)
-        # Dropout of a layer follows from whether it trains.
+        # A layer drops out only if it trains.
         self.train(self.training)
 
     def grow_note_tower(self, layers: int) -> None:
@@ -191,7 +189,7 @@ class ContextEncoder(nn.Module):
         return stack[len(stack) - max(self.unfrozen, 0) :]
 
     def train(self, mode: bool = True) -> "ContextEncoder":
-        """Training mode for the trainable layers only: no dropout in the frozen ones."""
+        """Set training mode for the trainable layers only. Frozen layers never drop out."""
         super().train(mode)
         if self.unfrozen != -1:
             self.language_model.eval()
@@ -209,22 +207,27 @@ class ContextEncoder(nn.Module):
         together: bool = False,
         dtype: torch.dtype = torch.float32,
     ) -> Tensor:
-        """Encode all sequences, batched by length. Shape: (sequences, dim) `dtype` on the CPU.
+        """Encode all sequences and return their vectors in the order of the sequences.
 
-        Rows are in the order of the sequences. A batch has at most `token_budget` tokens, padding
-        included (or one sequence), by default `CPU_TOKENS` or `GPU_TOKENS`; `precision` is by
-        default the encoder's own. `progress` names a progress bar; without it there is none. Where
-        several processes train (torch.distributed), `together` lets each encode its share; all of
-        them must call it.
+        A batch has at most `token_budget` tokens, padding included, or one sequence. By default
+        that is `inference.default_tokens`, and `precision` is the encoder's own. `progress` names
+        a progress bar, and without it there is none.
+
+        If several processes train with `torch.distributed` and `together` is true, each encodes its
+        share, so all of them must call this.
+
+        Shape: -> (sequences, dim) of `dtype`, on the CPU.
         """
         shared = together and distributed.is_available() and distributed.is_initialized()
         mine: Sequences = sequences
         if shared:
             mine = Share(sequences, distributed.get_rank(), distributed.get_world_size())
-        # On the device until the end: copying every batch back would wait for every batch.
+        # They stay on the device, because copying every batch back would wait for every batch.
         kept = torch.float32 if shared else dtype  # Not every backend sums bfloat16.
         vectors = torch.zeros(len(sequences), self.dim, dtype=kept, device=self.device)
-        for rows, result in self.run(self, mine, token_budget, progress, precision):
+        for rows, result in self.run(
+            self, mine, token_budget=token_budget, progress=progress, precision=precision
+        ):
             vectors[rows.to(self.device)] = result.to(kept)
         if shared:
             distributed.all_reduce(vectors)  # The rows of the others are zero here.
@@ -234,48 +237,37 @@ class ContextEncoder(nn.Module):
         self,
         compute: Callable[[EncoderBatch], Tensor],
         sequences: Sequences,
+        *,
         token_budget: int | None = None,
         progress: str | None = None,
         precision: Precision | None = None,
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the rows of each batch with what `compute` makes of it, in eval mode.
+    ) -> Iterator[Computed]:
+        """Yield what `compute` makes of each batch, with the encoder in eval mode.
 
-        Batches come as `sequences` cuts them, not in the order of rows. Take all of them: only
-        after the last one the encoder has its mode back. Results are inference tensors, which
-        cannot take part in training. Shape: rows (batch,) on the CPU, then the result on the
-        encoder's device.
+        Arguments are those of `encode` and `inference.computed`.
         """
-        was_training = self.training
-        self.train(False)
-        budget = token_budget or (GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS)
-        with progress_bar(len(sequences), progress, "texts") as bar:
-            for rows in sequences.batches(budget):
-                # At once: streamed names exist until the next rows are asked for.
-                batch = _pinned(sequences.batch(rows), self.device).to(self.device)
-                # The contexts end before the yield, or they would hold in the caller.
-                with torch.inference_mode(), computing_in(precision or self.precision, self.device):
-                    result = compute(batch)
-                yield rows, result
-                bar.update(len(rows))
-        self.train(was_training)
+        return computed(
+            self,
+            compute,
+            sequences,
+            device=self.device,
+            precision=precision or self.precision,
+            token_budget=token_budget,
+            progress=progress,
+        )
 
 
 def last_states(model: PreTrainedModel, attention_mask: Tensor, **inputs: Tensor) -> Tensor:
     """States of the last layer. Shape: attention_mask (batch, tokens) -> (batch, tokens, dim).
 
-    `inputs` are `input_ids` or, for an upper part of a model, states as `inputs_embeds`.
+    `inputs` are `input_ids`. For an upper part of a model they are states, as `inputs_embeds`.
     """
     states: Tensor = model(attention_mask=attention_mask, **inputs).last_hidden_state
     return states
 
 
-def _pinned(batch: EncoderBatch, device: torch.device) -> EncoderBatch:
-    """The batch in memory that a GPU copies from while it computes."""
-    return batch.each(Tensor.pin_memory) if device.type == "cuda" else batch
-
-
 def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
-    """Average of the states where the mask is 1; 0 where it is nowhere (a name without tokens).
+    """Average of the states that have mask 1. It is 0 if there are none, as in an empty name.
 
     Shape: states (batch, tokens, dim), mask (batch, tokens) -> (batch, dim).
     """
@@ -293,7 +285,7 @@ def check_unfreeze(layers: int, available: int) -> None:
 
 
 def _identity_projection(size: int) -> nn.Linear:
-    """A projection that starts as the identity: before training it changes nothing."""
+    """A projection that starts as the identity, so before training it changes nothing."""
     layer = nn.Linear(size, size)
     nn.init.eye_(layer.weight)
     nn.init.zeros_(layer.bias)

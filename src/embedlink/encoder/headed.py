@@ -16,15 +16,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from embedlink.device import computing_in
-from embedlink.encoder.context import CPU_TOKENS, GPU_TOKENS
+from embedlink.encoder.inference import computed
 from embedlink.encoder.pretrained import load_encoder
 from embedlink.encoder.tokens import TokenSequences
 from embedlink.files.digests import digest_of
 from embedlink.files.manifest import write_manifest
 from embedlink.files.pickling import PickledByValue
 from embedlink.problems import EmbedLinkError
-from embedlink.progress import progress_bar
 
 Settings = TypeVar("Settings", bound=Any)
 HEAD, ENCODER = "head.safetensors", "encoder"
@@ -73,20 +71,13 @@ class HeadedEncoder(PickledByValue, nn.Module, Generic[Settings]):
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the rows of each batch with the model's logits, on the CPU, in eval mode.
 
-        Take all of them: only after the last batch the model has its mode back. Shape: rows
-        (batch,), logits (batch, …) float32 as `forward` gives them.
+        Shape: rows (batch,), logits (batch, …) float32 as `forward` gives them.
         """
-        was_training = self.training
-        self.eval()
-        budget = GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS
-        with progress_bar(len(sequences), progress, "texts") as bar:
-            for rows in sequences.batches(budget):
-                # The contexts end before the yield, or they would hold in the caller.
-                with torch.inference_mode(), computing_in("auto", self.device):
-                    logits = self(sequences.batch(rows).to(self.device))
-                yield rows, logits.float().cpu()
-                bar.update(len(rows))
-        self.train(was_training)
+        found = computed(
+            self, self, sequences, device=self.device, precision="auto", progress=progress
+        )
+        for rows, logits in found:
+            yield rows, logits.float().cpu()
 
     def digest(self) -> str:
         """Changes whenever a weight or a setting does; the tokenizer does not count."""

@@ -1,8 +1,8 @@
 """A transformer's stack of layers, and the model cut in two at one of them.
 
-Both parts share the weights of the whole: the lower one ends with the states below the cut, the
-upper one starts from them. So they follow every change of weights, device and mode. They are made
-for each call, which costs little: only tables of submodules are copied.
+The lower part ends with the states below the cut, and the upper part starts from them. Both share
+the weights of the whole, so they follow every change of weights, device and mode. They are made for
+each call. That costs little, because only tables of submodules are copied.
 """
 
 import copy
@@ -17,13 +17,13 @@ from embedlink.problems import EmbedLinkError
 Part = TypeVar("Part", bound=nn.Module)
 
 STACKS = ("encoder.layer", "transformer.layer")
-"""Where the layers are: in BERT, RoBERTa, MPNet and ELECTRA, and in DistilBERT."""
+"""The path of the layers in BERT, RoBERTa, MPNet and ELECTRA, and the path in DistilBERT."""
 
 
 def encoder_layers(model: PreTrainedModel) -> nn.ModuleList:
     """The stack of transformer layers, bottom first.
 
-    Raises `EmbedLinkError` for an architecture that keeps them elsewhere than in `STACKS`.
+    Raises `EmbedLinkError` if the architecture keeps them elsewhere than in `STACKS`.
     """
     stack = model.get_submodule(_stack_path(model))
     assert isinstance(stack, nn.ModuleList)
@@ -51,9 +51,9 @@ def lower_part(model: PreTrainedModel, top: int) -> PreTrainedModel:
 
 
 def upper_part(model: PreTrainedModel, top: int, without: int = 0) -> PreTrainedModel:
-    """The `top` uppermost layers but the last `without`, fed with states as `inputs_embeds`.
+    """The `top` uppermost layers without the last `without`, fed with states as `inputs_embeds`.
 
-    What all layers share (MPNet's position bias) stays in place.
+    What all layers share, such as MPNet's position bias, stays in place.
     """
     layers = encoder_layers(model)
     part = _with_stack(model, layers[len(layers) - top : len(layers) - without])
@@ -63,11 +63,11 @@ def upper_part(model: PreTrainedModel, top: int, without: int = 0) -> PreTrained
 
 
 class _StatesAsEmbeddings(nn.Module):
-    """Stands where a model looks up, adds and normalises embeddings: takes states as they are."""
+    """Takes the place of a model's embeddings and passes states on unchanged."""
 
     def forward(self, *args: Tensor, inputs_embeds: Tensor | None = None, **_: object) -> Tensor:
         """Return the states. Shape: (batch, tokens, dim) -> (batch, tokens, dim)."""
-        # DistilBERT gives them as its last argument, the others by keyword.
+        # DistilBERT passes them as the last argument, and the others by keyword.
         states = args[-1] if inputs_embeds is None else inputs_embeds
         return states
 
@@ -86,18 +86,18 @@ def _stack_path(model: nn.Module) -> str:
 
 
 def _with_stack(model: PreTrainedModel, stack: nn.ModuleList) -> PreTrainedModel:
-    """A copy of the model's shell around other layers; nothing of the model itself changes."""
+    """A copy of the model's shell around other layers. The model itself does not change."""
     holder_name, stack_name = _stack_path(model).split(".")
     shell = _shell(model)
     holder = _shell(model.get_submodule(holder_name))
-    stack.training = model.training  # A slice of layers is a new list, in training mode.
+    stack.training = model.training  # A slice is a new list, in training mode.
     holder._modules[stack_name] = stack
     shell._modules[holder_name] = holder
     return shell
 
 
 def _shell(module: Part) -> Part:
-    """The same module with a table of submodules of its own; weights are shared."""
+    """The same module with its own table of submodules. Weights are shared."""
     shell = copy.copy(module)
     shell._modules = dict(module._modules)
     return shell

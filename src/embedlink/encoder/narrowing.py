@@ -1,8 +1,8 @@
 """The last layer for the mention's tokens only.
 
-Mention attention averages a few tokens of the last layer; what that layer makes of the others
-is thrown away. They are still attended to, so their keys and values are computed, but not
-their queries, attention output and feed-forward step: five sixths of the layer's work.
+Mention attention averages a few tokens of the last layer and throws the others away. The others are
+still attended to, so their keys and values are computed. Their queries, attention output and
+feed-forward step are not, and these are five sixths of the layer's work.
 """
 
 from typing import Any, NamedTuple
@@ -12,21 +12,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 BERT_LIKE = frozenset({"BertLayer", "RobertaLayer", "XLMRobertaLayer", "ElectraLayer"})
-"""Classes of layers that are built as BERT's; others run in full."""
+"""Classes of layers that are built as BERT's are. Others run in full."""
 
 
 class MentionTokens(NamedTuple):
-    """The mention's tokens of each sequence of a batch, padded to the longest mention.
+    """The mention's tokens of each sequence of a batch, padded to the longest mention."""
 
-    Shape: positions (batch, mention) int64; mask (batch, mention) float32, 1 on tokens.
-    """
-
-    positions: Tensor
-    mask: Tensor
+    positions: Tensor  # (batch, mention) int64, in tokens of the sequence
+    mask: Tensor  # (batch, mention) float32, 1 on tokens and 0 on padding
 
     @classmethod
     def of(cls, mention_mask: Tensor) -> "MentionTokens":
-        """Read them off a mask of one run of ones a row. Shape: (batch, tokens)."""
+        """Read them off a mask that has one run of ones in each row. Shape: (batch, tokens)."""
         counts = mention_mask.sum(1).long()  # (batch,)
         column = torch.arange(int(counts.max()), device=mention_mask.device)  # (mention,)
         inside = column < counts[:, None]
@@ -43,7 +40,7 @@ def can_narrow(layer: nn.Module) -> bool:
 
 
 def narrow_layer(layer: Any, states: Tensor, attention_mask: Tensor, positions: Tensor) -> Tensor:
-    """What the layer makes of the tokens at some positions.
+    """The states that the layer gives for the tokens at some positions.
 
     Shape: states (batch, tokens, dim), attention_mask (batch, tokens), positions
     (batch, mention) -> (batch, mention, dim).

@@ -1,11 +1,11 @@
 """States below the trainable layers, computed once.
 
-Frozen layers run in eval mode on text that does not change, so their output never does. With
-`unfreeze=0` that is the pooled vector, and encoding again is at most one matrix product; with N
+Frozen layers run in eval mode on text that does not change, so their output does not change either.
+With `unfreeze=0` it is the pooled vector, and encoding again is at most one matrix product. With N
 layers unfrozen it is one state for every token, and encoding again runs N layers only.
 
-`StateCache.freeze` gives sequences that stand where the tokens stood: their batches carry states
-beside token ids, and `ContextEncoder.states` goes on from there.
+`StateCache.freeze` returns sequences that take the place of the tokens. Their batches carry states
+as well, and `ContextEncoder.states` goes on from these.
 """
 
 import logging
@@ -22,24 +22,24 @@ from torch import Tensor
 
 from embedlink.device import Precision
 from embedlink.encoder.context import ContextEncoder
+from embedlink.encoder.inference import evaluating
 from embedlink.encoder.tokens import EncoderBatch, MentionSequences, Sequences, TokenSequences
 
 log = logging.getLogger(__name__)
 
 IN_MEMORY = 512 * 2**20
-"""States of up to this many bytes stay in memory; more of them go to a memory-mapped file."""
+"""States of up to this many bytes stay in memory. Larger ones go to a memory-mapped file."""
 
 
 @dataclass(frozen=True)
 class FrozenSequences:
     """Sequences with their states below the top `layers` layers.
 
-    With `layers` 0 the states are pooled vectors, and `tokens` stand-ins of one token each. Shape:
-    states (tokens, dim) float32 or float16, for every token of `tokens`.
+    If `layers` is 0, the states are pooled vectors, and `tokens` are stand-ins of one token each.
     """
 
     tokens: TokenSequences
-    states: Tensor
+    states: Tensor  # (tokens, dim) float32 or float16, of all `tokens`
     layers: int
 
     def __len__(self) -> int:
@@ -52,7 +52,7 @@ class FrozenSequences:
 
     def batch(self, rows: Tensor) -> EncoderBatch:
         """The given sequences, padded to the longest of them. Shape: rows (batch,)."""
-        # Where a sequence is padded stand states of others; the mask hides them.
+        # Padding takes states of other sequences, and the mask hides them.
         source, _ = self.tokens.positions(rows)  # (batch, tokens)
         return self.tokens.batch(rows)._replace(states=self.states[source], layers=self.layers)
 
@@ -64,10 +64,11 @@ class FrozenSequences:
 class StateCache:
     """Keeps states within a budget of bytes, in files that vanish with the process.
 
-    What does not fit in float32 is kept in float16, and what does not fit then is computed
-    again each time. Cached sequences are valid as long as the weights below do not change.
-    `budget` counts the bytes of all that one cache keeps; `folder` takes its files, by default
-    the system's folder of temporary ones.
+    What does not fit in float32 is kept in float16. What does not fit then is computed again each
+    time. Cached sequences are valid as long as the frozen weights do not change.
+
+    `budget` counts the bytes of everything that one cache keeps. Its files go to `folder`, or to
+    the system's temporary folder if none is given.
     """
 
     def __init__(self, budget: int, folder: Path | None = None) -> None:
@@ -80,11 +81,11 @@ class StateCache:
         progress: str | None = None,
         precision: Precision = "float32",
     ) -> Sequences:
-        """The sequences with the states that never change, or as they are where that cannot be.
+        """The sequences with their states that never change, or unchanged if there are none.
 
-        They stay as they are where everything trains, where the encoder cannot be cut, where
-        states do not fit, and where they are frozen or streamed already. Windows and surfaces of
-        mentions are kept apart: one may fit where the other does not.
+        They are unchanged if everything trains, if the encoder cannot be cut, if the states do not
+        fit, or if the sequences are frozen or streamed already. Windows and surfaces of mentions
+        are frozen one by one, so one of them may fit even if the other does not.
         """
         if isinstance(tokens, MentionSequences):
             parts = (tokens.windows, tokens.surfaces)
@@ -110,7 +111,7 @@ class StateCache:
         return FrozenSequences(kept, states, top)
 
     def _allocate(self, rows: int, dim: int) -> Tensor | None:
-        """Room in the finer format that fits; None where none does, or the disk is full.
+        """Room in the finer format that fits. None if no format does or the disk is full.
 
         Shape: (rows, dim).
         """
@@ -128,25 +129,27 @@ class StateCache:
 
 
 def _storage(rows: int, dim: int, dtype: torch.dtype, folder: Path | None) -> Tensor | None:
-    """Memory, or a file without a name; None where the disk has no room. Shape: (rows, dim)."""
+    """Memory, or a file without a name. None if the disk has no room. Shape: (rows, dim)."""
     size = rows * dim * dtype.itemsize
     if size <= IN_MEMORY:
         return torch.empty(rows, dim, dtype=dtype)
     with tempfile.TemporaryFile(dir=folder) as file:
         try:
-            os.posix_fallocate(file.fileno(), 0, size)  # Else a full disk kills the process later.
+            os.posix_fallocate(
+                file.fileno(), 0, size
+            )  # Otherwise a full disk would kill the process later.
         except OSError as error:
             log.warning("no room on the disk for %d bytes of states: %s", size, error.strerror)
             return None
-        # The mapping outlives the file, which has no name: its room is free again when it goes.
+        # The mapping outlives the file. The file has no name, so its room is free when both end.
         kind = np.float32 if dtype == torch.float32 else np.float16
         return torch.from_numpy(np.memmap(file, kind, "r+", shape=(rows, dim)))
 
 
 def _lower_states(encoder: ContextEncoder, batch: EncoderBatch) -> Tensor:
-    """Pooled vectors with nothing unfrozen, else states of tokens.
+    """States of tokens, or pooled vectors if no layer is unfrozen.
 
-    Shape: (batch, tokens, dim), with one token where nothing is unfrozen.
+    Shape: -> (batch, tokens, dim), with one token for a pooled vector.
     """
     top = encoder.trained_layers(batch.note)
     if top:
@@ -155,12 +158,12 @@ def _lower_states(encoder: ContextEncoder, batch: EncoderBatch) -> Tensor:
 
 
 def pooled_sequences(pooled: Tensor) -> FrozenSequences:
-    """Sequences whose pooled vectors are known. Shape: pooled (sequences, dim)."""
+    """Sequences that are known by their pooled vectors. Shape: pooled (sequences, dim)."""
     return FrozenSequences(_pooled_tokens(len(pooled), note=False), pooled, 0)
 
 
 def _pooled_tokens(count: int, note: bool) -> TokenSequences:
-    """Stand-ins of one token each: a pooled vector is the state of a whole sequence."""
+    """Stand-ins of one token each, because a pooled vector is the state of a whole sequence."""
     first = torch.arange(count)
     ranges = torch.stack([torch.zeros_like(first), torch.ones_like(first)], 1)
     return TokenSequences(
@@ -169,17 +172,16 @@ def _pooled_tokens(count: int, note: bool) -> TokenSequences:
 
 
 def _splits(encoder: ContextEncoder, tokens: TokenSequences) -> bool:
-    """Whether the two parts give what the whole gives; some architectures do more in between."""
-    # A few sequences show it: it lies in the architecture, not in the text.
+    """Whether the two parts give what the whole gives. Some architectures do more in between.
+
+    A few sequences show this, because it depends on the architecture and not on the text.
+    """
     batch = tokens.batch(torch.arange(min(4, len(tokens)))).to(encoder.device)
-    was_training = encoder.training
-    encoder.train(False)
-    with torch.inference_mode():
-        top = encoder.trained_layers(tokens.note)
+    top = encoder.trained_layers(tokens.note)
+    with evaluating(encoder), torch.inference_mode():
         states = encoder.states(batch, without=top)
         halves = encoder(batch._replace(states=states, layers=top))
         same = torch.allclose(encoder(batch), halves, atol=1e-3)
-    encoder.train(was_training)
     if not same:
         log.warning("the encoder cannot be cut below its trainable layers: nothing is cached")
     return same

@@ -1,8 +1,8 @@
 """Names tokenised while those before them are encoded.
 
-For names that are encoded once: what is tokenised is let go again, so that millions of names need
-no room for their tokens, and a GPU does not wait until the last of them is. At most two chunks are
-in memory: the one that is encoded, and the next, which another thread tokenises.
+This is for names that are encoded once. Their tokens are let go again, so millions of names need no
+room for them, and a GPU need not wait for the last name. At most two chunks are in memory: the one
+that is encoded, and the next one, which another thread tokenises.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,14 +15,14 @@ from transformers import PreTrainedTokenizerBase
 from embedlink.encoder.tokens import EncoderBatch, TokenSequences, tokenise_names
 
 CHUNK = 65536
-"""Names tokenised at a time: many of each length, so that batches stay full."""
+"""Names tokenised at a time. There are many of each length, so batches stay full."""
 
 
 class StreamedNames:
-    """Sequences that exist from the batch that yields their rows to the next one.
+    """Sequences that exist only from the moment `batches` yields their rows to its next step.
 
-    So they can be gone through in the order of `batches` only, by one iteration at a time: fit to
-    build an index, not to train on. `max_tokens` includes special tokens.
+    So they can be read in the order of `batches` only, and by one loop at a time. That is enough to
+    build an index, but not to train. `max_tokens` includes special tokens.
     """
 
     def __init__(
@@ -36,27 +36,27 @@ class StreamedNames:
 
     @cached_property
     def lengths(self) -> Tensor:
-        """Tokens in each sequence, for which all are tokenised. Shape: (sequences,) int64.
+        """Tokens in each sequence. Shape: (sequences,) int64.
 
-        Encoding does not ask for it.
+        All names are tokenised for this. Encoding does not ask for it.
         """
         return tokenise_names(self.tokenizer, self.texts, self.max_tokens).lengths
 
     def batch(self, rows: Tensor) -> EncoderBatch:
-        """Sequences of the batch yielded last, padded to the longest. Shape: rows (batch,).
+        """The sequences whose rows came last, padded to the longest. Shape: rows (batch,).
 
-        Rows of another chunk are not noticed: they give other sequences, or an `IndexError`.
+        Rows of another chunk are not noticed. They give wrong sequences, or an `IndexError`.
         """
         return self._present.batch(rows - self._low)
 
     def batches(self, token_budget: int) -> Iterator[Tensor]:
         """Rows of all sequences in batches of like length. Shape: (batch,) each.
 
-        Lengths are alike within a chunk: every chunk begins with its longest names.
+        Batches are sorted within a chunk, so every chunk begins with its longest names.
         """
         starts = range(0, len(self.texts), CHUNK)
         with ThreadPoolExecutor(1) as beside:
-            # Never more than one: the chunk that comes next.
+            # The chunk that comes next. There is never more than one.
             chunks = [beside.submit(self._tokenise, low) for low in starts[:1]]
             for low in starts:
                 self._low, self._present = low, chunks.pop().result()

@@ -1,13 +1,13 @@
 """Token sequences kept flat, and the padded batches that an encoder reads.
 
-Names and context windows are the same thing to the encoder: token ids, and the range of them
-that pooling averages. They are tokenised once and batched by length. Rows that `batches` yields
-are what `batch` pads: an encoder asks for both and knows no more of what it encodes (`Sequences`).
+Names and context windows are the same thing to the encoder: token ids, and the range of them that
+pooling averages. They are tokenised once and batched by length. An encoder asks for the rows of
+each batch and for the batch of these rows, and knows no more of what it encodes (`Sequences`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -22,24 +22,24 @@ from embedlink.text.words import readable
 class EncoderBatch(NamedTuple):
     """A padded batch.
 
-    If `states` is given, it was computed below the top `layers` layers, and only those are still
-    to run.
+    If it has `states`, these were computed below the top `layers` layers, and only those layers
+    are still to run.
     """
 
     input_ids: Tensor  # (batch, tokens) int64
-    attention_mask: Tensor  # (batch, tokens) int64, 1 on tokens
+    attention_mask: Tensor  # (batch, tokens) int64, 1 on tokens and 0 on padding
     mention_mask: Tensor  # (batch, tokens) float32, 1 on the mention's tokens
     states: Tensor | None = None  # (batch, tokens, dim) float
     layers: int = 0
-    surface: "EncoderBatch | None" = None  # the mentions' own text beside their windows
+    surface: "EncoderBatch | None" = None  # the mentions' own text, beside their windows
     note: bool = False  # whether these are windows of notes, not names
 
     def to(self, device: torch.device | str) -> "EncoderBatch":
-        """The same batch on another device."""
+        """The batch on another device. Lightning calls this too."""
         return self.each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "EncoderBatch":
-        """The batch with every tensor changed, those of `surface` included."""
+        """The batch with every tensor changed, also those of `surface`."""
         states = None if self.states is None else change(self.states)
         ids, attention, mention = map(change, self[:3])
         surface = None if self.surface is None else self.surface.each(change)
@@ -65,18 +65,13 @@ class Sequences(Protocol):
 
 @dataclass(frozen=True)
 class TokenSequences:
-    """Token ids of many sequences, end to end.
+    """Token ids of many sequences, end to end."""
 
-    Shape: ids (total,) int32; starts (sequences + 1,) int64; mention (sequences, 2) int64, the
-    half-open token range that mention attention pools; pad_id fills the batches. `note` says that
-    they are windows of notes, which a tower of their own may read.
-    """
-
-    ids: Tensor
-    starts: Tensor
-    mention: Tensor
-    pad_id: int
-    note: bool = False
+    ids: Tensor  # (tokens,) int32 of all sequences
+    starts: Tensor  # (sequences + 1,) int64 first token of each, and the end of the last
+    mention: Tensor  # (sequences, 2) int64 half-open token range that mention attention pools
+    pad_id: int  # fills the batches
+    note: bool = False  # whether these are windows of notes, which may have their own tower
 
     @classmethod
     def of(
@@ -86,19 +81,19 @@ class TokenSequences:
         pad_id: int,
         note: bool = False,
     ) -> "TokenSequences":
-        """Flatten lists of token ids with their mention ranges (half-open, in tokens of each).
+        """Flatten lists of token ids with their mention ranges, which are half-open.
 
-        Special tokens are the caller's to put in.
+        The caller puts special tokens in.
         """
         starts = torch.tensor([0, *(len(row) for row in ids)], dtype=torch.int64).cumsum(0)
-        # Reading a list of lists as one flat stream is what torch.tensor is slow at.
+        # `torch.tensor` is slow at reading a list of lists as one flat stream.
         flat = np.fromiter(chain.from_iterable(ids), np.int32, int(starts[-1]))
         ranges = torch.tensor(mention, dtype=torch.int64).reshape(-1, 2)
         return cls(torch.from_numpy(flat), starts, ranges, pad_id, note)
 
     @classmethod
     def joined(cls, parts: Sequence["TokenSequences"], pad_id: int) -> "TokenSequences":
-        """The sequences of all parts, one part after the other; `pad_id` is for all of them."""
+        """The sequences of all parts, one part after the other. `pad_id` is for all of them."""
         if not parts:
             return cls.of([], [], pad_id)
         lengths = torch.cat([torch.zeros(1, dtype=torch.int64), *(part.lengths for part in parts)])
@@ -114,21 +109,22 @@ class TokenSequences:
         return self.starts[1:] - self.starts[:-1]
 
     def positions(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Where in `ids` each cell of a padded batch comes from, and which cells are filled.
+        """The place in `ids` of each cell of a padded batch, and which cells are filled.
 
-        Cells that are not filled point at tokens of other sequences, which are to be masked.
+        A cell that is not filled points at a token of another sequence, so it must be masked.
+
         Shape: rows (batch,) -> source (batch, tokens) int64, filled (batch, tokens) bool.
         """
         lengths = self.lengths[rows]
         position = torch.arange(int(lengths.max()) if len(rows) else 0)  # (tokens,)
-        # Behind the last sequence there is nothing to point at: padding stays at the last token.
+        # There is nothing behind the last sequence, so its padding points at the last token.
         source = (self.starts[rows][:, None] + position).clamp(max=max(len(self.ids) - 1, 0))
         return source, position < lengths[:, None]
 
     def batch(self, rows: Tensor) -> EncoderBatch:
         """Pad the given sequences to the longest of them. Shape: rows (batch,)."""
         source, filled = self.positions(rows)
-        # Kept in 32 bits, as there are many; a batch has the usual 64.
+        # There are many, so they are kept in 32 bits. A batch has the usual 64.
         ids = torch.where(filled, self.ids[source].long(), self.pad_id)
         first, last = self.mention[rows].unbind(1)  # (batch,) each
         position = torch.arange(ids.shape[1])
@@ -136,11 +132,13 @@ class TokenSequences:
         return EncoderBatch(ids, filled.long(), mention.float(), note=self.note)
 
     def batches(self, token_budget: int) -> Iterator[Tensor]:
-        """Rows in batches of at most `token_budget` tokens, of one length where that fills one.
+        """Rows in batches of at most `token_budget` tokens, padding included.
 
-        Sequences of a length too rare to fill an eighth of the budget go with shorter ones.
-        The longest come first, so that running out of memory shows at once. Tokens count with the
-        padding. A sequence longer than the budget is a batch by itself. Shape: (batch,) each.
+        A batch has sequences of one length if enough have it. Sequences of a length too rare to
+        fill an eighth of the budget go with shorter ones. A sequence longer than the budget is a
+        batch by itself. The longest come first, so that running out of memory shows at once.
+
+        Shape: (batch,) each.
         """
         order = torch.argsort(self.lengths, descending=True, stable=True)
         distinct, counts = torch.unique_consecutive(self.lengths[order], return_counts=True)
@@ -149,7 +147,7 @@ class TokenSequences:
         for length, count in zip(distinct.tolist(), counts.tolist(), strict=True):
             end += count
             widest = max(1, int(self.lengths[order[at]])) if at < end else 1
-            # Too few yet, and shorter ones are still to come: they are padded to these.
+            # They are too few yet, and shorter ones are to come, which are padded to these.
             if (end - at) * widest < token_budget // 8 and length != distinct[-1]:
                 continue
             yield from order[at:end].split(max(1, token_budget // widest))
@@ -157,44 +155,15 @@ class TokenSequences:
 
 
 @dataclass(frozen=True)
-class Share:
-    """What one of several processes encodes: every `count`-th batch of the same sequences.
-
-    `number`, from 0 and below `count`, is the process'. Together the shares hold every row once.
-    """
-
-    sequences: Sequences
-    number: int
-    count: int
-
-    def __len__(self) -> int:
-        return len(self.sequences)
-
-    @property
-    def lengths(self) -> Tensor:
-        """Tokens in each sequence, of all processes. Shape: (sequences,) int64."""
-        return self.sequences.lengths
-
-    def batch(self, rows: Tensor) -> EncoderBatch:
-        """The given sequences, padded to the longest of them. Shape: rows (batch,)."""
-        return self.sequences.batch(rows)
-
-    def batches(self, token_budget: int) -> Iterator[Tensor]:
-        """Rows of this process' batches. Shape: (batch,) each."""
-        return islice(self.sequences.batches(token_budget), self.number, None, self.count)
-
-
-@dataclass(frozen=True)
 class MentionSequences:
-    """Context windows, each with its mention's own text (its surface) as a name is encoded.
+    """Context windows, each with its mention's own text, which is its surface.
 
-    The rows that are asked for are those of windows; their surfaces come along in each batch.
-    Shape: surface (windows,) int64 row of each mention's text in `surfaces`, which are distinct.
+    Rows are those of windows. Their surfaces come along in each batch.
     """
 
     windows: Sequences
-    surfaces: Sequences
-    surface: Tensor
+    surfaces: Sequences  # distinct texts, laid out as names are
+    surface: Tensor  # (windows,) int64 row of each mention's text in `surfaces`
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -205,7 +174,7 @@ class MentionSequences:
         return self.windows.lengths
 
     def batch(self, rows: Tensor) -> EncoderBatch:
-        """The given windows, and surfaces, padded to the longest of each. Shape: rows (batch,)."""
+        """The given windows and their surfaces, padded to the longest. Shape: rows (batch,)."""
         surface = self.surfaces.batch(self.surface[rows])
         return self.windows.batch(rows)._replace(surface=surface)
 
@@ -223,7 +192,7 @@ class SpecialTokens(NamedTuple):
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase) -> "SpecialTokens":
         """Read them off the tokenizer (`[CLS] … [SEP]` for BERT, `<s> … </s>` for RoBERTa)."""
-        # Any text does: what stands around its own ids is special.
+        # Any text will do. What stands around its own ids is special.
         bare: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
         built: list[int] = tokenizer("a")["input_ids"]
         at = next(i for i in range(len(built)) if built[i : i + len(bare)] == bare)
@@ -237,11 +206,11 @@ def tokenise_names(
     chunk: int = 16384,
     progress: str | None = None,
 ) -> TokenSequences:
-    """Tokenise names, cut to `max_tokens` with their special tokens; all of a name is pooled.
+    """Tokenise names in their order, and pool all tokens of each name.
 
-    A chunk at a time, since lists of ids take ten times the room of the ids alone. `progress`
-    names a progress bar; without it there is none. A name without tokens has nothing to pool.
-    Shape: texts (names,) -> (names,) sequences, in their order.
+    A name is cut to `max_tokens`, special tokens included. A name without tokens has nothing to
+    pool. Names are tokenised `chunk` at a time, because lists of ids take ten times the room of
+    the ids alone. `progress` names a progress bar, and without it there is none.
     """
     special, pad_id = SpecialTokens.of(tokenizer), tokenizer.pad_token_id or 0
     room = max_tokens - len(special.before) - len(special.after)
@@ -249,7 +218,7 @@ def tokenise_names(
     with progress_bar(len(texts), progress, "texts") as bar:
         for at in range(0, len(texts), chunk):
             own = [readable(text) for text in texts[at : at + chunk]]
-            # Longer texts than the model reads are cut just below: no warning about them is due.
+            # Texts that are too long are cut just below, so no warning about them is due.
             encoded = tokenizer(own, add_special_tokens=False, verbose=False)["input_ids"]
             rows = [[*special.before, *ids[:room], *special.after] for ids in encoded]
             mention = [(first, max(first, len(row) - len(special.after))) for row in rows]

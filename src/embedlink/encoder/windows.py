@@ -1,8 +1,8 @@
 """Context windows: the tokens around a mention, cut so that the mention always survives.
 
-A text is tokenised once, and every window is made of its tokens: the context is counted in words,
-as users count it, and the limit in tokens, as the encoder does. Beside a window a linker may read
-the mention's own text (its surface), laid out as a name is.
+A text is tokenised once, and every window is made of its tokens. The context is counted in words,
+as users count it, and the limit in tokens, as the encoder counts it. A linker may also read the
+mention's own text, which is its surface. It is laid out as a name is.
 """
 
 from bisect import bisect_left, bisect_right
@@ -21,35 +21,31 @@ from embedlink.types import Span
 
 
 class Cut(NamedTuple):
-    """The token ids of a window, the range of them that is the mention, and those of its surface.
+    """Token ids of a window and of its mention's surface.
 
-    The surface is the mention's own text, with abbreviations that the text defines spelt out.
-    `window` has its special tokens, `surface` has none yet; `mention` is half-open, in tokens of
-    `window`, and never empty.
+    The surface is the mention's own text. If it has an abbreviation that the text defines, the long
+    form takes its place.
     """
 
-    window: list[int]
-    mention: tuple[int, int]
-    surface: list[int]
+    window: list[int]  # with special tokens
+    mention: tuple[int, int]  # half-open range of `window`, never empty
+    surface: list[int]  # without special tokens
 
 
 class TextTokens(NamedTuple):
-    """A text's token ids, with the characters at which each starts and ends.
-
-    One entry of each for a token. Characters between tokens, blanks mostly, are in none.
-    """
+    """A text's tokens. Characters between them, which are mostly blanks, are in none."""
 
     ids: list[int]
-    starts: list[int]
-    ends: list[int]
+    starts: list[int]  # first character of each token
+    ends: list[int]  # character behind each token
 
     @classmethod
     def of(cls, ids: list[int], offsets: Sequence[tuple[int, int]]) -> "TextTokens":
-        """From what a tokenizer gives."""
+        """Take them from a tokenizer's ids and its offsets, which are half-open characters."""
         return cls(ids, [start for start, _ in offsets], [end for _, end in offsets])
 
     def range(self, start: int, end: int) -> tuple[int, int]:
-        """The tokens that touch a range of characters, half-open; empty where none does."""
+        """The half-open range of tokens that touch a range of characters. Empty if none does."""
         return bisect_right(self.ends, start), bisect_left(self.starts, end)
 
 
@@ -57,11 +53,12 @@ class TextTokens(NamedTuple):
 class WindowCutter:
     """Cuts windows of `context_window` words on each side, of at most `max_tokens` tokens.
 
-    `max_tokens` includes the tokenizer's special tokens. Where a window is too long, it loses
-    tokens at its ends, evenly; where the mention alone is too long, it loses its middle.
-    `surfaces` adds the mentions' own text as sequences of their own, with the abbreviations that
-    a text defines spelt out; a surface obeys `max_tokens`, too. No mention is refused: one without
-    any token (blanks, zero-width characters) gets a window that is pooled as a whole.
+    `max_tokens` includes special tokens. A window that is too long loses as many tokens on the left
+    as on the right. If the mention alone is too long, it loses its middle. `surfaces` adds the
+    mentions' own text as sequences of their own, within the same limit.
+
+    No mention is refused. A mention may have no token, for example one of zero-width characters.
+    Then its whole window is pooled.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -75,22 +72,22 @@ class WindowCutter:
 
     @property
     def room(self) -> int:
-        """Tokens left for text beside the special ones."""
+        """Tokens left for text after the special ones."""
         return self.max_tokens - len(self._special.before) - len(self._special.after)
 
     def __call__(
         self, texts: Iterable[tuple[str, Sequence[tuple[int, int]]]]
     ) -> TokenSequences | MentionSequences:
-        """What a linker reads of every span (half-open characters) of every text, in order.
+        """What a linker reads of every span of every text, in their order.
 
-        Shape: (spans,) sequences over all texts.
+        Spans are half-open ranges of characters. Shape: -> (spans,) sequences.
         """
         return self.sequences([cut for text, spans in texts for cut in self.cut(text, spans)])
 
     def sequences(self, cuts: Sequence[Cut]) -> TokenSequences | MentionSequences:
-        """The windows and, with `surfaces`, the mentions' own text beside them.
+        """The windows, with the mentions' own text if `surfaces` is true.
 
-        Equal surfaces are kept once. Shape: (cuts,) sequences, in order.
+        Equal surfaces are kept once. Shape: -> (cuts,) sequences, in their order.
         """
         pad = self.tokenizer.pad_token_id or 0
         mentions = [cut.mention for cut in cuts]
@@ -100,7 +97,7 @@ class WindowCutter:
         row_of: dict[tuple[int, ...], int] = {}
         rows = [row_of.setdefault(tuple(cut.surface), len(row_of)) for cut in cuts]
         before, after = self._special
-        # A surface without tokens pools the special token behind it: an average needs one.
+        # A surface without tokens pools the special token behind it, for an average needs one.
         surfaces = TokenSequences.of(
             [[*before, *surface, *after] for surface in row_of],
             [(len(before), len(before) + max(len(surface), 1)) for surface in row_of],
@@ -111,12 +108,12 @@ class WindowCutter:
     def cut(self, text: str, spans: Sequence[tuple[int, int]]) -> Iterator[Cut]:
         """Cut one window for every span of a text, in the order of the spans.
 
-        Spans are half-open characters, in any order, and may overlap.
+        Spans are half-open ranges of characters. They may come in any order and overlap.
         """
         if not spans:
             return
-        # Not one window at a time: they overlap, and a cut end could be tokenised differently.
-        # A text longer than the encoder reads is no cause for the tokenizer's warning here.
+        # The text and not each window, because windows overlap, and a cut end could be tokenised
+        # differently. The tokenizer need not warn that a whole text is too long for the encoder.
         encoded = self.tokenizer(
             readable(text), add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
@@ -136,20 +133,20 @@ class WindowCutter:
     def _reach(self, words: list[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
         """Characters from `context_window` words before the mention to as many after it.
 
-        Words that the mention cuts into are its own. `words` are half-open characters, in order.
+        A word that the mention cuts into belongs to it. `words` are half-open characters, in order.
         """
         if not words or self.context_window == 0:
             return start, end
         touching = bisect_right(words, start, key=lambda word: word[1])
         after = bisect_left(words, end, key=lambda word: word[0])
-        # `touching` is the first word that reaches behind the mention's start, `after` the first
-        # that begins at its end or later.
+        # `touching` is the first word that ends behind the mention's start. `after` is the first
+        # word that begins at the mention's end or later.
         first = max(touching - self.context_window, 0)
         last = min(after + self.context_window, len(words)) - 1
         return min(start, words[first][0]), max(end, words[last][1])
 
     def _shortened(self, tokens: list[int]) -> list[int]:
-        """The tokens without their middle, where they are too many."""
+        """The tokens, without their middle if they are too many."""
         if len(tokens) <= self.room:
             return tokens
         head = (self.room + 1) // 2
@@ -158,22 +155,22 @@ class WindowCutter:
     def _fit(
         self, tokens: list[int], mention: tuple[int, int], window: tuple[int, int]
     ) -> tuple[list[int], tuple[int, int]]:
-        """Take the mention's tokens whole, and as many around them as fit, evenly.
+        """Take the mention's tokens whole, and evenly as many around them as fit.
 
-        `mention` and `window` are half-open ranges of `tokens`. Returns the ids with special tokens
-        around them, and the range of them to be pooled.
+        `mention` and `window` are half-open ranges of `tokens`. Returns the ids with special
+        tokens, and the range of them to be pooled.
         """
         first, last = mention
         last = max(first, last)
         inner = self._shortened(tokens[first:last])
         spare = self.room - len(inner)
         left, right = max(first - window[0], 0), max(window[1] - last, 0)
-        # Half of what is spare, and of the other half what the right side is too short to use.
+        # Half of what is spare, and what the right side is too short to use.
         take_left = min(left, max(spare // 2, spare - right))
         take_right = min(right, spare - take_left)
         body = tokens[first - take_left : first] + inner + tokens[last : last + take_right]
         at = len(self._special.before) + take_left
         pooled = (at, at + len(inner))
-        if not inner:  # Nothing to pool (a span of zero-width characters): pool the window.
+        if not inner:  # There is nothing else to pool.
             pooled = (len(self._special.before), len(self._special.before) + max(len(body), 1))
         return [*self._special.before, *body, *self._special.after], pooled

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import torch
 
-from embedlink.encoder.context import CPU_TOKENS, GPU_TOKENS
+from embedlink.encoder.inference import default_tokens
 from embedlink.linking.linker import DTYPES, Linker, LinkerSettings
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.live_index import LiveIndex
@@ -96,5 +96,4 @@ def _token_budget(config: EmbedLinkLinking, linker: Linker) -> int | None:
     None leaves it to the encoder, unless `embedding_batch_size` asks for smaller batches.
     """
     asked = config.embedding_batch_size * linker.settings.max_name_tokens
-    own = GPU_TOKENS if linker.encoder.device.type == "cuda" else CPU_TOKENS
-    return asked if asked < own else None
+    return asked if asked < default_tokens(linker.encoder.device) else None
