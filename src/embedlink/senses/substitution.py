@@ -1,0 +1,78 @@
+"""Examples made of notes without labels: a long form gives way to its short form.
+
+The context then has to tell which sense was meant. The idea is MeDAL's (Wen, Lu and Reddy 2020).
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from embedlink.senses.ambiguous import Ambiguous, LongForms
+
+REACH = 1200
+"""Characters kept on each side of an example: more than any context window reads."""
+
+
+class Example(NamedTuple):
+    """A piece of a note in which a short form stands for one of its senses."""
+
+    document: int  # which of the texts it comes from
+    text: str
+    start: int  # in characters of `text`
+    end: int
+    sense: int  # its number among all senses
+
+
+@dataclass(frozen=True)
+class Substitutions:
+    """Examples, and the senses among which each has to be told.
+
+    Senses are numbered short form by short form, as `ambiguous` lists them.
+    """
+
+    ambiguous: tuple[Ambiguous, ...]
+    examples: tuple[Example, ...]
+
+    @property
+    def short_form_of_sense(self) -> list[int]:
+        """The number of its short form, for every sense."""
+        return [number for number, each in enumerate(self.ambiguous) for _ in each.senses]
+
+    @property
+    def long_forms(self) -> list[tuple[str, ...]]:
+        """The spellings of every sense."""
+        return [sense for each in self.ambiguous for sense in each.senses]
+
+
+def substitute(
+    texts: Sequence[str], ambiguous: Sequence[Ambiguous], *, per_sense: int, seed: int
+) -> Substitutions:
+    """At most `per_sense` examples of each sense, drawn at random.
+
+    They come by sense, and within a sense by their place in the texts.
+    """
+    found: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    long_forms = LongForms.of(ambiguous)
+    for document, text in enumerate(texts):
+        for start, end, sense in long_forms.find(text):
+            found[sense].append((document, start, end))
+    short_forms = [each.short_form for each in ambiguous for _ in each.senses]
+    generator = random.Random(seed)
+    examples = []
+    for sense, places in sorted(found.items()):
+        drawn = sorted(generator.sample(places, min(per_sense, len(places))))
+        examples += [
+            _example(texts[document], document, start, end, short_forms[sense], sense)
+            for document, start, end in drawn
+        ]
+    return Substitutions(tuple(ambiguous), tuple(examples))
+
+
+def _example(
+    text: str, document: int, start: int, end: int, short_form: str, sense: int
+) -> Example:
+    before, after = text[max(0, start - REACH) : start], text[end : end + REACH]
+    first = len(before)
+    return Example(document, before + short_form + after, first, first + len(short_form), sense)
