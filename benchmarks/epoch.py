@@ -27,7 +27,8 @@ from embedlink.corpora.splits import Splits
 from embedlink.detection.pipeline import VocabularyDetector, detection_config
 from embedlink.encoder.pretrained import encoder_source
 from embedlink.files.paths import resolve
-from embedlink.linking.linker import Linker, LinkerSettings
+from embedlink.linking.linker import Linker
+from embedlink.linking.settings import LinkerSettings
 from embedlink.objective.losses import MarginalSoftmax
 from embedlink.problems import Problems
 from embedlink.training.callbacks import FrozenStates, IndexRefresh

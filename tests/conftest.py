@@ -14,8 +14,10 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from embedlink.concepts.database import load_cdb
 from embedlink.detection.pipeline import detection_config
-from embedlink.detection.tagger import MentionTagger, TaggerSettings
-from embedlink.linking.linker import Linker, LinkerSettings
+from embedlink.detection.settings import TaggerSettings
+from embedlink.detection.tagger import MentionTagger
+from embedlink.linking.linker import Linker
+from embedlink.linking.settings import LinkerSettings
 from embedlink.problems import Problems
 from embedlink.training.tagger import learn_tags
 from embedlink.types import Document, Mention

@@ -18,6 +18,12 @@ from embedlink.problems import Problems as Problems
 
 CodeRule = Literal["first", "any", "skip"]
 """How a composite code is evaluated: its first concept, any of its concepts, or not at all."""
+Pooling = Literal["mention", "window"]
+"""Which tokens are averaged: the mention's (mention attention) or all of the window's."""
+Towers = Literal["one", "two"]
+"""Whether notes are read by the weights that encode names, or by top layers of their own."""
+Representative = Literal["preferred", "longest"]
+"""Which name of a concept stands for it: the preferred one, or the longest."""
 
 NO_CONCEPT = frozenset({"", "-1", "NOMAP", "NO_CODE"})
 """Codes by which the published corpora say that a mention has no concept."""

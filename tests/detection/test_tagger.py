@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from embedlink.detection.tagger import MentionTagger, TaggerSettings, Tags, chunks_of
+from embedlink.detection.settings import TaggerSettings
+from embedlink.detection.tagger import MentionTagger, Tags, chunks_of
 from embedlink.problems import EmbedLinkError
 from embedlink.text.words import WORD_OR_SIGN
 from embedlink.types import Span

@@ -22,7 +22,8 @@ from embedlink.encoder.layers import encoder_layers, lower_part
 from embedlink.encoder.narrowing import can_narrow
 from embedlink.encoder.pretrained import layer_count, load_encoder
 from embedlink.encoder.tokens import TokenSequences, tokenise_names
-from embedlink.linking.linker import Linker, LinkerSettings
+from embedlink.linking.linker import Linker
+from embedlink.linking.settings import LinkerSettings
 from embedlink.problems import EmbedLinkError
 
 SIZES = {"vocab_size": 60, "hidden_size": 32, "num_attention_heads": 4}

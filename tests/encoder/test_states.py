@@ -8,7 +8,8 @@ import torch
 import embedlink.encoder.states as frozen
 from embedlink.concepts.names import concept_names
 from embedlink.encoder.states import FrozenSequences, StateCache
-from embedlink.linking.linker import Linker, LinkerSettings
+from embedlink.linking.linker import Linker
+from embedlink.linking.settings import LinkerSettings
 from tests.encoder.test_context import model, windows  # noqa: F401
 
 GIGABYTE = 2**30

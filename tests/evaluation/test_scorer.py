@@ -14,7 +14,8 @@ from embedlink.evaluation.scorer import Scorer, best_threshold, judge, trade_off
 from embedlink.linking.choice import Links
 from embedlink.linking.decision import NameCounts
 from embedlink.linking.mention_table import mention_table
-from embedlink.linking.reranker import Reranker, RerankerSettings
+from embedlink.linking.reranker import Reranker
+from embedlink.linking.settings import RerankerSettings
 from embedlink.medcat.pack import linking_cat, save_pack
 from embedlink.plugin import NER
 from embedlink.problems import Problems

@@ -15,9 +15,11 @@ from medcat.vocab import Vocab
 
 from embedlink.concepts.enrichment import enrich_cdb
 from embedlink.concepts.names import concept_names
-from embedlink.detection.tagger import MentionTagger, TaggerSettings
+from embedlink.detection.settings import TaggerSettings
+from embedlink.detection.tagger import MentionTagger
 from embedlink.export.export import export_linker
-from embedlink.linking.linker import Linker, LinkerSettings
+from embedlink.linking.linker import Linker
+from embedlink.linking.settings import LinkerSettings
 from embedlink.medcat.pack import linking_cat, save_pack
 from embedlink.problems import EmbedLinkError
 from tests.conftest import document

@@ -193,7 +193,7 @@ def test_upstreams_calls_exist(cat, tiny_encoder):
 
 
 def test_default_configuration_is_that_of_an_untrained_run(tiny_encoder):
-    from embedlink.linking.linker import LinkerSettings
+    from embedlink.linking.settings import LinkerSettings
 
     config = EmbedLinkLinking(embedding_model_name="x")
     config.use_projection_layer = False

@@ -11,7 +11,8 @@ from embedlink.concepts.enrichment import enrich_cdb
 from embedlink.concepts.names import concept_names
 from embedlink.corpora.splits import Splits
 from embedlink.detection.pipeline import VocabularyDetector
-from embedlink.linking.linker import Linker, LinkerSettings
+from embedlink.linking.linker import Linker
+from embedlink.linking.settings import LinkerSettings
 from embedlink.objective.losses import MarginalSoftmax
 from embedlink.objective.optim import parameter_groups
 from embedlink.problems import EmbedLinkError

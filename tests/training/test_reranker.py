@@ -9,7 +9,8 @@ from embedlink.encoder.windows import WindowCutter
 from embedlink.index.concept_index import Hits
 from embedlink.linking.linker import Linker
 from embedlink.linking.mention_table import mention_table
-from embedlink.linking.reranker import Reranker, RerankerSettings, Reranking
+from embedlink.linking.reranker import Reranker, Reranking
+from embedlink.linking.settings import RerankerSettings
 from embedlink.problems import EmbedLinkError
 from embedlink.training.reranker import ChoiceData, Choices, learn_reranking
 from embedlink.types import Detection

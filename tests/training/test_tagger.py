@@ -4,7 +4,8 @@ import lightning as L
 import pytest
 import torch
 
-from embedlink.detection.tagger import BEGIN, INSIDE, OUTSIDE, MentionTagger, TaggerSettings
+from embedlink.detection.settings import TaggerSettings
+from embedlink.detection.tagger import BEGIN, INSIDE, OUTSIDE, MentionTagger
 from embedlink.problems import EmbedLinkError
 from embedlink.text.words import WORD_OR_SIGN
 from embedlink.training.tagger import IGNORED, TaggerData, TaggerModule, learn_tags, tags_of

@@ -8,7 +8,6 @@ learns or searches works on rows of this table instead, so a seed gives one resu
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import torch
 from medcat.cdb import CDB
@@ -17,9 +16,7 @@ from torch import Tensor
 from embedlink.progress import watched
 from embedlink.ragged import Groups
 from embedlink.text.words import normal_form
-
-Representative = Literal["preferred", "longest"]
-"""Which string stands for a concept: its preferred name (else the longest), or the longest."""
+from embedlink.types import Representative
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,11 @@ import logging
 
 from medcat.config import Config
 from medcat.config.config import Ner
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
+from embedlink.detection.settings import TaggerTraining, VariantSettings
 from embedlink.plugin import NER, TAGGING, TOKENIZER
+from embedlink.settings import field_of
 
 log = logging.getLogger(__name__)
 
@@ -21,19 +23,14 @@ class EmbedLinkNer(Ner):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
     comp_name: str = NER
-    variants: bool = True
-    """Detect spans that write a name in another way; see `embedlink.text.spelling`."""
-    max_variant_words: int = Field(8, ge=1)
-    """Most content words of such a span."""
-    abbreviations: bool = True
-    """Give the short forms that a document defines the candidates of their long forms; see
-    `embedlink.text.abbreviations`."""
+    variants: bool = field_of(VariantSettings, "variants")
+    max_variant_words: int = field_of(VariantSettings, "max_variant_words")
+    abbreviations: bool = field_of(VariantSettings, "abbreviations")
     tagger: str | None = None
     """The folder of a tagger, which detects what no name does (the index then finds the concept)
     and says of every span how probable it is; see `embedlink.detection.tagger`. A pack brings its
     own."""
-    least_tagged: float = Field(0.05, gt=0, le=1)
-    """Least probability with which the tagger detects a span."""
+    least_tagged: float = field_of(TaggerTraining, "least_probability")
 
 
 def detect_as_medcat(config: Config) -> None:

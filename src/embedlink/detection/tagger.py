@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from embedlink.detection.settings import TaggerSettings
 from embedlink.encoder.context import last_states
 from embedlink.encoder.headed import HeadedEncoder
 from embedlink.encoder.pretrained import load_encoder
@@ -148,17 +149,6 @@ def chunks_of(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_toke
 
 def _joined(parts: Sequence[NDArray[np.int64]]) -> Tensor:
     return torch.from_numpy(np.concatenate([np.empty(0, dtype=np.int64), *parts]))
-
-
-@dataclass(frozen=True)
-class TaggerSettings:
-    """What must be the same in training and use. Limits count tokens.
-
-    `encoder` is the hub id or folder that training started from.
-    """
-
-    encoder: str
-    max_tokens: int = 256  # of the text read at a time, special tokens included
 
 
 class MentionTagger(HeadedEncoder[TaggerSettings]):

@@ -11,7 +11,6 @@ gradient, and cuts them into batches of like length.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Literal
 
 import torch
 from torch import Tensor, distributed, nn
@@ -26,12 +25,7 @@ from embedlink.encoder.layers import copied_layers, encoder_layers, lower_part, 
 from embedlink.encoder.narrowing import MentionTokens, can_narrow, narrow_layer
 from embedlink.encoder.tokens import EncoderBatch, Sequences
 from embedlink.problems import EmbedLinkError
-
-Pooling = Literal["mention", "window"]
-"""Which tokens are averaged: those of the mention (mention attention) or of the whole window."""
-
-Towers = Literal["one", "two"]
-"""Whether notes are read by the weights that encode names, or by top layers of their own."""
+from embedlink.types import Pooling, Towers
 
 
 class ContextEncoder(nn.Module):

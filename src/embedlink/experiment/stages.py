@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from embedlink.concepts.codes import align_codes, check_overlap
 from embedlink.concepts.database import load_cdb
 from embedlink.concepts.enrichment import enrich_cdb
-from embedlink.concepts.names import ConceptNames, Representative, concept_names
+from embedlink.concepts.names import ConceptNames, concept_names
 from embedlink.corpora.reading import read_corpora
 from embedlink.corpora.report import DataReport, build_report
 from embedlink.corpora.seen import check_unseen
@@ -30,12 +30,14 @@ from embedlink.detection.pipeline import (
     detection_config,
     leave_out_extras,
 )
-from embedlink.detection.tagger import MentionTagger, TaggerSettings
+from embedlink.detection.settings import TaggerSettings
+from embedlink.detection.tagger import MentionTagger
 from embedlink.evaluation.report import report_files
 from embedlink.files.atomic import written_aside
 from embedlink.files.outputs import free_files, output_folder
-from embedlink.linking.linker import Linker, LinkerSettings
-from embedlink.linking.reranker import Reranker, RerankerSettings
+from embedlink.linking.linker import Linker
+from embedlink.linking.reranker import Reranker
+from embedlink.linking.settings import LinkerSettings, RerankerSettings
 from embedlink.medcat.pack import linking_cat, save_pack
 from embedlink.problems import EmbedLinkError, Problems
 from embedlink.training.callbacks import IndexRefresh
@@ -44,7 +46,7 @@ from embedlink.training.module import LinkerModule
 from embedlink.training.reranker import learn_reranking
 from embedlink.training.synonyms import SynonymDataModule
 from embedlink.training.tagger import learn_tags
-from embedlink.types import Document
+from embedlink.types import Document, Representative
 
 log = logging.getLogger(__name__)
 

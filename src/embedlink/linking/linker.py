@@ -9,15 +9,15 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from embedlink.concepts.names import ConceptNames, Representative
-from embedlink.encoder.context import ContextEncoder, Pooling, Towers
+from embedlink.concepts.names import ConceptNames
+from embedlink.encoder.context import ContextEncoder
 from embedlink.encoder.pretrained import load_encoder
 from embedlink.encoder.streaming import StreamedNames
 from embedlink.encoder.tokens import Sequences, TokenSequences, tokenise_names
@@ -28,6 +28,7 @@ from embedlink.files.pickling import PickledByValue
 from embedlink.index.concept_index import ConceptIndex
 from embedlink.linking.decision import LinkDecision, NameCounts
 from embedlink.linking.reranker import Reranker, Reranking
+from embedlink.linking.settings import LinkerSettings
 from embedlink.problems import EmbedLinkError
 
 log = logging.getLogger(__name__)
@@ -39,29 +40,6 @@ INDEX, INDEX_OF = "index.safetensors", "index.json"
 RERANKER = "reranker"
 """Files of a linker's folder. `INDEX_OF` holds the digests of what the index was built from."""
 _MISSING, _CORRUPT = "this part of the linker is missing", "this part of the linker is corrupt"
-
-
-@dataclass(frozen=True)
-class LinkerSettings:
-    """What must be the same in training and use. Windows count words, limits count tokens."""
-
-    encoder: str  # hub id or folder that training started from
-    context_window: int = 14  # on each side of a mention
-    max_tokens: int = 64  # of a window, special tokens included
-    max_name_tokens: int = 64  # of a name, special tokens included
-    pooling: Pooling = "mention"
-    projection: bool = False  # a linear layer over what is pooled
-    representative: Representative = "preferred"
-    surface_weight: float = 0.0  # of the mention's own text beside its context
-    towers: Towers = "one"  # two: notes are read by top layers of their own
-    frequency_weight: float = 0.0  # of log(1 + a concept's training mentions) beside cosines
-    dtype: Literal["float32", "bfloat16"] = "float32"  # of encoder and index, here and on disk
-
-    def __post_init__(self) -> None:
-        if self.dtype not in DTYPES or self.pooling not in get_args(Pooling):
-            raise ValueError(f"dtype={self.dtype!r} or pooling={self.pooling!r} is not allowed")
-        if self.towers not in get_args(Towers):
-            raise ValueError(f"towers={self.towers!r} is not allowed")
 
 
 @dataclass

@@ -26,17 +26,10 @@ from embedlink.encoder.tokens import (
     tokenise_names,
 )
 from embedlink.index.concept_index import ConceptIndex, Hits
+from embedlink.linking.settings import RerankerSettings
 
 SCALE = 20.0
 """How many logits a cosine of 1 counts beside the cross-encoder's own."""
-
-
-@dataclass(frozen=True)
-class RerankerSettings:
-    """How many of the nearest concepts are compared, and how names were cut in training."""
-
-    top_k: int
-    max_name_tokens: int = 64
 
 
 class Reranker(HeadedEncoder[RerankerSettings]):

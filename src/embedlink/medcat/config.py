@@ -1,14 +1,22 @@
 """The components' configuration: MedCAT's `Linking` with the field names that users know."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from medcat.config.config import Linking
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, create_model
 
 from embedlink.index.exact import Search
-from embedlink.linking.linker import LinkerSettings
+from embedlink.linking.settings import LinkerSettings
+from embedlink.objective.settings import (
+    BatchSettings,
+    ObjectiveSettings,
+    OptimizerSettings,
+    SampledSettings,
+)
 from embedlink.plugin import STATIC, TRAINABLE
 from embedlink.problems import EmbedLinkError
+from embedlink.settings import field_of, settings_of
+from embedlink.types import Representative, Towers
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -19,6 +27,42 @@ CANNOT_TRAIN = (
 )
 
 
+FIELDS = {
+    "encoder": "embedding_model_name",
+    "context_window": "context_window_size",
+    "max_tokens": "max_token_length",
+    "max_name_tokens": "max_name_token_length",
+    "pooling": "use_mention_attention",
+    "projection": "use_projection_layer",
+    "representative": "representative_name",
+}
+"""What upstream calls a linker's settings. The others have one name everywhere."""
+
+
+def _linker(name: str, *default: object) -> Any:
+    return field_of(LinkerSettings, name, *default)
+
+
+Declared = TypeVar("Declared", bound=Linking)
+
+
+def with_settings(
+    config: type[Declared], linker: type[LinkerSettings] = LinkerSettings
+) -> type[Declared]:
+    """The configuration with a field for each setting of a linker that it does not declare."""
+    missing: Any = {
+        name: (declared.kind, field_of(linker, name))
+        for name, declared in settings_of(linker).items()
+        if FIELDS.get(name, name) not in config.model_fields
+    }
+    if not missing:
+        return config
+    made = create_model(config.__name__, __base__=config, __module__=config.__module__, **missing)
+    made.linker = linker  # type: ignore[attr-defined]
+    return made
+
+
+@with_settings
 class EmbedLinkLinking(Linking):
     """Fields of `medcat-embedding-linker`, in its names and meanings, and EmbedLink's own.
 
@@ -27,34 +71,26 @@ class EmbedLinkLinking(Linking):
     """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
+    linker: ClassVar[type[LinkerSettings]] = LinkerSettings
 
     comp_name: str = STATIC
     embedding_model_name: str = MINILM
     """An encoder (hub id or folder), the `linker` folder that a training run leaves, or a
     folder that `medcat-embedding-linker` saved."""
-    context_window_size: int = Field(14, ge=0)
-    """Words on each side of the mention."""
-    max_token_length: int = Field(64, ge=8)
-    """Most tokens of a window or name, special tokens included."""
-    max_name_token_length: int | None = Field(None, ge=8)
-    """Most tokens of a name where that is not `max_token_length`."""
+    context_window_size: int = _linker("context_window")
+    max_token_length: int = _linker("max_tokens")
+    max_name_token_length: int | None = _linker("max_name_tokens", None)
+    """Most tokens of a name; None takes `max_token_length`."""
     use_mention_attention: bool = True
-    """Average the mention's tokens; else all of the window's."""
-    use_projection_layer: bool = True
-    """A linear layer after pooling; it starts as the identity."""
-    surface_weight: float = Field(0.0, ge=0)
-    """How much a mention's own text, encoded as names are, counts beside its context."""
-    towers: Literal["one", "two"] = "one"
-    """`two`: notes are read by top layers of their own, and names keep the published weights.
-    Decided in training: a linker's folder brings its own."""
-    frequency_weight: float = Field(0.0, ge=0, le=1)
-    """How much a concept's frequency in training counts beside similarities: the weight of
-    log(1 + mentions). It decides where context does not. `train.py` counts them; training inside
-    MedCAT does not."""
-    representative_name: Literal["preferred", "longest"] = "preferred"
-    """Which name's vector stands for a concept."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Numbers of weights and index, in memory and in the pack. Training needs float32."""
+    """`pooling`: average the tokens of the mention, or all of the window's."""
+    use_projection_layer: bool = _linker("projection", True)
+    surface_weight: float = _linker("surface_weight")
+    towers: Towers = _linker("towers")
+    """Decided in training: a linker's folder brings its own."""
+    frequency_weight: float = _linker("frequency_weight")
+    """`train.py` counts the mentions. Training inside MedCAT does not."""
+    representative_name: Representative = _linker("representative")
+    dtype: Literal["float32", "bfloat16"] = _linker("dtype")
     gpu_device: Any = None
     """Where the encoder runs; None takes a GPU where there is one."""
     embedding_batch_size: int = Field(4096, ge=1)
@@ -108,35 +144,28 @@ class EmbedLinkLinking(Linking):
     train: bool = False
     """MedCAT's trainer sets it while it trains. Setting it to true raises `EmbedLinkError`
     where the component is static."""
-    training_batch_size: int = Field(32, ge=1)
-    """Mentions in a batch; batches run across documents."""
+    training_batch_size: int = field_of(BatchSettings, "batch_size")
+    """Batches run across documents."""
     embed_per_n_batches: int = Field(0, ge=0)
     """Embed all names again every so many batches; 0: before the next prediction or save."""
-    learning_rate: float = Field(1e-4, ge=0)
+    learning_rate: float = field_of(OptimizerSettings, "lr")
     """Constant; the link decision has its own, `objective.optim.DECISION_LR`."""
-    weight_decay: float = Field(0.01, ge=0)
-    """Not applied to biases, norms and the logit scale."""
-    gradient_clip_val: float = Field(1.0, ge=0)
-    """Greatest norm of the gradient; 0 is no limit."""
-    top_n_layers_to_unfreeze: int = Field(0, ge=-1)
-    """Layers to train, from the top; -1: all, and the embeddings."""
+    weight_decay: float = field_of(OptimizerSettings, "weight_decay")
+    gradient_clip_val: float = field_of(BatchSettings, "gradient_clip_val")
+    top_n_layers_to_unfreeze: int = field_of(BatchSettings, "unfreeze", 0)
     train_on_names: bool = True
     """Compare with all names; else with each concept's representative name."""
     loss: Literal["sampled", "marginal"] = "sampled"
     """`sampled`: one name against hard negatives drawn as below; `marginal`: all names of the
     concept against all names."""
-    negative_sampling_k: int = Field(10, ge=1)
-    negative_sampling_candidate_pool_size: int = Field(4096, ge=1)
-    negative_sampling_temperature: float = Field(0.1, gt=0)
-    """A mention draws k hard negatives among as many targets that score highest as the pool size
-    says, by a softmax of cosine / temperature: the lower, the harder they are."""
-    nil_weight: float = Field(1.0, ge=0)
-    """Weight of the loss that learns what to leave alone."""
+    negative_sampling_k: int = field_of(SampledSettings, "k")
+    negative_sampling_candidate_pool_size: int = field_of(SampledSettings, "pool_size")
+    negative_sampling_temperature: float = field_of(SampledSettings, "temperature")
+    nil_weight: float = field_of(ObjectiveSettings, "nil_weight")
     learn_from_unannotated: bool = True
     """Take spans that detection proposes and a training document leaves alone as examples of
     what not to link. Turn it off where documents are annotated in part only."""
-    seed: int = Field(0, ge=0)
-    """Decides dropout and the negatives drawn."""
+    seed: int = field_of(BatchSettings, "seed")
 
     def __setattr__(self, name: str, value: Any) -> None:
         # MedCAT's trainer sets `train` first, and would then add names and train nothing.
@@ -146,34 +175,19 @@ class EmbedLinkLinking(Linking):
 
     def settings(self) -> LinkerSettings:
         """What these fields ask of a linker; equal settings ask for no change."""
-        return LinkerSettings(
-            encoder=self.embedding_model_name,
-            context_window=self.context_window_size,
-            max_tokens=self.max_token_length,
-            max_name_tokens=self.max_name_token_length or self.max_token_length,
-            pooling="mention" if self.use_mention_attention else "window",
-            projection=self.use_projection_layer,
-            representative=self.representative_name,
-            surface_weight=self.surface_weight,
-            towers=self.towers,
-            frequency_weight=self.frequency_weight,
-            dtype=self.dtype,
-        )
+        values = {name: getattr(self, FIELDS.get(name, name)) for name in settings_of(self.linker)}
+        values["max_name_tokens"] = self.max_name_token_length or self.max_token_length
+        values["pooling"] = "mention" if self.use_mention_attention else "window"
+        return self.linker(**values)
 
     def adopt(self, settings: LinkerSettings) -> None:
         """Show the settings of a loaded linker, in place; `settings()` then returns them.
 
         `embedding_model_name` becomes the encoder's that the linker was made from.
         """
-        self.embedding_model_name = settings.encoder
-        self.context_window_size = settings.context_window
-        self.max_token_length = settings.max_tokens
-        same = settings.max_name_tokens == settings.max_tokens
-        self.max_name_token_length = None if same else settings.max_name_tokens
-        self.use_mention_attention = settings.pooling == "mention"
-        self.use_projection_layer = settings.projection
-        self.representative_name = settings.representative
-        self.surface_weight = settings.surface_weight
-        self.towers = settings.towers
-        self.frequency_weight = settings.frequency_weight
-        self.dtype = settings.dtype
+        shown = {FIELDS.get(name, name): value for name, value in vars(settings).items()}
+        if settings.max_name_tokens == settings.max_tokens:
+            shown["max_name_token_length"] = None
+        shown["use_mention_attention"] = settings.pooling == "mention"
+        for name, value in shown.items():
+            setattr(self, name, value)

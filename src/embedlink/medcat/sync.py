@@ -13,7 +13,8 @@ from dataclasses import replace
 import torch
 
 from embedlink.encoder.inference import default_tokens
-from embedlink.linking.linker import DTYPES, Linker, LinkerSettings
+from embedlink.linking.linker import DTYPES, Linker
+from embedlink.linking.settings import LinkerSettings
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.live_index import LiveIndex
 from embedlink.medcat.sources import start_linker

@@ -24,7 +24,7 @@ from embedlink.objective.batch import TrainBatch
 from embedlink.objective.losses import MarginalSoftmax, SampledSoftmax
 from embedlink.objective.objective import Objective
 from embedlink.objective.optim import parameter_groups, step_seed
-from embedlink.objective.targets import Targets
+from embedlink.objective.settings import Targets
 from embedlink.problems import EmbedLinkError
 from embedlink.types import Detection
 

@@ -18,7 +18,8 @@ from transformers import AutoModel, AutoTokenizer
 from embedlink.encoder.context import ContextEncoder
 from embedlink.encoder.pretrained import load_encoder
 from embedlink.linking.decision import LinkDecision
-from embedlink.linking.linker import Linker, LinkerSettings
+from embedlink.linking.linker import Linker
+from embedlink.linking.settings import LinkerSettings
 from embedlink.problems import EmbedLinkError
 
 WEIGHTS, SETTINGS, ENCODER = "pytorch_model.bin", "config.json", "encoder"

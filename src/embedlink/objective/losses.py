@@ -13,12 +13,12 @@ from torch.nn import functional as F
 from embedlink.objective.negatives import (
     HIDDEN,
     POSITIVE,
-    SCORE_BUDGET,
     hardest,
     sample_negatives,
     sample_positives,
     worth_scoring,
 )
+from embedlink.objective.settings import MarginalSettings, SampledSettings
 
 
 class LogitScale(nn.Module):
@@ -27,7 +27,7 @@ class LogitScale(nn.Module):
     `scale` is the first value, and 20 is a temperature of 0.05. It stays if not `learnable`.
     """
 
-    def __init__(self, scale: float = 20.0, learnable: bool = True) -> None:
+    def __init__(self, scale: float = MarginalSettings.scale, learnable: bool = True) -> None:
         super().__init__()
         # The logarithm is learned, so that no step makes the scale negative.
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)), requires_grad=learnable)
@@ -47,12 +47,12 @@ class SampledSoftmax(nn.Module):
 
     def __init__(
         self,
-        scale: float = 20.0,
-        learnable_scale: bool = True,
-        k: int = 10,
-        pool_size: int = 4096,
-        temperature: float = 0.1,
-        score_budget: int = SCORE_BUDGET,
+        scale: float = SampledSettings.scale,
+        learnable_scale: bool = SampledSettings.learnable_scale,
+        k: int = SampledSettings.k,
+        pool_size: int = SampledSettings.pool_size,
+        temperature: float = SampledSettings.temperature,
+        score_budget: int = SampledSettings.score_budget,
     ) -> None:
         super().__init__()
         self.scale = LogitScale(scale, learnable_scale)
@@ -90,9 +90,9 @@ class MarginalSoftmax(nn.Module):
 
     def __init__(
         self,
-        scale: float = 20.0,
-        learnable_scale: bool = True,
-        score_budget: int = SCORE_BUDGET,
+        scale: float = MarginalSettings.scale,
+        learnable_scale: bool = MarginalSettings.learnable_scale,
+        score_budget: int = MarginalSettings.score_budget,
     ) -> None:
         super().__init__()
         self.scale = LogitScale(scale, learnable_scale)

@@ -7,7 +7,8 @@ import torch
 from pytorch_metric_learning.losses import MultiSimilarityLoss
 from torch import Tensor, nn
 
-from embedlink.objective.negatives import NEGATIVE, POSITIVE, SCORE_BUDGET, worth_scoring
+from embedlink.objective.negatives import NEGATIVE, POSITIVE, worth_scoring
+from embedlink.objective.settings import MultiSimilaritySettings
 
 
 class MultiSimilarity(nn.Module):
@@ -20,10 +21,10 @@ class MultiSimilarity(nn.Module):
 
     def __init__(
         self,
-        alpha: float = 2.0,
-        beta: float = 50.0,
-        base: float = 0.5,
-        score_budget: int = SCORE_BUDGET,
+        alpha: float = MultiSimilaritySettings.alpha,
+        beta: float = MultiSimilaritySettings.beta,
+        base: float = MultiSimilaritySettings.base,
+        score_budget: int = MultiSimilaritySettings.score_budget,
     ) -> None:
         super().__init__()
         self.score_budget = score_budget

@@ -5,11 +5,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from embedlink.objective.settings import SCORE_BUDGET
+
 POSITIVE, NEGATIVE, HIDDEN = 1, 0, -1
 """What a target is to a mention: a name of its concept, a name of another one, or left out."""
-
-SCORE_BUDGET = 256 * 2**20
-"""Bytes of scores that a training step holds at a time."""
 
 
 class Pool(NamedTuple):

@@ -17,7 +17,8 @@ from embedlink.linking.choice import choose, completed, decision_features
 from embedlink.linking.linker import Linker
 from embedlink.objective.batch import TrainBatch
 from embedlink.objective.negatives import choose_targets, hardest
-from embedlink.objective.targets import Targets, TargetTable
+from embedlink.objective.settings import ObjectiveSettings, Targets
+from embedlink.objective.targets import TargetTable
 
 
 class Losses(NamedTuple):
@@ -45,10 +46,10 @@ class Objective(nn.Module):
         self,
         linker: Linker,
         loss: nn.Module,
-        targets: Targets = "names",
-        nil_weight: float = 1.0,
-        hide_own_name: bool = False,
-        encoded_negatives: int | None = None,
+        targets: Targets = ObjectiveSettings.targets,
+        nil_weight: float = ObjectiveSettings.nil_weight,
+        hide_own_name: bool = ObjectiveSettings.hide_own_name,
+        encoded_negatives: int | None = ObjectiveSettings.encoded_negatives,
     ) -> None:
         super().__init__()
         self.encoder, self.decision, self.loss = linker.encoder, linker.decision, loss

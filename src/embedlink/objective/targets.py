@@ -1,7 +1,6 @@
 """What mentions are compared with in training, and what each target is to each mention."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -9,13 +8,8 @@ from torch import Tensor
 from embedlink.encoder.tokens import Sequences
 from embedlink.index.concept_index import ConceptIndex
 from embedlink.objective.negatives import HIDDEN, POSITIVE
+from embedlink.objective.settings import Targets
 from embedlink.ragged import Groups
-
-Targets = Literal["names", "cuis"]
-"""All names, or one representative name for each concept.
-
-A name of several concepts is handled as in `names.ConceptNames.distinct_names_of_concept`.
-"""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from embedlink.linking.linker import Linker
 from embedlink.objective.batch import TrainBatch
 from embedlink.objective.objective import Losses, Objective
 from embedlink.objective.optim import parameter_groups, step_seed
-from embedlink.objective.targets import Targets
+from embedlink.objective.settings import Targets
 from embedlink.training.batches import EncodeBatch
 from embedlink.training.schedule import scheduled
 
