@@ -6,9 +6,10 @@ Readers make documents, detection makes detections of their text, a linker makes
 detections, and figures compare these with mentions. All are frozen, so that they can be shared.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+from embedlink.identifiers import concepts_of
 
 # Old addresses, for imports that have not moved yet.
 from embedlink.problems import BadInputError as BadInputError
@@ -25,9 +26,6 @@ Towers = Literal["one", "two"]
 Representative = Literal["preferred", "longest"]
 """Which name of a concept stands for it: the preferred one, or the longest."""
 
-NO_CONCEPT = frozenset({"", "-1", "NOMAP", "NO_CODE"})
-"""Codes by which the published corpora say that a mention has no concept."""
-
 
 class Span(NamedTuple):
     """A half-open range of characters in one document.
@@ -41,10 +39,10 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A span and the code that an annotator gave it, as published (`A`, `A|B`, `A+B`, `NOMAP`).
+    """A span and the code that an annotator gave it, as published (`A`, `A|B`, `NOMAP`).
 
     Nothing is checked here: that the span lies in its text is for readers to see to
-    (`corpora.spans.read_mention`).
+    (`corpora.spans.read_mentions`).
     """
 
     start: int
@@ -55,12 +53,10 @@ class Mention:
     def cuis(self) -> tuple[str, ...]:
         """The concepts that the code names: none, one, or the several of a composite.
 
-        They come in the code's order, which is what the `first` of a composite means. Only a code
-        as a whole can say that there is no concept (`NO_CONCEPT`).
+        They come in the code's order, which is what the `first` of a composite means. A word for
+        "no concept" is none of them (`identifiers.says_no_concept`).
         """
-        if self.code in NO_CONCEPT:
-            return ()
-        return tuple(part.strip() for part in re.split(r"[+|]", self.code) if part.strip())
+        return concepts_of(self.code)
 
     @property
     def cui(self) -> str | None:

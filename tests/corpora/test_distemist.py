@@ -58,18 +58,18 @@ def test_crlf_texts_are_read_as_annotated(tmp_path: Path) -> None:
     row.write_text(row.read_text(encoding="utf-8") + tsv([extra]), encoding="utf-8")
     path.write_bytes(text.replace("\n", "\r\n").encode())
     documents, problems = read(folder)
-    assert documents[0].text == text
-    assert len(documents[0].mentions) == 3
-    assert [p.reason for p in problems.found] == ["CRLF"]
+    (first, *_) = documents
+    assert first.text == text.replace("\n", "\r\n")
+    surfaces = [first.text[m.start : m.end] for m in first.mentions]
+    assert surfaces == ["asma", "dolor torácico", "Sin fiebre"]
+    assert [(p.reason, p.repaired) for p in problems.found] == [
+        ("offsets of another version of the text", True)
+    ]
 
 
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (
-            ["caso-1", "T9", "E", 0, 8, "Otra cosa", "1", "EXACT"],
-            "span text differs from the text at its offsets",
-        ),
         (["caso-1", "T9", "E", 0, 999, "Paciente", "1", "EXACT"], "offsets outside the text"),
         (["caso-1", "T9", "E", 8, 0, "Paciente", "1", "EXACT"], "end before start"),
         (["caso-1", "T9", "E", "Paciente", 8, "Paciente", "1", "EXACT"], "offset is not a number"),
@@ -85,6 +85,47 @@ def test_bad_rows(tmp_path: Path, row: list[object], reason: str) -> None:
     assert [(p.file, p.line, p.reason) for p in problems.rejected] == [(str(path), 2, reason)]
     assert "Paciente" not in str(problems.rejected[0])
     assert sum(len(d.mentions) for d in documents) == 5
+
+
+def test_a_document_whose_offsets_nothing_explains_is_left_out(tmp_path: Path) -> None:
+    folder = write_distemist(tmp_path) / "training"
+    path = folder / "subtrack2_linking" / "distemist_subtrack2_training3_linking.tsv"
+    write(path, tsv([LINKING_HEADER, ["caso-1", "T9", "E", 0, 8, "Otra cosa", "1", "EXACT"]]))
+    documents, problems = read(folder)
+    assert [document.id for document in documents] == ["caso-2", "caso-3"]
+    reason = "span text differs from the text at its offsets"
+    assert [(p.file, p.line, p.reason) for p in problems.rejected] == [(str(path), 2, reason)]
+    assert "Otra" not in str(problems.rejected[0])
+
+
+@pytest.mark.parametrize(
+    ("code", "cuis"),
+    [
+        ("nan", ()),
+        ("CUI-less", ()),
+        ("-", ()),
+        ("195967001|73211009", ("195967001", "73211009")),
+        ("195967001;73211009", ("195967001", "73211009")),
+        ("SNOMEDCT:195967001, SNOMEDCT:73211009", ("195967001", "73211009")),
+    ],
+)
+def test_codes_in_other_spellings(tmp_path: Path, code: str, cuis: tuple[str, ...]) -> None:
+    folder = write_distemist(tmp_path) / "training"
+    path = folder / "subtrack2_linking" / "distemist_subtrack2_training3_linking.tsv"
+    write(path, tsv([LINKING_HEADER, ["caso-1", "T9", "E", 0, 8, "Paciente", code, "EXACT"]]))
+    assert read(folder)[0][0].mentions[0].cuis == cuis
+
+
+def test_damaged_codes_and_texts_left_out_are_told(tmp_path: Path) -> None:
+    folder = write_distemist(tmp_path) / "training"
+    path = folder / "subtrack2_linking" / "distemist_subtrack2_training3_linking.tsv"
+    write(path, tsv([LINKING_HEADER, ["caso-1", "T9", "E", 0, 8, "Paciente", "1.9E+8", "E"]]))
+    documents, problems = read(folder, linked_only=True)
+    assert len(documents) == 2
+    assert [(p.line, p.value, p.counted) for p in problems.found] == [
+        (2, "1.9E+8", False),
+        (None, "1 texts", True),
+    ]
 
 
 def test_wrong_header_and_delimiter(tmp_path: Path) -> None:

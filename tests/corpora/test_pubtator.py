@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,78 @@ def test_documents_and_mentions(tmp_path: Path) -> None:
     assert (first.id, first.corpus, first.split) == ("10", "pub", "train")
     assert second.text == "Only a title "
     assert second.mentions[0].cuis == ("D1", "D2")
-    assert [(p.line, p.reason, p.repaired) for p in problems.found] == [(5, "code form", True)]
+    assert [(p.line, p.reason, p.counted) for p in problems.found] == [
+        (5, "code form", False),
+        (6, "mentions of other types", True),
+        (10, "relations", True),
+    ]
 
 
 def test_all_types_by_default(tmp_path: Path) -> None:
     assert len(read(tmp_path, TWO)[0][0].mentions) == 3
+
+
+@pytest.mark.parametrize(
+    ("cell", "kept"),
+    [("Disease", 1), ("disease", 1), ("T047,Disease", 1), ("T047;T191", 0), ("Diseases", 0)],
+)
+def test_one_of_several_types_is_enough(tmp_path: Path, cell: str, kept: int) -> None:
+    text = f"10|t|Gout now\n10|a|x\n10\t0\t4\tGout\t{cell}\tD1\n"
+    documents, problems = read(tmp_path, text, types=["Disease"])
+    assert len(documents[0].mentions) == kept
+    assert [problem.counted for problem in problems.found] == [True] * (1 - kept)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "CID\tD003000\tD009203",
+        "Association\tD003000\t2395\tNovel",
+        "Positive_Correlation\t2395\t675\tNo",
+        "Bind\tMESH:D003000\trs113488022\tNovel\tsentence",
+        "Comparison\t-\tD009203\tNo",
+    ],
+)
+def test_relations_are_counted(tmp_path: Path, line: str) -> None:
+    documents, problems = read(tmp_path, f"10|t|Gout now\n10|a|x\n10\t{line}\n")
+    assert not documents[0].mentions
+    assert [(p.reason, p.counted) for p in problems.found] == [("relations", True)]
+
+
+@pytest.mark.parametrize(
+    ("code", "cuis"),
+    [
+        ("-", ()),
+        ("MESH:-1", ()),
+        ("None", ()),
+        ("D1,D2", ("D1", "D2")),
+        ("MESH:D1;mesh:D2", ("D1", "D2")),
+        ("D1|-", ("D1",)),
+        ("OMIM:1+OMIM:2", ("OMIM:1", "OMIM:2")),
+    ],
+)
+def test_codes_in_other_spellings(tmp_path: Path, code: str, cuis: tuple[str, ...]) -> None:
+    documents, _ = read(tmp_path, f"10|t|Gout now\n10|a|x\n10\t0\t4\tGout\tD\t{code}\n")
+    assert documents[0].mentions[0].cuis == cuis
+
+
+def test_damaged_codes_are_rejected_by_line(tmp_path: Path) -> None:
+    rows = "".join(f"10\t0\t4\tGout\tD\t{code}\n" for code in ("0012", "7.3E+17", "12", "1234"))
+    documents, problems = read(tmp_path, "10|t|Gout now\n10|a|x\n" + rows)
+    assert [mention.code for mention in documents[0].mentions] == ["0012", "1234"]
+    assert [problem.line for problem in problems.rejected] == [4, 5]
+
+
+def test_an_abstract_that_stands_elsewhere_is_moved_whole(tmp_path: Path) -> None:
+    title, abstract = "Gout.", "Gout, gout and gout."
+    annotated = f"{title}  {abstract}"
+    rows = "".join(
+        f"10\t{m.start()}\t{m.end()}\t{m[0]}\tD\tD{m.start()}\n"
+        for m in re.finditer("(?i)gout", annotated)
+    )
+    (document,), problems = read(tmp_path, f"10|t|{title}\n10|a|{abstract}\n{rows}")
+    assert [mention.start for mention in document.mentions] == [0, 6, 12, 21]
+    assert [problem.repaired for problem in problems.found] == [True]
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from embedlink.corpora.shifted import find_repair
+from embedlink.corpora.shifted import Repair, find_repair
 from embedlink.corpora.snomed_benchmark import NOTES, SnomedBenchmark
 from embedlink.problems import EmbedLinkError, Problems
-from embedlink.types import Document
+from embedlink.types import Document, Span
 from tests.written import write_csv, write_snomed
 
 WORDS = re.compile("asthma|copd|oxygen|fever|cough")
@@ -68,6 +68,9 @@ def test_missing_files_name_folder_names_and_access(tmp_path: Path) -> None:
         (["train-0-DS-0", 0, 9999, 1], "offsets outside the text", 14),
         (["train-0-DS-0", 9, 2, 1], "end before start", 14),
         (["train-0-DS-0", "x", 2, 1], "offset is not a number", 14),
+        (["train-0-DS-0", "9" * 5000, 2, 1], "offset is not a number", 14),
+        (["train-0-DS-0", 9, 12, "7.3E+17"], "the identifier has lost digits: a power of ten", 14),
+        (["train-0-DS-0", 9, 12, "1959670.0"], "the identifier has decimals", 14),
         (["nobody-1", 1, 2, 1], "missing note", 14),
     ],
 )
@@ -89,6 +92,7 @@ def test_bad_rows(tmp_path: Path, row: list[object], reason: str, line: int) -> 
         ("\n", "<br>"),
         ("\n", "<br>\n"),
         ("\r\n", "\n"),
+        ("\n", "\r\n"),
     ],
 )
 def test_annotations_shifted_by_line_breaks_are_repaired(
@@ -101,7 +105,10 @@ def test_annotations_shifted_by_line_breaks_are_repaired(
     (document,), problems = read(tmp_path)
     assert surfaces(document) == ["asthma", "copd", "oxygen", "fever", "cough"]
     (shift,) = [problem for problem in problems.found if problem.reason != "CRLF"]
-    assert (shift.reason, shift.value) == ("shifted by line breaks", "n-1 5 annotations")
+    assert (shift.reason, shift.value) == (
+        "offsets of another version of the text",
+        "n-1 5 annotations",
+    )
     assert shift.repaired
     (unmoved,), problems = read(tmp_path, repair=False)
     assert surfaces(unmoved) != surfaces(document)
@@ -109,8 +116,8 @@ def test_annotations_shifted_by_line_breaks_are_repaired(
 
 def test_right_offsets_are_left_alone() -> None:
     text = "<br>".join(LINES)
-    assert not find_repair(text, [match.span() for match in WORDS.finditer(text)]).changed
-    assert not find_repair(text, [(1, 3), (2, 5)]).doubtful  # too few to tell
+    assert find_repair(text, [Span(*match.span()) for match in WORDS.finditer(text)]) == Repair()
+    assert not find_repair(text, [Span(1, 3), Span(2, 5)]).doubtful  # too few to tell
 
 
 def test_a_shift_that_nothing_explains_is_counted_and_kept(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import pytest
 
 from embedlink.files.lines import (
     read_lines,
-    read_rows,
     read_text,
     require_file,
     require_folder,
@@ -58,46 +57,6 @@ def test_text_keeps_its_line_ends(tmp_path: Path) -> None:
     assert problems.found[-1].line == 2
 
 
-def rows(
-    path: Path, text: str, quoted: bool = True, delimiter: str = ","
-) -> tuple[list[dict[str, str]], Problems]:
-    path.write_text(text, encoding="utf-8")
-    problems = Problems()
-    found = read_rows(path, ["id", "text"], problems, delimiter=delimiter, quoted=quoted)
-    return [row.cells for row in found], problems
-
-
-def test_columns_may_come_in_any_order_and_case(tmp_path: Path) -> None:
-    found, problems = rows(tmp_path / "a", 'TEXT,other,Id\n"a,\n""b""",x,1\n')
-    assert found == [{"text": 'a,\n"b"', "other": "x", "id": "1"}]
-    assert not problems.found
-
-
-@pytest.mark.parametrize(
-    ("text", "reason", "value", "line"),
-    [
-        ("id;text\n1;a\n", "wrong delimiter", "delimited by semicolon", 1),
-        ("id\ttext\n1\ta\n", "wrong delimiter", "delimited by TAB", 1),
-        ("id,name\n1,a\n", "wrong header", "missing text", 1),
-        ("id,text\n1,a,b\n", "wrong number of cells", "3 cells", 2),
-        ('id,text\n1,"a"b\n', "malformed quoting", "quotes", 2),
-        ('id,text\n1,"a\n', "malformed quoting", "quotes", 2),
-        ("", "empty file", "0 bytes", None),
-    ],
-)
-def test_bad_tables(tmp_path: Path, text: str, reason: str, value: str, line: int | None) -> None:
-    found, problems = rows(tmp_path / "a", text)
-    assert not found
-    assert [(p.reason, p.value, p.line) for p in problems.rejected] == [(reason, value, line)]
-    assert problems.found[0].remedy
-
-
-def test_unquoted_tables_take_quotes_as_they_are(tmp_path: Path) -> None:
-    found, problems = rows(tmp_path / "a", 'id\ttext\n1\t"asma\n', quoted=False, delimiter="\t")
-    assert found == [{"id": "1", "text": '"asma'}]
-    assert not problems.found
-
-
 def test_note_text_is_never_shown() -> None:
     assert shown("D003110+D001") == "D003110+D001"
     assert shown("NOMAP") == "NOMAP"
@@ -111,22 +70,3 @@ def test_missing_paths_name_themselves_and_the_remedy(tmp_path: Path) -> None:
         require_file(tmp_path / "nowhere", "do this")
     with pytest.raises(EmbedLinkError, match=r"nowhere: no such folder; do this"):
         require_folder(tmp_path / "nowhere", "do this")
-
-
-def test_line_ends_inside_quotes_are_kept(tmp_path: Path) -> None:
-    """Offsets count every character of a note, so a cell must come out as it went in."""
-    path = tmp_path / "a"
-    path.write_bytes(b'id,text\r\n1,"a\r\nb\nc"\r\n')
-    problems = Problems()
-    found = list(read_rows(path, ["id", "text"], problems, delimiter=",", quoted=True))
-    assert [row.cells["text"] for row in found] == ["a\r\nb\nc"]
-    assert [problem.reason for problem in problems.found] == ["CRLF"]
-
-
-def test_row_with_an_undecodable_line_is_left_out_whole(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    path.write_bytes(b'id,text\n1,"a\n\xff\nb"\n2,c\n')
-    problems = Problems()
-    found = list(read_rows(path, ["id", "text"], problems, delimiter=",", quoted=True))
-    assert [(row.line, row.cells["id"]) for row in found] == [(5, "2")]
-    assert [(p.line, p.reason) for p in problems.rejected] == [(3, "unknown encoding")]

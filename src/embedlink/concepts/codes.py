@@ -1,33 +1,36 @@
 """Gold codes against a concept database: spelt alike, of one vocabulary, and which are absent."""
 
 import dataclasses
-import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from medcat.cdb import CDB
 
 from embedlink.files.lines import shown
+from embedlink.identifiers import split_code
 from embedlink.problems import EmbedLinkError, Problems
-from embedlink.types import NO_CONCEPT, Document, Mention
+from embedlink.types import Document, Mention
+
+_VOCABULARIES = ("MESH", "UMLS")
 
 
 def align_codes(documents: Iterable[Document], cdb: CDB) -> list[Document]:
     """Documents whose codes are spelt as the database spells its CUIs.
 
-    `CDBMaker` upper-cases CUIs. A code that is not in the database but is when upper-cased is
-    changed; every other code stays as published. Composites change part by part, rejected mentions
-    as gold ones do. The documents are copies in the same order, with nothing but codes changed.
+    `CDBMaker` upper-cases CUIs. A code that is not in the database is changed if the database has
+    it in upper case, or with or without `MESH:` or `UMLS:` before it. Every other code stays as
+    published. Composites change part by part, rejected mentions as gold ones do. The
+    documents are copies in the same order, with nothing but codes changed.
     """
+    known = cdb.cui2info.keys()
 
     def align(mention: Mention) -> Mention:
-        if mention.code in NO_CONCEPT:
+        if not mention.cuis or all(cui in known for cui in mention.cuis):
             return mention
-        parts = re.split(r"([+|])", mention.code)
-        fixed = (p.upper() if p not in known and p.upper() in known else p for p in parts)
+        parts = split_code(mention.code)
+        fixed = (part if n % 2 else _known_form(part, known) for n, part in enumerate(parts))
         return dataclasses.replace(mention, code="".join(fixed))
 
-    known = cdb.cui2info
     return [
         dataclasses.replace(
             document,
@@ -36,6 +39,17 @@ def align_codes(documents: Iterable[Document], cdb: CDB) -> list[Document]:
         )
         for document in documents
     ]
+
+
+def _known_form(cui: str, known: Container[str]) -> str:
+    """The spelling of one identifier that the database has; unchanged if it has none."""
+    cui = cui.strip()
+    forms = [cui, cui.upper()]
+    # Of digits alone nobody can tell the vocabulary: a number of OMIM may be one of SNOMED CT.
+    bare = cui.rpartition(":")[2].strip().upper()
+    if bare[:1].isalpha():
+        forms += [bare, *(f"{name}:{bare}" for name in _VOCABULARIES)]
+    return next((form for form in forms if form in known), cui)
 
 
 def check_overlap(documents: Iterable[Document], cdb: CDB) -> None:

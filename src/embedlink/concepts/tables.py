@@ -22,7 +22,8 @@ from medcat.model_creation.preprocess_snomed import Snomed
 from medcat.tokenizing.tokenizers import BaseTokenizer
 from tqdm import tqdm
 
-from embedlink.files.lines import Row, read_rows, shown
+from embedlink.files.lines import shown
+from embedlink.files.rows import Row, read_rows
 from embedlink.plugin import TAGGING, TOKENIZER
 from embedlink.problems import EmbedLinkError, Problems
 

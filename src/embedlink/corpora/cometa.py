@@ -1,8 +1,8 @@
 """COMETA: terms of health forums, linked to SNOMED CT (on request, not redistributable).
 
 The corpus gives a term and an example sentence but no offsets, so each term is looked for in
-its example: without regard to case, with any spacing between its tokens (examples are partly
-tokenised), at word boundaries first and inside a word only where there is no other place.
+its example: as whole words, without regard to case, and with any spacing between its tokens
+(examples are partly tokenised). "MS" is not in "symptoms".
 Rows with the same example become one document, whose id is the first row's.
 """
 
@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from unicodedata import normalize
 
-from embedlink.corpora.spans import Place, UniqueIds, read_code
-from embedlink.files.lines import Row, read_rows, require_folder, shown
+from embedlink.corpora.places import Codes, Place, UniqueIds
+from embedlink.corpora.spans import in_text_order
+from embedlink.files.lines import require_folder, shown
+from embedlink.files.rows import Row, read_rows
 from embedlink.problems import EmbedLinkError, Problems
 from embedlink.types import Document, Mention, Span
 
@@ -27,6 +30,9 @@ Part = Literal[
 ]
 """A named split under `splits/`, or `chv.csv`, the one file with every row."""
 _FILES = {"train": "train.csv", "validation": "dev.csv", "test": "test.csv"}
+_LETTER = r"[\w\u0300-\u036f\u00ad\u200c\u200d]"  # an accent of its own is no word's edge
+_UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+_QUOTES = "'‘’ʼ`´"
 _ACCESS = "ask for the corpus at https://www.siphs.org/corpus and set its folder"
 
 
@@ -75,38 +81,33 @@ class Cometa:
         columns = ("ID", "Term", column, "Example")
         examples: dict[str, _Example] = {}
         # Not strict: people write quotes, and a cell may begin with one.
-        rows = read_rows(file, columns, problems, delimiter="\t", quoted=True, strict=False)
+        read = read_rows(file, columns, problems, delimiter="\t", quoted=True, strict=False)
+        rows = list(read)
+        codes = Codes.of(row.cells[column] for row in rows)
         for row in rows:
-            text = row.cells["Example"]
+            text, place = row.cells["Example"], Place(str(file), row.line)
             example = examples.setdefault(text, _Example(row.cells["ID"], row.line))
-            example.mentions += self._mentions(row, column, Place(str(file), row.line), problems)
+            code = codes.read(row.cells[column], place, problems)
+            if code is not None:
+                example.mentions += self._mentions(row, code, place, problems)
         for text, example in examples.items():
             id_ = ids.claim(example.id, Place(str(file), example.line), problems)
             # A row that is published twice must not count its mention twice. No set: of the codes
             # of one span the first counts, in every process.
-            once = dict.fromkeys(example.mentions)
-            kept = tuple(sorted(once, key=lambda each: (each.start, each.end)))
-            yield Document(id_, text, kept, self.name, split)
+            mentions = in_text_order(list(dict.fromkeys(example.mentions)))
+            yield Document(id_, text, mentions, self.name, split)
 
-    def _mentions(self, row: Row, column: str, place: Place, problems: Problems) -> list[Mention]:
+    def _mentions(self, row: Row, code: str, place: Place, problems: Problems) -> list[Mention]:
         """Every row is accounted for: located, located several times, or absent.
 
-        Several places are noted even where `occurrences` takes them all: which of them the
-        annotator meant is not published.
+        Several places are noted even if `occurrences` takes them all, because it is not published
+        which of them the annotator meant.
         """
         value, term = shown(row.cells["ID"]), row.cells["Term"]
         spans = locate_term(term, row.cells["Example"])
-        code = read_code(row.cells[column], (), place, problems)
         if not spans:
             # Counted, not rejected: nothing in the row can be mended, so a strict run goes on.
-            problems.add(
-                place.file,
-                place.line,
-                value,
-                "term absent from its example",
-                "left out",
-                counted=True,
-            )
+            place.note(problems, value, "term absent from its example", "left out", counted=True)
             return []
         if len(spans) > 1:
             remedy = f"used {self.occurrences} of {len(spans)}"
@@ -127,19 +128,23 @@ class _Example:
 def locate_term(term: str, example: str) -> list[Span]:
     """Where a term stands in its example, whatever the case and the spacing of its tokens.
 
-    The spans are in the order of the example and do not overlap. There is none for a term without
-    tokens, or one that the example does not hold.
+    Only whole words count. The spans are in the order of the example and do not overlap. There is
+    none for a term without tokens, or one that the example does not hold.
     """
-    tokens = re.findall(r"\w+|[^\w\s]", term)
+    tokens = re.findall(rf"{_LETTER}+|[^\w\s]", term.translate(_UNSEEN))
     if not tokens:
         return []
-    pattern = r"\s*".join(map(re.escape, tokens))
+    pattern = r"\s*".join(map(_token_pattern, tokens))
     # A term that begins or ends with a sign ("t.b.") has no word's edge there to ask for.
-    before = r"(?<!\w)" if re.match(r"\w", tokens[0]) else ""
-    after = r"(?!\w)" if re.match(r"\w", tokens[-1]) else ""
-    # Whole words first: the "flu" of "influenza or flu" is its last word.
-    for form in (before + pattern + after, pattern):
-        spans = [Span(*match.span()) for match in re.finditer(form, example, re.IGNORECASE)]
-        if spans:
-            return spans
-    return []
+    before = rf"(?<!{_LETTER})" if re.match(_LETTER, tokens[0]) else ""
+    after = rf"(?!{_LETTER})" if re.search(rf"{_LETTER}$", tokens[-1]) else ""
+    form = re.compile(before + pattern + after, re.IGNORECASE)
+    return [Span(*match.span()) for match in form.finditer(example)]
+
+
+def _token_pattern(token: str) -> str:
+    """A word with its accents in one character or two, or a sign; quotes in all their forms."""
+    if token in _QUOTES:
+        return f"[{_QUOTES}]"
+    forms = dict.fromkeys(normalize(form, token) for form in ("NFC", "NFD"))
+    return "(?:" + "|".join(map(re.escape, forms)) + ")"

@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from embedlink.corpora.spans import Place, UniqueIds, read_code, read_mention
-from embedlink.files.lines import Row, read_rows, read_text, require_folder, shown
+from embedlink.corpora.places import Codes, Place, UniqueIds
+from embedlink.corpora.spans import Annotation, in_text_order, read_mentions
+from embedlink.files.decoding import suffix_of
+from embedlink.files.lines import read_text, require_folder, shown
+from embedlink.files.rows import Row, read_rows
 from embedlink.problems import EmbedLinkError, Problems
-from embedlink.types import Document, Mention
+from embedlink.types import Document
 
 PARTS = {"training": "train", "test_annotated": "test"}
 """Folders of the Zenodo layout, and the official split that each one is."""
@@ -56,8 +59,8 @@ class DisTEMIST:
         self, part: Path, split: str, ids: UniqueIds, problems: Problems
     ) -> Iterator[Document]:
         # The published folder also holds `*_linking_crossmappings.tsv`, other tables.
-        entities = sorted((part / "subtrack1_entities").glob("*.tsv"))
-        linking = sorted((part / "subtrack2_linking").glob("*_linking.tsv"))
+        entities = _tables(part / "subtrack1_entities", ".tsv")
+        linking = _tables(part / "subtrack2_linking", "_linking.tsv")
         if not entities and not linking:
             raise EmbedLinkError(
                 f"{part}: no subtrack1_entities/*.tsv and no subtrack2_linking/*_linking.tsv; "
@@ -75,15 +78,26 @@ class DisTEMIST:
             marked.add(
                 file, read_rows(file, _MENTION_COLUMNS, problems, delimiter="\t", quoted=False)
             )
-        for path in sorted((part / "text_files").glob("*.txt")):
+        codes = Codes.of(row.cells.get("code", "") for row in marked.all())
+        left_out = 0
+        for path in _texts(part / "text_files"):
             rows = marked.rows.pop(path.stem, {})  # What is never popped has no text.
             if self.linked_only and path.stem not in linked:
+                left_out += 1
                 continue
             text = read_text(path, problems)
-            if text is not None:
-                text = _line_ends(text, rows, path, problems)
-                id_ = ids.claim(path.stem, Place(str(path), None), problems)
-                yield Document(id_, text, _mentions(text, rows, problems), self.name, split)
+            if text is None:
+                continue
+            place = Place(str(path), None)
+            annotations = _annotations(rows, codes, problems)
+            mentions = read_mentions(text, annotations, place, problems)
+            if mentions is not None:
+                id_ = ids.claim(path.stem, place, problems)
+                yield Document(id_, text, in_text_order(mentions), self.name, split)
+        if left_out:
+            value, reason = f"{left_out} texts", "texts without a linked mention"
+            remedy = "left out on purpose; linked_only=false keeps them"
+            Place(str(part), None).note(problems, value, reason, remedy, counted=True)
         _note_missing_texts(part, marked, problems)
 
 
@@ -101,44 +115,35 @@ class _Marked:
         """Add the rows of one file that are not there yet."""
         for row in rows:
             key = (row.cells["off0"], row.cells["off1"], row.cells["mark"])
-            self.rows.setdefault(row.cells["filename"], {}).setdefault(key, (file, row))
+            name = row.cells["filename"].strip().removesuffix(".txt")
+            self.rows.setdefault(name, {}).setdefault(key, (file, row))
+
+    def all(self) -> Iterator[Row]:
+        """All rows of all documents."""
+        return (row for rows in self.rows.values() for _, row in rows.values())
 
 
-def _mentions(
-    text: str, rows: dict[tuple[str, str, str], tuple[Path, Row]], problems: Problems
-) -> tuple[Mention, ...]:
-    """The rows of one document as mentions in the order of the text."""
+def _tables(folder: Path, end: str) -> list[Path]:
+    """The tables whose names end so, whatever their case."""
+    return sorted(path for path in folder.glob("*") if path.name.lower().endswith(end))
+
+
+def _texts(folder: Path) -> list[Path]:
+    """The texts in the order of their names, whatever the case of their suffix."""
+    return sorted(path for path in folder.glob("*") if suffix_of(path) == ".txt")
+
+
+def _annotations(
+    rows: dict[tuple[str, str, str], tuple[Path, Row]], codes: Codes, problems: Problems
+) -> list[Annotation]:
+    """The rows of one document, but for those with a damaged code."""
     found = []
     for file, row in rows.values():
-        place = Place(str(file), row.line)
-        cells = row.cells
-        code = read_code(cells.get("code", ""), (), place, problems)
-        found.append(
-            read_mention(text, cells["off0"], cells["off1"], code, place, problems, cells["span"])
-        )
-    kept = (mention for mention in found if mention is not None)
-    return tuple(sorted(kept, key=lambda mention: (mention.start, mention.end)))
-
-
-def _line_ends(
-    text: str, rows: dict[tuple[str, str, str], tuple[Path, Row]], path: Path, problems: Problems
-) -> str:
-    """The text with LF line ends where the offsets were counted on those (a converted copy).
-
-    What tells is which version has more spans that equal their published text; where both have as
-    many, as without any row, it is LF. The file is noted either way.
-    """
-    if "\r\n" not in text:
-        return text
-    spans = [(row.cells["off0"], row.cells["off1"], row.cells["span"]) for _, row in rows.values()]
-
-    def agreeing(candidate: str) -> int:
-        pairs = [(a, b, span) for a, b, span in spans if a.isdecimal() and b.isdecimal()]
-        return sum(candidate[int(a) : int(b)] == span for a, b, span in pairs)
-
-    unix = text.replace("\r\n", "\n")
-    problems.add(str(path), None, "CRLF", "CRLF", "read as annotated", repaired=True)
-    return unix if agreeing(unix) >= agreeing(text) else text
+        place, cells = Place(str(file), row.line), row.cells
+        code = codes.read(cells.get("code", ""), place, problems)
+        if code is not None:
+            found.append(Annotation(cells["off0"], cells["off1"], code, place, cells["span"]))
+    return found
 
 
 def _note_missing_texts(part: Path, marked: _Marked, problems: Problems) -> None:

@@ -1,27 +1,22 @@
 """The documents of a MedCATtrainer export as a stream, with errors that quote no note text.
 
-The parser's own messages show the text around an error, so they are replaced here. `ijson` reads
-the file as events, and no more than one document is built from them at a time. Documents before
-the place where a file breaks off are read as if it were whole.
+No more than one document is in memory at a time. Documents before the place where a file breaks
+off are read as if it were whole.
 """
 
-import codecs
-import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
-import ijson
-
+from embedlink.files.decoding import note_undecodable, opened, step_over_mark
+from embedlink.files.json_values import JSONFault, JSONValues
 from embedlink.problems import Problems
 
-_DOCUMENT = "projects.item.documents.item"
 _REMEDY = "export the project from MedCATtrainer again"
-_SMALL = 1 << 26  # bytes up to which a broken file is read again to find the line
-
-
-class _NotAnExport(Exception):
-    """JSON of another kind."""
+# A key, not a note's text: there its quotes have a backslash before them.
+_PADDED = re.compile(rb'"cui"\s*:\s*"([^"\\]{0,200})"')
+_BLOCK = 1 << 20  # bytes
 
 
 class Entry(NamedTuple):
@@ -44,101 +39,116 @@ def read_export(path: Path, problems: Problems) -> Iterator[Entry]:
     documents costs one further pass over the file, once for all such projects.
     """
     names: dict[int, str] | None = None
-    with path.open("rb") as file:
-        if not _skip_mark(file, path, problems):
+    with opened(path) as file:
+        if not step_over_mark(file, path, problems):
             return
+        values = JSONValues(file)
         try:
-            for entry, named in _entries(file):
+            for entry, named in _entries(values):
                 if not named:  # the name stands behind the documents: find it first
                     names = _project_names(path) if names is None else names
                     entry = entry._replace(project=names.get(entry.project_number, ""))
                 yield entry
         except _NotAnExport:
             problems.add(str(path), None, "projects", 'no list of "projects"', _REMEDY)
-        except (ijson.JSONError, UnicodeDecodeError):
-            line, column = _find_error(path)
-            problems.add(str(path), line, column, "truncated or malformed JSON", _REMEDY)
+        except JSONFault as fault:
+            value, remedy = f"column {fault.column}", f"{fault.reason}: {_REMEDY}"
+            problems.add(str(path), fault.line, value, "truncated or malformed JSON", remedy)
+        except UnicodeDecodeError:
+            note_undecodable(path, *_undecodable(path), problems)
 
 
-def _skip_mark(file: BinaryIO, path: Path, problems: Problems) -> bool:
-    """Step over a byte order mark; False when nothing can be read behind it."""
-    head = file.read(3)
-    file.seek(0)
-    if head == codecs.BOM_UTF8:
-        file.seek(3)
-        problems.add(str(path), 1, "BOM", "byte order mark", "none needed", repaired=True)
-    elif head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        problems.add(str(path), 1, "UTF-16", "unknown encoding", "save the file as UTF-8")
-        return False
-    elif not head:
-        problems.add(str(path), None, "0 bytes", "empty file", _REMEDY)
-        return False
-    return True
+def codes_of(path: Path) -> Iterator[str]:
+    """The codes of all annotations, by a quick search that reads nothing else.
+
+    A code that is no text, or has an escape in it, is not among them.
+    """
+    with opened(path) as file:
+        rest = b""
+        while block := file.read(_BLOCK):
+            block = rest + block
+            end = 0
+            for match in _PADDED.finditer(block):
+                yield match[1].decode(errors="replace")
+                end = match.end()
+            rest = block[max(end, len(block) - 300) :]
 
 
-def _entries(file: BinaryIO) -> Iterator[tuple[Entry, bool]]:
+class _NotAnExport(Exception):
+    """JSON of another kind."""
+
+
+def _entries(values: JSONValues) -> Iterator[tuple[Entry, bool]]:
     """Each document, and whether its project's name was known when it came.
 
-    Raises `_NotAnExport` at the end of a file without a list of projects, and what ijson raises
-    where it is no JSON.
+    Raises `_NotAnExport` for a file without a list of projects, and what `JSONValues` raises.
     """
-    project = number = depth = 0
     listed = False
-    name: str | None = None
-    builder: ijson.ObjectBuilder | None = None
-    for prefix, event, value in ijson.parse(file, use_float=True):
-        # Inside a document every event is its own, until its outermost bracket has closed.
-        if builder is not None:
-            builder.event(event, value)
-            depth += event in ("start_map", "start_array")
-            depth -= event in ("end_map", "end_array")
-        elif prefix == _DOCUMENT and event != "end_array":
-            builder, depth = ijson.ObjectBuilder(), int(event in ("start_map", "start_array"))
-            builder.event(event, value)
-        elif prefix == "projects.item" and event == "start_map":
-            project, number, name = project + 1, 0, None
-        elif prefix == "projects.item.name" and event == "string":
-            name = value
-        elif prefix == "projects" and event == "start_array":
-            listed = True
-        # Also right after the first event, for a "document" that is a number or a string.
-        if builder is not None and depth == 0:
-            number += 1
-            yield Entry(name or "", project, number, builder.value), name is not None
-            builder = None
+    for key in _members_or_skip(values):
+        if key != "projects" or values.peek() != "[":
+            values.skip()
+            continue
+        listed = True
+        for number in values.items():
+            yield from _project(values, number)
+    values.end()
     if not listed:
         raise _NotAnExport
+
+
+def _project(values: JSONValues, number: int) -> Iterator[tuple[Entry, bool]]:
+    name: str | None = None
+    for key in _members_or_skip(values):
+        if key == "documents" and values.peek() == "[":
+            for position in values.items():
+                document = values.value()
+                yield Entry(name or "", number, position, document), name is not None
+        elif key == "name" and values.peek() == '"':
+            name = str(values.value())
+        else:
+            values.skip()
+
+
+def _members_or_skip(values: JSONValues) -> Iterator[str]:
+    """The keys of an object; none, and the value is passed over, if it is something else."""
+    if values.peek() == "{":
+        yield from values.members()
+    else:
+        values.skip()
 
 
 def _project_names(path: Path) -> dict[int, str]:
     """The names of all projects by number, in one further pass; of a broken file the first ones."""
     names: dict[int, str] = {}
-    project = 0
-    with path.open("rb") as file:
-        file.seek(3 if file.read(3) == codecs.BOM_UTF8 else 0)
+    with opened(path) as file:
+        if not step_over_mark(file, path, Problems()):
+            return names
+        values = JSONValues(file)
         try:
-            for prefix, event, value in ijson.parse(file, use_float=True):
-                if prefix == "projects.item" and event == "start_map":
-                    project += 1
-                elif prefix == "projects.item.name" and event == "string":
-                    names[project] = value
-        except (ijson.JSONError, UnicodeDecodeError):
+            for key in values.members():
+                if key != "projects" or values.peek() != "[":
+                    values.skip()
+                    continue
+                for number in values.items():
+                    for member in _members_or_skip(values):
+                        if member == "name" and values.peek() == '"':
+                            names[number] = str(values.value())
+                        elif member == "documents" and values.peek() == "[":
+                            for _ in values.items():
+                                values.skip()
+                        else:
+                            values.skip()
+        except (JSONFault, UnicodeDecodeError):
             return names  # the pass over the documents meets the same error, and notes it
     return names
 
 
-def _find_error(path: Path) -> tuple[int | None, str]:
-    """Line and column of a syntax error; the streaming parser knows neither.
-
-    No line, and "export" for the column, where the file is too large to be read again or does not
-    decode: a problem must name something, and the parser's message may not be shown.
-    """
-    if path.stat().st_size > _SMALL:
-        return None, "export"
-    try:
-        json.loads(path.read_bytes().decode("utf-8-sig"))
-    except json.JSONDecodeError as error:
-        return error.lineno, f"column {error.colno}"
-    except (UnicodeDecodeError, RecursionError):
-        pass
-    return None, "export"
+def _undecodable(path: Path) -> tuple[int, int]:
+    """Line and byte, both from 1, of the first bytes that are no UTF-8."""
+    with opened(path) as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                return number, error.start + 1
+    return 1, 1

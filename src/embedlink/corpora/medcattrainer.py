@@ -8,13 +8,14 @@ that does not say whether it was validated, was.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import cast
 
-from embedlink.corpora.json_stream import read_export
-from embedlink.corpora.spans import Place, UniqueIds, read_mention
+from embedlink.corpora.json_stream import codes_of, read_export
+from embedlink.corpora.places import Codes, Place, UniqueIds
+from embedlink.corpora.spans import Annotation, read_mentions
 from embedlink.files.lines import require_file, shown
 from embedlink.problems import Problems
 from embedlink.types import Document, Mention
@@ -41,58 +42,93 @@ class MedCATtrainer:
         Raises `EmbedLinkError` when the file is missing; a broken one is noted where it breaks off.
         """
         file = require_file(self.path, "export the project from MedCATtrainer, or correct the path")
-        ids = UniqueIds()
+        reading = _Reading(file, UniqueIds(), Codes.of(codes_of(file)), problems)
         for entry in read_export(file, problems):
             item = f"project {entry.project_number} document {entry.document_number}"
-            place = Place(str(file), None, item)
             named = self.split_by_project and entry.project in SPLIT_NAMES
             split = entry.project if named else ""
-            document = self._document(entry.document, split, place, ids, problems)
+            document = reading.document(entry.document, Place(str(file), None, item))
             if document is not None:
-                yield document
+                yield replace(document, corpus=self.name, split=split)
+        reading.note_left_out()
 
-    def _document(
-        self, raw: object, split: str, place: Place, ids: UniqueIds, problems: Problems
-    ) -> Document | None:
+
+@dataclass(slots=True)
+class _Reading:
+    """What one reading of a file knows, and the annotations that nobody has validated."""
+
+    file: Path
+    ids: UniqueIds
+    codes: Codes
+    problems: Problems
+    unvalidated: int = 0
+
+    def document(self, raw: object, place: Place) -> Document | None:
         """The document, or None after noting that it is none.
 
-        A wrong annotation costs itself alone. Mentions stay in the order of the file.
+        Mentions stay in the order of the file.
         """
         fields = cast(Mapping[str, object], raw) if isinstance(raw, dict) else {}
         text, annotations = fields.get("text"), fields.get("annotations", [])
         name = fields.get("name") if fields.get("name") is not None else fields.get("id")
-        if not isinstance(text, str) or not isinstance(annotations, list) or name is None:
+        if (
+            not isinstance(text, str)
+            or not isinstance(annotations, list)
+            or not isinstance(name, str | int | float)
+        ):
             remedy = "a document has id or name, text and annotations"
-            place.note(problems, "", "not a document", remedy)
+            place.note(self.problems, "", "not a document", remedy)
             return None
-        id_ = ids.claim(str(name), place, problems)
-        gold: list[Mention] = []
-        rejected: list[Mention] = []
-        for number, annotation in enumerate(annotations, 1):
+        found: list[Annotation] = []
+        ruled_out: list[bool] = []
+        for number, value in enumerate(annotations, 1):
             where = Place(place.file, None, f"{place.item} annotation {number}")
-            mention = _mention(text, annotation, where, problems)
-            if mention is not None:
-                (rejected if _ruled_out(annotation) else gold).append(mention)
-        return Document(id_, text, tuple(gold), self.name, split, tuple(rejected))
+            annotation = self._annotation(value, where)
+            if annotation is not None:
+                found.append(annotation)
+                ruled_out.append(_ruled_out(value))
+        mentions = read_mentions(text, found, place, self.problems)
+        if mentions is None:
+            return None
+        gold, rejected = (
+            tuple(
+                mention
+                for mention, out in zip(mentions, ruled_out, strict=True)
+                if mention is not None and out is wanted
+            )
+            for wanted in (False, True)
+        )
+        id_ = self.ids.claim(str(name), place, self.problems)
+        return Document(id_, text, gold, rejected=rejected)
 
+    def _annotation(self, value: object, place: Place) -> Annotation | None:
+        """The annotation; None if it is not validated, or is wrong."""
+        if not isinstance(value, dict) or not {"start", "end", "cui"} <= value.keys():
+            remedy = "an annotation has start, end, cui and value"
+            place.note(self.problems, "", "not an annotation", remedy)
+            return None
+        if not value.get("validated", True):
+            self.unvalidated += 1
+            return None
+        # Ids of SNOMED CT are numbers, and exports may hold them as such.
+        cui, surface = value["cui"], value.get("value")
+        if not isinstance(cui, str | int | float | None) or isinstance(cui, bool):
+            remedy = "write the concept's identifier"
+            place.note(self.problems, shown(cui), "cui is not a text", remedy)
+            return None
+        code = self.codes.read("" if cui is None else str(cui), place, self.problems)
+        if code is None:
+            return None
+        # Without a value, offsets are taken as given.
+        known = surface if isinstance(surface, str) else None
+        return Annotation(value["start"], value["end"], code, place, known)
 
-def _mention(text: str, annotation: object, place: Place, problems: Problems) -> Mention | None:
-    """The annotation as a mention; None when it is not validated, or is wrong."""
-    if not isinstance(annotation, dict) or not {"start", "end", "cui"} <= annotation.keys():
-        place.note(problems, "", "not an annotation", "an annotation has start, end, cui and value")
-        return None
-    if not annotation.get("validated", True):
-        return None
-    # Ids of SNOMED CT are numbers, and exports may hold them as such.
-    cui, value = annotation["cui"], annotation.get("value")
-    if not isinstance(cui, str | int) or isinstance(cui, bool):
-        place.note(problems, shown(cui), "cui is not a text", "write the concept's identifier")
-        return None
-    surface = value if isinstance(value, str) else None  # Without it offsets are taken as given.
-    code = str(cui).strip()
-    return read_mention(
-        text, annotation["start"], annotation["end"], code, place, problems, surface
-    )
+    def note_left_out(self) -> None:
+        """Count the annotations that nobody has validated."""
+        if self.unvalidated:
+            value, reason = f"{self.unvalidated} annotations", "annotations not validated"
+            remedy = "left out, as MedCAT does; validate them in MedCATtrainer"
+            Place(str(self.file), None).note(self.problems, value, reason, remedy, counted=True)
 
 
 def _ruled_out(annotation: Mapping[str, object]) -> bool:

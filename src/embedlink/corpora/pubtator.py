@@ -7,16 +7,22 @@ checked against the whole text.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
-from embedlink.corpora.spans import Place, UniqueIds, read_code, read_mention
+from embedlink.corpora.places import Codes, Place, UniqueIds
+from embedlink.corpora.spans import Annotation, read_mentions
 from embedlink.files.lines import Line, read_lines, require_file, shown
 from embedlink.problems import Problems
-from embedlink.types import Document, Mention
+from embedlink.types import Document
 
 _PASSAGE = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
+_KIND = re.compile(r"[A-Za-z][A-Za-z_ -]*")
+_ID = re.compile(r"(?=.*\d)[\w.:;,|/>#*+?=-]+|-")
+_NUMBER = re.compile(r"\s*-?\d+\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,9 @@ class PubTator:
     """A corpus of PubTator files, one for each official split.
 
     `files` has a path for each official split. `types` keeps mentions of these types only (BC5CDR:
-    `[Disease]`), None those of all types; `prefixes` are removed from codes, because a few NCBI
-    codes say `MESH:` and the others do not.
+    `[Disease]`), None those of all types; a mention of several types is kept if one of them is
+    asked for. `prefixes` are removed from codes, because a few NCBI codes say `MESH:` and the
+    others do not.
     """
 
     name: str
@@ -42,59 +49,114 @@ class PubTator:
         for split, path in self.files.items():
             remedy = f"run `python prepare.py` or correct the path of the {split} part"
             file = require_file(path, remedy)
+            # Twice through the file: what codes look like is known when all have been seen.
+            codes = Codes.of(_codes_of(read_lines(file, Problems())), self.prefixes)
+            part = _Part(file, codes, self.types, problems)
             for block in _blocks(read_lines(file, problems)):
-                document = self._document(block, split, file, ids, problems)
+                document = self._document(block, split, part, ids)
                 if document is not None:
                     yield document
+            part.note_left_out()
 
     def _document(
-        self, block: "_Block", split: str, file: Path, ids: UniqueIds, problems: Problems
+        self, block: "_Block", split: str, part: "_Part", ids: UniqueIds
     ) -> Document | None:
-        """The document of a block, mentions in the order of the file; None without a title."""
-        place = Place(str(file), block.line)
+        """The document of a block, mentions in the order of the file; None if it has no title."""
+        place, problems = Place(str(part.file), block.line), part.problems
         if "t" not in block.passages:
-            place.note(
-                problems, shown(block.id), "block without a title", "add a line `PMID|t|title`"
-            )
+            remedy = "add a line `PMID|t|title`"
+            place.note(problems, shown(block.id), "block without a title", remedy)
             return None
         if "a" not in block.passages:
-            place.note(
-                problems,
-                shown(block.id),
-                "block without an abstract",
-                "read as empty",
-                repaired=True,
-            )
-        text = f"{block.passages['t']} {block.passages.get('a', '')}"
-        mentions = [self._mention(line, block.id, text, file, problems) for line in block.rows]
-        id_ = ids.claim(block.id, place, problems)
+            reason = "block without an abstract"
+            place.note(problems, shown(block.id), reason, "read as empty", repaired=True)
+        title = block.passages["t"]
+        text = f"{title} {block.passages.get('a', '')}"
+        found = [part.annotation(line, block.id) for line in block.rows]
+        annotations = [each for each in found if each is not None]
+        named = Place(str(part.file), block.line, shown(block.id))
+        mentions = read_mentions(text, annotations, named, problems, join=len(title))
+        if mentions is None:
+            return None
         kept = tuple(mention for mention in mentions if mention is not None)
-        return Document(id_, text, kept, self.name, split)
+        return Document(ids.claim(block.id, place, problems), text, kept, self.name, split)
 
-    def _mention(
-        self, line: Line, id_: str, text: str, file: Path, problems: Problems
-    ) -> Mention | None:
-        """The mention of a line; None where it is wrong, of another type, or a relation."""
-        place = Place(str(file), line.number)
+
+@dataclass(slots=True)
+class _Part:
+    """One file, and what is left out of it on purpose: relations, and types not asked for."""
+
+    file: Path
+    codes: Codes
+    types: Sequence[str] | None
+    problems: Problems
+    left_out: Counter[str] = field(default_factory=Counter)
+    first: dict[str, int] = field(default_factory=dict)
+
+    def annotation(self, line: Line, id_: str) -> Annotation | None:
+        """The mention of a line; None if it is wrong, of another type, or a relation."""
+        place = Place(str(self.file), line.number)
         cells = line.text.split("\t")
-        if len(cells) == 4 and not cells[1].strip().isdigit():  # a relation, as in BC5CDR
+        if _is_relation(cells):
+            self._leave_out("relations", line)
             return None
         if not 5 <= len(cells) <= 7:
             remedy = "a mention has PMID, start, end, text, type and id, separated by TAB"
-            place.note(problems, f"{len(cells)} cells", "wrong number of cells", remedy)
+            place.note(self.problems, f"{len(cells)} cells", "wrong number of cells", remedy)
             return None
         # Its offsets may well lie inside this text, at words that it does not mean.
-        if cells[0] != id_:
+        if cells[0].strip() != id_:
             remedy = f"belongs below the title of its own document, not of {shown(id_)}"
-            place.note(problems, shown(cells[0]), "mention of another document", remedy)
+            place.note(self.problems, shown(cells[0]), "mention of another document", remedy)
             return None
         # Before code and offsets are read: types that nobody asked for need not be right.
-        if self.types is not None and cells[4] not in self.types:
+        if not self._asked_for(cells[4]):
+            self._leave_out("mentions of other types", line)
             return None
         # A mention may have no id at all, and a seventh cell that is not read (names of parts).
-        raw = cells[5] if len(cells) > 5 else ""
-        code = read_code(raw, tuple(self.prefixes), place, problems)
-        return read_mention(text, cells[1], cells[2], code, place, problems, cells[3])
+        code = self.codes.read(cells[5] if len(cells) > 5 else "", place, self.problems)
+        return None if code is None else Annotation(cells[1], cells[2], code, place, cells[3])
+
+    def _asked_for(self, types: str) -> bool:
+        if self.types is None:
+            return True
+        wanted = {each.strip().casefold() for each in self.types}
+        return not wanted.isdisjoint(each.strip().casefold() for each in re.split("[,;|]", types))
+
+    def _leave_out(self, what: str, line: Line) -> None:
+        self.left_out[what] += 1
+        self.first.setdefault(what, line.number)
+
+    def note_left_out(self) -> None:
+        """Count what was left out, one problem for each kind, at the first line of it."""
+        for what, count in self.left_out.items():
+            remedy = "left out on purpose; see `types`" if "types" in what else "left out"
+            place = Place(str(self.file), self.first[what])
+            place.note(self.problems, f"{count} lines", what, remedy, counted=True)
+
+
+def _is_relation(cells: Sequence[str]) -> bool:
+    """Whether a line relates two identifiers, as in BC5CDR (4 cells) and BioRED (5).
+
+    Its second cell names the relation, and the two behind it are identifiers. Mentions have their
+    offsets there, and those of a line with shuffled columns are two numbers side by side.
+    """
+    if not 4 <= len(cells) <= 7 or _NUMBER.fullmatch(cells[1]):
+        return False
+    if len(cells) == 4:
+        return True
+    numbers = [_NUMBER.fullmatch(cell) is not None for cell in cells]
+    pairs = pairwise(numbers[3:])
+    ids = all(_ID.fullmatch(cell.strip()) for cell in cells[2:4])
+    return ids and _KIND.fullmatch(cells[1].strip()) is not None and not any(map(all, pairs))
+
+
+def _codes_of(lines: Iterator[Line]) -> Iterator[str]:
+    """The codes of all mentions, unchecked."""
+    for line in lines:
+        cells = line.text.split("\t")
+        if len(cells) > 5:
+            yield cells[5]
 
 
 @dataclass(slots=True)
@@ -124,7 +186,7 @@ def _blocks(lines: Iterator[Line]) -> Iterator[_Block]:
             block = None
         if ended:
             continue
-        id_ = passage[1].strip() if passage else line.text.split("\t")[0]
+        id_ = passage[1].strip() if passage else line.text.split("\t")[0].strip()
         if block is None:
             block = _Block(id_, line.number)
         if passage:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from medcat.cdb import CDB
 
 from embedlink.problems import Problem, Problems
-from embedlink.types import NO_CONCEPT, Document
+from embedlink.types import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def _count(documents: Sequence[Document], known: Iterable[str]) -> CorpusFigures
         coded=sum(mention.code != "" for mention in mentions),
         single=len(single),
         composite=sum(len(mention.cuis) > 1 for mention in mentions),
-        no_concept=sum(mention.code in NO_CONCEPT - {""} for mention in mentions),
+        no_concept=sum(mention.code != "" and not mention.cuis for mention in mentions),
         rejected_mentions=sum(len(document.rejected) for document in documents),
         concepts=len(concepts),
         in_database=sum(cui in known for cui in single),

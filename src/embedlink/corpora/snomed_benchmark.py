@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from embedlink.corpora.places import Codes, Place, UniqueIds
 from embedlink.corpora.shifted import Repair, find_repair
-from embedlink.corpora.spans import Place, UniqueIds, read_mention
-from embedlink.files.lines import Row, read_rows, require_folder, shown
+from embedlink.corpora.spans import Annotation, in_text_order, read_mentions, read_offset
+from embedlink.files.lines import require_folder, shown
+from embedlink.files.rows import Row, read_rows
 from embedlink.problems import EmbedLinkError, Problems
-from embedlink.types import Document, Mention
+from embedlink.types import Document, Mention, Span
 
 NOTES = {
     "train": ("mimic-iv_notes_training_set.csv", "train_notes.csv"),
@@ -52,11 +54,14 @@ class SnomedBenchmark:
         ids = UniqueIds()
         for pair in self._pairs(problems):
             rows, taken = _annotations(pair.annotations, problems), set[str]()
+            all_rows = (row for found in rows.values() for row in found)
+            codes = Codes.of(row.cells["concept_id"] for row in all_rows)
             columns = ("note_id", "text")
-            for note in read_rows(pair.notes, columns, problems, delimiter=",", quoted=True):
+            notes = read_rows(pair.notes, columns, problems, delimiter=",", quoted=True, notes=True)
+            for note in notes:
                 note_id, text = note.cells["note_id"].strip(), note.cells["text"]
                 taken.add(note_id)  # A note that is published twice has its annotations twice.
-                found = self._mentions(text, note_id, rows.get(note_id, []), pair, problems)
+                found = self._mentions(text, note_id, rows.get(note_id, []), pair, codes, problems)
                 id_ = ids.claim(note_id, Place(str(pair.notes), note.line), problems)
                 yield Document(id_, text, found, self.name, pair.split)
             # What no note has taken belongs to none that is there.
@@ -90,37 +95,36 @@ class SnomedBenchmark:
         return pairs
 
     def _mentions(
-        self, text: str, note_id: str, rows: list[Row], pair: _Pair, problems: Problems
+        self,
+        text: str,
+        note_id: str,
+        rows: list[Row],
+        pair: _Pair,
+        codes: Codes,
+        problems: Problems,
     ) -> tuple[Mention, ...]:
-        """The annotations of one note, moved together where `<br>` has shifted them.
+        """The annotations of one note, moved together if line breaks or units have shifted them.
 
         Those that cannot be right even then are noted, each at its own line, and left out.
         """
         # A note was annotated in one version of its text: what moves one span moves them all.
         repair = find_repair(text, _spans(rows)) if self.repair else Repair()
         place = Place(str(pair.notes), None, shown(note_id))
-        if repair.changed:
-            value = f"{len(rows)} annotations"
-            place.note(problems, value, "shifted by line breaks", repair.description, repaired=True)
+        value = f"{len(rows)} annotations"
+        if repair.version:
+            reason, said = "offsets of another version of the text", repair.version.description
+            place.note(problems, value, reason, said, repaired=True)
         elif repair.doubtful:
-            reason = "annotations look shifted"
-            problems.add(
-                place.file,
-                None,
-                place.item,
-                reason,
-                "left as published: no <br> explains it",
-                counted=True,
-            )
-        found = []
+            remedy = "left as published: no version of the text explains it"
+            place.note(problems, value, "annotations look shifted", remedy, counted=True)
+        annotations = []
         for row in rows:
             where = Place(str(pair.annotations), row.line, shown(note_id))
-            cells = row.cells
-            start, end = repair.move(cells["start"], cells["end"])
-            code = cells["concept_id"].strip()
-            found.append(read_mention(text, start, end, code, where, problems, None))
-        kept = (mention for mention in found if mention is not None)
-        return tuple(sorted(kept, key=lambda mention: (mention.start, mention.end)))
+            code = codes.read(row.cells["concept_id"], where, problems)
+            if code is not None:
+                start, end = _moved(row, repair)
+                annotations.append(Annotation(start, end, code, where))
+        return in_text_order(read_mentions(text, annotations, place, problems) or [])
 
 
 def _annotations(path: Path, problems: Problems) -> dict[str, list[Row]]:
@@ -132,7 +136,17 @@ def _annotations(path: Path, problems: Problems) -> dict[str, list[Row]]:
     return rows
 
 
-def _spans(rows: list[Row]) -> list[tuple[int, int]]:
-    """The offsets of rows that have numbers there; the others are reported where they are read."""
-    pairs = [(row.cells["start"].strip(), row.cells["end"].strip()) for row in rows]
-    return [(int(a), int(b)) for a, b in pairs if a.isdecimal() and b.isdecimal()]
+def _moved(row: Row, repair: Repair) -> tuple[object, object]:
+    """The offsets of a row in the text; unchanged if they are wrong in themselves."""
+    start, end = read_offset(row.cells["start"]), read_offset(row.cells["end"])
+    if start is not None and end is not None:
+        moved = repair.moved(Span(start, end))
+        if moved is not None:
+            return moved
+    return row.cells["start"], row.cells["end"]
+
+
+def _spans(rows: list[Row]) -> list[Span]:
+    """The offsets of rows that have numbers there; the others are noted when they are read."""
+    pairs = ((read_offset(row.cells["start"]), read_offset(row.cells["end"])) for row in rows)
+    return [Span(start, end) for start, end in pairs if start is not None and end is not None]

@@ -1,156 +1,186 @@
-"""Mentions checked against the text that they point into, and repaired where that is safe.
+"""Mentions checked against the text that they point into.
 
-Where a format publishes the surface of a mention, it must be the text at the offsets, or stand
-nearby in one place only; else the mention is left out and noted, and its document stays.
+A format that publishes the surface of a mention says what must stand at its offsets. If the
+surfaces of a document do not stand there, one version of its text must explain all of them, else
+the document is left out: no mention is ever moved by itself.
 """
 
+import html
 import re
-from dataclasses import dataclass, field
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from embedlink.corpora.places import Place
+from embedlink.corpora.versions import Version, constant, likely_versions, other_versions
 from embedlink.files.lines import shown
 from embedlink.problems import Problems
 from embedlink.types import Mention, Span
 
-NEAR = 200
-"""How far (characters) from the published offsets a shifted mention is looked for."""
+DIFFERS = "span text differs from the text at its offsets"
+_QUOTES = str.maketrans({"‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "`": "'"})
+_UNSEEN = re.compile("[\\s\u00ad\u200b-\u200f\u2060\ufeff\x00]+")
 
 
-@dataclass(slots=True)
-class Place:
-    """Where a row stands, so that its problems can name file and line (or item).
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A mention as a file has it: `start` and `end` are numbers or their digits, if all is well.
 
-    `item` says it where a format has no lines (`project 1 document 2 annotation 3`), or names the
-    note that a row belongs to.
+    `surface` is the mention's text as published, or None if the format has none.
     """
 
-    file: str
-    line: int | None
-    item: str = ""
-
-    def note(
-        self, problems: Problems, value: str, reason: str, remedy: str, repaired: bool = False
-    ) -> None:
-        """Add a problem of this place."""
-        value = f"{self.item} {value}".strip()
-        problems.add(self.file, self.line, value, reason, remedy, repaired=repaired)
+    start: object
+    end: object
+    code: str
+    place: Place
+    surface: str | None = None
 
 
-@dataclass(slots=True)
-class UniqueIds:
-    """Gives a repeated document id its own form, so that nothing overwrites the first.
-
-    The split keeps such documents together (`original_id`).
-    """
-
-    seen: dict[str, int] = field(default_factory=dict)
-
-    def claim(self, id_: str, place: Place, problems: Problems) -> str:
-        """The id itself the first time, then `id#duplicate2`, `id#duplicate3`, …"""
-        count = self.seen[id_] = self.seen.get(id_, 0) + 1
-        if count == 1:
-            return id_
-        remedy = f"kept as its own document, #duplicate{count}"
-        place.note(problems, shown(id_), "duplicate id", remedy, repaired=True)
-        # The new form is claimed in turn, as a file may hold it as well; it is noted once.
-        return self.claim(f"{id_}#duplicate{count}", place, Problems())
-
-
-def original_id(id_: str) -> str:
-    """The id as published, without the mark that `UniqueIds` gives a repeated one."""
-    return re.sub(r"(#duplicate\d+)+$", "", id_)
-
-
-def read_code(raw: str, prefixes: tuple[str, ...], place: Place, problems: Problems) -> str:
-    """A code without the stray spaces and the vocabulary prefixes that some files carry.
-
-    Spaces and `prefixes` go from each part of a composite; every change is noted as repaired.
-    """
-    parts = [part.strip() for part in re.split(r"([+|])", raw)]
-    for prefix in prefixes:
-        parts = [part.removeprefix(prefix) for part in parts]
-    code = "".join(parts)
-    if code != raw:
-        place.note(problems, shown(raw), "code form", f"read as {shown(code)}", repaired=True)
-    return code
-
-
-def read_mention(
+def read_mentions(
     text: str,
-    start: object,
-    end: object,
-    code: str,
+    annotations: Sequence[Annotation],
     place: Place,
     problems: Problems,
-    surface: str | None,
-) -> Mention | None:
-    """The mention, moved to where its surface is when it was a little off, or None.
+    *,
+    join: int | None = None,
+) -> list[Mention | None] | None:
+    """The mention of each annotation, None for a wrong one; None alone if all are in doubt.
 
-    `surface` is the mention's text as published, or None where the format holds none. `start` and
-    `end` are whole numbers or their digits, in characters of `text`. Why it is None, and that a
-    mention was moved, is noted in `problems`, by offsets and never by text.
+    An annotation whose offsets are no numbers, run backwards or lie outside the text costs itself.
+    One whose surface stands elsewhere costs the document, unless one version of the text explains
+    all of them. `place` is that of the document, and `join` see `other_versions`.
     """
-    span = _read_span(text, start, end, place, problems)
-    if span is None:
-        return None
-    if surface is not None and text[span.start : span.end] != surface:
-        found = _locate(text, span, surface)
-        value = f"{span.start}-{span.end}"
-        if found is None:
-            remedy = "correct the offsets or the text column"
-            place.note(problems, value, "span text differs from the text at its offsets", remedy)
-            return None
-        remedy = f"read as {found.start}-{found.end}"
-        place.note(
-            problems, value, "span text differs from the text at its offsets", remedy, repaired=True
-        )
-        span = found
-    return Mention(span.start, span.end, code)
-
-
-def _read_span(
-    text: str, start: object, end: object, place: Place, problems: Problems
-) -> Span | None:
-    """Both offsets as numbers inside the text, or None after noting why not."""
-    value = f"{shown(start)}-{shown(end)}"  # In shuffled columns an offset is a note's text.
-    try:
-        span = Span(_offset(start), _offset(end))
-    except ValueError:
-        remedy = "offsets are whole numbers of characters; check the order of the columns"
-        place.note(problems, value, "offset is not a number", remedy)
-        return None
-    if span.end <= span.start:
-        place.note(problems, value, "end before start", "offsets are half-open: start < end")
-    elif span.start < 0 or span.end > len(text):
-        remedy = f"the text has {len(text)} characters; check that it is the annotated version"
-        place.note(problems, value, "offsets outside the text", remedy)
+    spans = [_read_span(each, problems) for each in annotations]
+    read = [(a, span) for a, span in zip(annotations, spans, strict=True) if span is not None]
+    inside = [(a, span) for a, span in read if span.start >= 0 and span.end <= len(text)]
+    differing = [a for a, span in inside if not _agrees(text[slice(*span)], a.surface)]
+    if not differing and len(inside) == len(read):
+        moved = _noted(text, read, problems)
     else:
-        return span
+        version = _explain(text, read, join)
+        if version is not None:
+            found = [version.in_text(span) for _, span in read]
+            value = f"{len(read)} annotations"
+            reason = "offsets of another version of the text"
+            place.note(problems, value, reason, version.description, repaired=True)
+            moved = found
+        elif differing:
+            value = f"{len(differing)} of {len(read)} annotations of the document"
+            remedy = (
+                "left out: no shift of the whole document explains them; correct the offsets, "
+                "or supply the text that was annotated"
+            )
+            differing[0].place.note(problems, value, DIFFERS, remedy)
+            return None
+        else:
+            moved = [_inside(text, a, span, problems) for a, span in read]
+    places = iter(moved)
+    results = [None if span is None else next(places) for span in spans]
+    return [
+        None if span is None else Mention(span.start, span.end, a.code)
+        for a, span in zip(annotations, results, strict=True)
+    ]
+
+
+def in_text_order(mentions: Sequence[Mention | None]) -> tuple[Mention, ...]:
+    """The mentions that were read, in the order of the text; equal spans stay in order."""
+    kept = (mention for mention in mentions if mention is not None)
+    return tuple(sorted(kept, key=lambda mention: (mention.start, mention.end)))
+
+
+def read_offset(value: object) -> int | None:
+    """An offset from an integer or plain ASCII digits; `int` alone would take `1_0` and 1.5."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if abs(value) < 10**18 else None
+    if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,18}\s*", value):
+        return int(value)
     return None
 
 
-def _offset(value: object) -> int:
-    """An offset from an integer or plain ASCII digits; `int` alone would take `1_0` and 1.5."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,18}\s*", value):
-        return int(value)
-    raise ValueError("not an offset")
+def _read_span(annotation: Annotation, problems: Problems) -> Span | None:
+    """Both offsets as numbers in their order, or None after noting why not."""
+    start, end = read_offset(annotation.start), read_offset(annotation.end)
+    # In shuffled columns an offset is a note's text.
+    value = f"{shown(annotation.start)}-{shown(annotation.end)}"
+    if start is None or end is None:
+        remedy = "offsets are whole numbers of characters; check the order of the columns"
+        annotation.place.note(problems, value, "offset is not a number", remedy)
+        return None
+    if end <= start:
+        remedy = "offsets are half-open: start < end"
+        annotation.place.note(problems, value, "end before start", remedy)
+        return None
+    return Span(start, end)
 
 
-def _locate(text: str, span: Span, surface: str) -> Span | None:
-    """The occurrence of the surface nearest to the span, with spacing and case allowed to differ.
+def _inside(text: str, annotation: Annotation, span: Span, problems: Problems) -> Span | None:
+    if span.start >= 0 and span.end <= len(text):
+        return span
+    remedy = f"the text has {len(text)} characters; check that it is the annotated version"
+    value = f"{span.start}-{span.end}"
+    annotation.place.note(problems, value, "offsets outside the text", remedy)
+    return None
 
-    None when there is none nearby, or two equally near: a guess would be a wrong gold mention.
+
+def _noted(
+    text: str, read: Sequence[tuple[Annotation, Span]], problems: Problems
+) -> list[Span | None]:
+    """The spans as they are; surfaces that differ in spacing, case or accents are noted."""
+    for annotation, span in read:
+        if annotation.surface is not None and annotation.surface != text[slice(*span)]:
+            value = f"{span.start}-{span.end}"
+            annotation.place.note(problems, value, DIFFERS, f"read as {value}", repaired=True)
+    return [span for _, span in read]
+
+
+def _explain(
+    text: str, read: Sequence[tuple[Annotation, Span]], join: int | None
+) -> Version | None:
+    """The one version in which every surface stands at its offsets; None if there are two.
+
+    The likeliest kind of version that explains everything counts: a shift by any number, which is
+    tried last, could explain what another line break has done.
     """
-    words = surface.split()
-    if not words:
+    if all(annotation.surface is None for annotation, _ in read):
         return None
-    low, high = max(0, span.start - NEAR), min(len(text), span.end + NEAR)
-    pattern = re.compile(r"\s*".join(map(re.escape, words)), re.IGNORECASE)
-    found = [Span(*match.span()) for match in pattern.finditer(text, low, high)]
-    # By the distance of the starts: where two are equally near, they are the first two.
-    found.sort(key=lambda each: abs(each.start - span.start))
-    if not found:
-        return None
-    ties = len(found) > 1 and abs(found[1].start - span.start) == abs(found[0].start - span.start)
-    return None if ties else found[0]
+    for versions in (
+        likely_versions(text),
+        other_versions(text, join),
+        (constant(text, shift) for shift in (1, -1)),
+        _constants(text, read),
+    ):
+        found: dict[tuple[Span | None, ...], Version] = {}
+        for version in versions:
+            places = tuple(version.in_text(span) for _, span in read)
+            if all(
+                span is not None and _agrees(text[slice(*span)], annotation.surface)
+                for (annotation, _), span in zip(read, places, strict=True)
+            ):
+                found.setdefault(places, version)
+        if found:
+            return next(iter(found.values())) if len(found) == 1 else None
+    return None
+
+
+def _constants(text: str, read: Sequence[tuple[Annotation, Span]]) -> Iterator[Version]:
+    """Shifts of the whole document by one number, which only two different mentions can show."""
+    known = {(a.surface, span.start) for a, span in read if a.surface}
+    if len({start for _, start in known}) < 2:
+        return
+    longest, start = max(known, key=lambda each: (len(each[0] or ""), each[1]))
+    pattern = re.escape(longest or "")
+    for match in re.finditer(f"(?={pattern})", text):
+        yield constant(text, start - match.start())
+
+
+def _agrees(found: str, surface: str | None) -> bool:
+    """Whether the text at the offsets is the surface, but for spacing, case, accents and quotes."""
+    if surface is None or (found == surface and surface):
+        return True
+    plain = _plain(surface)
+    return bool(plain) and plain in (_plain(found), _plain(html.unescape(found)))
+
+
+def _plain(text: str) -> str:
+    composed = unicodedata.normalize("NFC", text.translate(_QUOTES)).casefold()
+    return _UNSEEN.sub("", composed)

@@ -1,7 +1,8 @@
 """Divides documents into train, validation and test, by document.
 
-Documents with one id or one text, in the same corpus or in two, always stay on one side: a
-linker that has seen a test document under another name reports figures that mean nothing.
+Documents with one text, in the same corpus or in two, always stay on one side: a linker that has
+seen a test document under another name reports metrics that mean nothing. An id tells nothing,
+because many are unique within a project only.
 `group_same` finds what belongs together, and whole groups are drawn. What an official split has on
 two sides is dropped from the one that matters less.
 """
@@ -12,8 +13,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from unicodedata import normalize
 
-from embedlink.corpora.spans import original_id
+from embedlink.corpora.places import original_id
 from embedlink.files.lines import read_lines, require_file
 from embedlink.problems import EmbedLinkError, Problems
 from embedlink.types import Document
@@ -86,7 +88,7 @@ def check_sides(splits: Splits) -> None:
     for side in ("train", "validation", "test"):
         if not getattr(splits, side):
             raise EmbedLinkError(
-                f"no {side} documents: documents of one id or one text stay together, and what is "
+                f"no {side} documents: documents of one text stay together, and what is "
                 "left was not enough to divide; choose other data.test_share and "
                 "data.validation_share, or data.split=official"
             )
@@ -95,25 +97,11 @@ def check_sides(splits: Splits) -> None:
 def group_same(documents: Sequence[Document]) -> list[int]:
     """For each document the number of the first one that it is the same as (itself at least).
 
-    Same means: one id, or one text but for spacing, also through a third document. The search is
-    that of disjoint sets: every document points at one before it, and the first of a group at
-    itself.
+    Same means: one text, but for spacing and the form of its accents. Ids do not count.
     """
-    parents = list(range(len(documents)))
-
-    def root(n: int) -> int:
-        while parents[n] != n:
-            parents[n] = parents[parents[n]]  # Halves the way, so that long chains stay cheap.
-            n = parents[n]
-        return n
-
-    first: dict[tuple[str, str], int] = {}
-    for n, document in enumerate(documents):
-        text = " ".join(document.text.split())
-        for key in (("id", original_id(document.id)), ("text", text)):
-            a, b = root(first.setdefault(key, n)), root(n)
-            parents[max(a, b)] = min(a, b)
-    return [root(n) for n in range(len(documents))]
+    first: dict[str, int] = {}
+    forms = (normalize("NFC", " ".join(document.text.split())) for document in documents)
+    return [first.setdefault(form, n) for n, form in enumerate(forms)]
 
 
 def _check(split: str, test_share: float, validation_share: float) -> None:

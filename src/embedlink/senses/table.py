@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from embedlink.files.lines import read_rows, require_file, shown
+from embedlink.files.lines import require_file, shown
+from embedlink.files.rows import read_rows
 from embedlink.problems import Problems
 from embedlink.text.words import normal_form
 

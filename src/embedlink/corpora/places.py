@@ -1,0 +1,93 @@
+"""Where something stands in a file, ids that repeat, and codes as a file has them."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from embedlink.files.lines import shown
+from embedlink.identifiers import clean_code, damage, shortest_padded_of
+from embedlink.problems import Problems
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row stands, so that its problems can name file and line (or item).
+
+    `item` says it where a format has no lines (`project 1 document 2 annotation 3`), or names the
+    note that a row belongs to.
+    """
+
+    file: str
+    line: int | None
+    item: str = ""
+
+    def note(
+        self,
+        problems: Problems,
+        value: str,
+        reason: str,
+        remedy: str,
+        *,
+        repaired: bool = False,
+        counted: bool = False,
+    ) -> None:
+        """Add a problem of this place."""
+        value = f"{self.item} {value}".strip()
+        problems.add(
+            self.file, self.line, value, reason, remedy, repaired=repaired, counted=counted
+        )
+
+
+@dataclass(slots=True)
+class UniqueIds:
+    """Gives a repeated document id its own form, so that nothing overwrites the first.
+
+    Ids are often unique within a project only, so documents of one id are documents of their own.
+    """
+
+    seen: dict[str, int] = field(default_factory=dict)
+
+    def claim(self, id_: str, place: Place, problems: Problems) -> str:
+        """The id itself the first time, then `id#duplicate2`, `id#duplicate3`, …"""
+        count = self.seen[id_] = self.seen.get(id_, 0) + 1
+        if count == 1:
+            return id_
+        remedy = f"kept as its own document, #duplicate{count}"
+        place.note(problems, shown(id_), "duplicate id", remedy, repaired=True)
+        # The new form is claimed in turn, as a file may hold it as well; it is noted once.
+        return self.claim(f"{id_}#duplicate{count}", place, Problems())
+
+
+def original_id(id_: str) -> str:
+    """The id as published, without the mark that `UniqueIds` gives a repeated one."""
+    return re.sub(r"(#duplicate\d+)+$", "", id_)
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Reads the codes of one corpus. `prefixes` are removed wherever they stand.
+
+    `shortest_padded` is the length of its shortest identifier of digits that begins with 0.
+    """
+
+    prefixes: tuple[str, ...] = ()
+    shortest_padded: int | None = None
+
+    @classmethod
+    def of(cls, codes: Iterable[str], prefixes: Iterable[str] = ()) -> "Codes":
+        """Take over what all codes of a corpus show about one of them."""
+        return cls(tuple(prefixes), shortest_padded_of(codes))
+
+    def read(self, raw: str, place: Place, problems: Problems) -> str | None:
+        """The code without stray spaces and needless prefixes, or None if it is damaged.
+
+        Either is noted, the first as repaired.
+        """
+        found = damage(raw, self.shortest_padded)
+        if found:
+            place.note(problems, shown(raw), *found)
+            return None
+        code = clean_code(raw, self.prefixes)
+        if code != raw:
+            place.note(problems, shown(raw), "code form", f"read as {shown(code)}", repaired=True)
+        return code

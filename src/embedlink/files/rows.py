@@ -1,0 +1,200 @@
+"""Rows of comma- and TAB-separated tables, each with the line that it ends at.
+
+A row that cannot be right costs itself alone. A quote that is never closed would swallow all rows
+behind it, so its row is given up and reading goes on with the next line.
+"""
+
+import csv
+import re
+import sys
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from embedlink.files.lines import Line, read_lines, shown
+from embedlink.problems import Problems
+
+MOST_CELL = 1 << 24
+"""Characters of the longest cell that is read: many times the longest note."""
+MOST_LINES = 20_000
+"""Lines of the longest row that is read."""
+_UNDECODED = re.compile("[\udc80-\udcff]")
+_UNIX = "save the table with the line ends of Unix or Windows"
+_SIGNS = {"TAB": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+
+
+class Row(NamedTuple):
+    """One table row by column name; `line` is where it ends in the file, from 1."""
+
+    line: int
+    cells: dict[str, str]
+
+
+def read_rows(
+    path: Path,
+    columns: Sequence[str],
+    problems: Problems,
+    *,
+    delimiter: str,
+    quoted: bool,
+    strict: bool = True,
+    notes: bool = False,
+) -> Iterator[Row]:
+    """Yield the rows of a table whose header holds at least `columns`, in any order and case.
+
+    A quoted cell may span lines; `notes` says that cells hold whole notes, whose lines may look
+    like rows. Rows with another number of cells than the header, and cells that the CSV rules do
+    not allow, are noted and left out. `strict=False` takes a quote inside a cell as it stands,
+    which is how pandas reads. Blank lines are left out without a note. Cells come as they are,
+    not stripped, under the spelling of `columns`; further columns come along under their own.
+    No row is read if the header lacks a column or holds a name twice, which is noted.
+    """
+    header: list[str] | None = None
+    lines = _Lines(read_lines(path, problems, keep=True))
+    split = _Quoted(path, lines, delimiter, strict, problems) if quoted else None
+    for number, cells in split or _split_plain(lines, delimiter):
+        if header is None:
+            if _names_the_delimiter(cells):
+                continue
+            known = {column.lower(): column for column in columns}
+            header = [known.get(cell.strip().lower(), cell.strip()) for cell in cells]
+            if not _check_header(path, header, columns, delimiter, problems):
+                return
+            if split and not notes:
+                split.width = len(header)
+        elif len(cells) != len(header):
+            if any(cells) and not (split and split.gave_back(number)):
+                found = f"{len(cells)} cells"
+                remedy = f"write {len(header)} cells, as in the header"
+                problems.add(str(path), number, found, "wrong number of cells", remedy)
+        elif max(map(len, cells)) > MOST_CELL:
+            reason = f"a cell of more than {MOST_CELL} characters"
+            problems.add(str(path), number, "cell", reason, "divide it, or check the quotes")
+        elif not any(map(_UNDECODED.search, cells)):  # those are noted already
+            yield Row(number, dict(zip(header, cells, strict=True)))
+
+
+class _Lines(Iterator[str]):
+    """The lines of a file; those of the last row can be given back but for the first."""
+
+    def __init__(self, lines: Iterator[Line]) -> None:
+        self._lines = lines
+        self._given_back: deque[Line] = deque()
+        self.taken: list[Line] = []
+
+    def __next__(self) -> str:
+        # A row must end somewhere: csv then says that it has no end, or takes it as it is.
+        if len(self.taken) >= MOST_LINES:
+            raise StopIteration
+        line = self._given_back.popleft() if self._given_back else next(self._lines)
+        self.taken.append(line)
+        return line.text
+
+    def give_back(self) -> None:
+        """Let the lines behind the first one of this row be read again, each by itself."""
+        self._given_back.extendleft(reversed(self.taken[1:]))
+        del self.taken[1:]
+
+
+def _split_plain(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The cells of every line of a table without quoting."""
+    for text in lines:
+        number = lines.taken.pop().number
+        yield number, text.removesuffix("\n").removesuffix("\r").split(delimiter)
+
+
+class _Quoted(Iterator[tuple[int, list[str]]]):
+    """The cells of every row of a table with quoting, and the line that the row ends at.
+
+    `width` is the number of cells of the header, once a line that looks like a row is known to be
+    one. A cell that holds such a line has swallowed it.
+    """
+
+    width: int | None = None
+
+    def __init__(
+        self, path: Path, lines: _Lines, delimiter: str, strict: bool, problems: Problems
+    ) -> None:
+        # A cell may be a whole note; by default csv refuses more than 131,072 characters.
+        csv.field_size_limit(sys.maxsize)
+        self._path, self._lines, self._problems = path, lines, problems
+        self._delimiter = delimiter
+        self._rows = csv.reader(lines, delimiter=delimiter, strict=strict)
+
+    def __next__(self) -> tuple[int, list[str]]:
+        # By `next`, as a `for` would end at the first error: the reader goes on with a next line.
+        while True:
+            self._lines.taken.clear()
+            try:
+                cells = next(self._rows)
+            except csv.Error:
+                self._give_up()
+            else:
+                if self._swallows(cells):
+                    self._give_up()
+                    continue
+                return self._lines.taken[-1].number, cells
+
+    def gave_back(self, line: int) -> bool:
+        """Whether a row of several lines with too few or too many cells was given up."""
+        if len(self._lines.taken) < 2:
+            return False
+        self._give_up()
+        return True
+
+    def _swallows(self, cells: list[str]) -> bool:
+        """Whether a cell holds a line that is a row itself, or the row has too many lines."""
+        if len(self._lines.taken) < 2:
+            return False
+        inner = (line for cell in cells for line in cell.split("\n")[1:])
+        signs = self.width - 1 if self.width and self.width > 1 else sys.maxsize
+        return len(self._lines.taken) >= MOST_LINES or any(
+            line.count(self._delimiter) >= signs for line in inner
+        )
+
+    def _give_up(self) -> None:
+        self._lines.give_back()
+        number, text = self._lines.taken[-1]
+        value, reason = "quotes", "malformed quoting"
+        remedy = 'write a quote in a cell as "", and quote cells with line ends'
+        if '"' not in text and "\r" in text.rstrip("\r\n"):
+            value, reason, remedy = "CR", "lines end in CR alone", _UNIX
+        self._problems.add(str(self._path), number, value, reason, remedy)
+
+
+def _names_the_delimiter(cells: list[str]) -> bool:
+    """Whether this is the line `sep=;` that tells Excel how a table is delimited."""
+    return len(cells) <= 2 and cells[:1] != [] and cells[0].lower().startswith("sep=")
+
+
+def _check_header(
+    path: Path, header: list[str], columns: Sequence[str], delimiter: str, problems: Problems
+) -> bool:
+    """Whether all columns are there once; otherwise note what is wrong, and a likely delimiter."""
+    missing = [column for column in columns if column not in header]
+    # pandas calls a second column `name` `name.1`.
+    names = (re.sub(r"\.\d+$", "", name) if name not in columns else name for name in header)
+    counts = Counter(map(str.lower, names))
+    twice = [name for name, count in counts.items() if name and count > 1]
+    sign = {value: key for key, value in _SIGNS.items()}.get(delimiter, delimiter)
+    if not missing and not twice:
+        return True
+    remedy = f"the first line must name the columns {','.join(columns)} once, separated by {sign}"
+    # One cell that holds another sign: the table is delimited by that.
+    used = [key for key, other in _SIGNS.items() if len(header) == 1 and other in header[0]]
+    if missing and any("\r" in name for name in header):
+        value, reason = "CR", "lines end in CR alone"
+        remedy = _UNIX
+    elif missing and used:
+        value, reason = f"delimited by {used[0]}", "wrong delimiter"
+    elif missing:
+        value, reason = "missing " + ",".join(missing), "wrong header"
+    else:
+        value, reason = (
+            ",".join(n if n in columns else shown(n) for n in twice),
+            "two columns of one name",
+        )
+        remedy = "name each column once; write a second name of a concept in a row of its own"
+    problems.add(str(path), 1, value, reason, remedy)
+    return False
