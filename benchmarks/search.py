@@ -16,7 +16,8 @@ from benchmarks.options import Options
 from embedlink.device import has_bfloat16
 from embedlink.index.approximate import recall
 from embedlink.index.concept_index import ConceptIndex
-from embedlink.index.exact import Hits, Search
+from embedlink.index.exact import Search
+from embedlink.index.ranking import Hits
 
 PROBES = (8, 32, 128)
 """Cells looked into; the component looks into 32."""

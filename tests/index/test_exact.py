@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional as F
 
 import embedlink.index.exact as search_module
-from embedlink.index.exact import Compact, paired_scores, search
+from embedlink.index.compact import Compact
+from embedlink.index.exact import paired_scores, search
 
 
 def unit(count, seed, dim=48):

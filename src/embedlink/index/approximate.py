@@ -1,8 +1,8 @@
-"""Approximate search behind the interface of the exact one, for use bound by latency.
+"""Approximate search, for use that must answer fast.
 
-Needs `faiss` (`pip install faiss-cpu`). It looks into the `probes` nearest of its cells only, and
-scores what it finds exactly, so scores are right and some rows may be missed: report `recall`
-beside every figure that rests on it.
+It needs `faiss` (`pip install faiss-cpu`). It looks only into the nearest of its cells, the
+`probes`, and scores exactly what it finds. So scores are right, and some rows may be missed. Report
+`recall` with every metric that depends on it.
 """
 
 import importlib
@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from embedlink.index.exact import Hits, paired_scores, search, table_of_hits
+from embedlink.index.exact import paired_scores, search
+from embedlink.index.ranking import Hits, order_by, table_of_hits
 from embedlink.problems import EmbedLinkError
 from embedlink.progress import progress_bar
 
@@ -23,20 +24,16 @@ log = logging.getLogger(__name__)
 TRAINED_ON = 64
 """Vectors that place each cell, at most."""
 LARGE = 1000
-"""Cells whose placing one waits for; faiss does not say how far it is."""
+"""Cells whose placing takes minutes. faiss does not say how far it is."""
 
 
 @dataclass(frozen=True)
 class ApproximateSearch:
-    """An inverted file over unit vectors. Shape: vectors (vectors, dim).
+    """An inverted file over unit vectors."""
 
-    `cells` is the index of faiss, which keeps the vectors in float16; `probes` is how many cells a
-    query looks into.
-    """
-
-    vectors: Tensor
-    cells: Any
-    probes: int
+    vectors: Tensor  # (vectors, dim)
+    cells: Any  # faiss' index, which keeps the vectors in float16
+    probes: int  # cells that a query looks into
 
     @classmethod
     def build(
@@ -44,10 +41,10 @@ class ApproximateSearch:
     ) -> "ApproximateSearch":
         """Sort the vectors into cells, by default four times the square root of their number.
 
-        Raises `EmbedLinkError` where faiss is not installed. Shape: vectors (vectors, dim).
+        Raises `EmbedLinkError` if faiss is not installed. Shape: vectors (vectors, dim).
         """
         faiss = _faiss()
-        # With fewer than 39 vectors for each cell faiss warns.
+        # faiss warns of fewer than 39 vectors for each cell.
         count = cells or max(1, min(int(4 * len(vectors) ** 0.5), len(vectors) // 39))
         quantiser = faiss.IndexFlatIP(vectors.shape[1])
         index = faiss.IndexIVFScalarQuantizer(
@@ -55,7 +52,7 @@ class ApproximateSearch:
             faiss.METRIC_INNER_PRODUCT,
         )  # fmt: skip
         faiss.omp_set_num_threads(torch.get_num_threads())
-        # A generator of its own: what was drawn before changes nothing here.
+        # Its own generator, so that what was drawn before changes nothing here.
         generator = torch.Generator().manual_seed(0)
         sample = torch.randperm(len(vectors), generator=generator)[: count * TRAINED_ON]
         if count > LARGE:
@@ -69,34 +66,34 @@ class ApproximateSearch:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the inverted file; the vectors are not its own. Counting them copies it."""
+        """Bytes of the inverted file, without the vectors. Counting them copies the file."""
         return int(_faiss().serialize_index(self.cells).nbytes)
 
     def search(self, queries: Tensor, k: int, allowed: Tensor | None = None) -> Hits:
-        """The k best found; arguments and result as in `search.search`.
+        """The k best that are found. Arguments and result are those of `exact.search`.
 
-        Rows are -1 also where the cells looked into hold fewer than k. Shape: queries (queries,
-        dim), allowed (vectors,) bool.
+        Rows are also -1 if the cells looked into hold fewer than k.
+
+        Shape: queries (queries, dim), allowed (vectors,) bool.
         """
         k = min(k, len(self.vectors))
         faiss, wanted = _faiss(), {"nprobe": min(self.probes, self.cells.nlist)}
         if allowed is not None:
-            # One bit for each row, the lowest first in each byte, as faiss reads them.
+            # One bit for each row, and the lowest bit of a byte first, as faiss reads them.
             bits = np.packbits(allowed.numpy(), bitorder="little")
             wanted["sel"] = faiss.IDSelectorBitmap(bits)
         parameters = faiss.SearchParametersIVF(**wanted)
         _, found = self.cells.search(queries.float().numpy(), max(1, k), params=parameters)
-        # By row, so that equal scores rank by row after the stable sorts below.
+        # By row, so that equal scores rank by row.
         rows = torch.from_numpy(found).sort(dim=1).values[:, :k]
         query, column = (rows >= 0).nonzero(as_tuple=True)
         row = rows[query, column]
         score = paired_scores(queries, query, self.vectors, row)
-        order = score.argsort(descending=True, stable=True)
-        order = order[query[order].argsort(stable=True)]
-        return table_of_hits(query[order], score[order], row[order], len(queries), k)
+        order = order_by(query, -score)
+        return table_of_hits(query[order], score[order], row[order], queries=len(queries), k=k)
 
     def recall(self, queries: Tensor, k: int) -> float:
-        """Share of the true k best that is found. Shape: queries (queries, dim)."""
+        """Share of the true k best that is found, in [0, 1]. Shape: queries (queries, dim)."""
         return recall(self.search(queries, k).rows, search(queries, self.vectors, k).rows)
 
 

@@ -129,9 +129,7 @@ class Reranking:
         ranked[query, column] = hits.scores[query, column] + logits / SCALE
         if self.index.prior is not None:
             ranked[query, column] += self.index.prior[first[query, column]]
-        order = torch.arange(hits.rows.shape[1]).repeat(len(hits.rows), 1)
-        order[:, : first.shape[1]] = ranked.argsort(dim=1, descending=True, stable=True)
-        return Hits(hits.scores.gather(1, order), hits.rows.gather(1, order))
+        return hits.reordered(ranked)
 
 
 def _row(sequences: TokenSequences, row: int) -> list[int]:
