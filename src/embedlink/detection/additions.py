@@ -31,7 +31,6 @@ _LIKELY = 0.25
 
 def add_variants(table: EntityTable, variants: NameVariants, longest: int) -> None:
     """Detect names in another spelling, of at most `longest` content words."""
-    variants.follow()
     for run in word_runs(table.tokens, variants.words, longest):
         loose = not any(word.joined for word in run[1:])
         apart = [at for at, word in enumerate(run) if word.apart]

@@ -29,7 +29,7 @@ from embedlink.detection.additions import (
 )
 from embedlink.detection.config import EmbedLinkNer
 from embedlink.detection.entity_table import EntityTable
-from embedlink.detection.spellings import NameVariants
+from embedlink.detection.shared_state import SharedState
 from embedlink.detection.tagger import MentionTagger
 from embedlink.plugin import NER
 from embedlink.problems import EmbedLinkError
@@ -44,6 +44,7 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
     It is made from the concept database, its configuration and a tagger, if the configuration
     names one. A span is detected once. What MedCAT's own detection finds keeps its candidates,
     unless the document says what it abbreviates. What only the tagger finds has no candidates.
+    Several threads may detect at once.
     """
 
     name = NER
@@ -52,20 +53,9 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
         super().__init__()
         self.tokenizer, self.cdb = tokenizer, cdb
         self._exact = VocabularyNer(tokenizer, cdb)
-        self._variants = NameVariants(cdb)
-        self._tagger: tuple[str, MentionTagger] | None = None
-        _checked(cdb.config.components.ner)
-
-    @property
-    def tagger(self) -> MentionTagger | None:
-        """The tagger that the configuration names; read when first needed."""
-        config = self.cdb.config.components.ner
-        folder = config.tagger if isinstance(config, EmbedLinkNer) else None
-        if folder is None:
-            return None
-        if self._tagger is None or self._tagger[0] != folder:
-            self._tagger = folder, MentionTagger.load(Path(folder).expanduser())
-        return self._tagger[1]
+        self._shared = SharedState(cdb)
+        # All that the first document needs, at loading.
+        self._shared.follow(_checked(cdb.config.components.ner))
 
     def get_type(self) -> CoreComponentType:
         """A detecting component."""
@@ -79,15 +69,15 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
         `ents` is not used. Raises `EmbedLinkError` if the tagger cannot be read.
         """
         config = _checked(self.cdb.config.components.ner)
+        tagger = self._shared.follow(config)
         table = EntityTable(doc, self.tokenizer, self._exact.predict_entities(doc))
         if config.variants:
-            add_variants(table, self._variants, config.max_variant_words)
-        drop_false_names(table, self._variants)
-        tagger = self.tagger
+            add_variants(table, self._shared.variants, config.max_variant_words)
+        drop_false_names(table, self._shared.variants)
         tags = None if tagger is None else tagger.tag([table.text])[0]
         if tags is not None:
             least, letters = config.least_tagged, config.min_name_len
-            add_tagged(table, tags, self._variants, least=least, least_letters=letters)
+            add_tagged(table, tags, self._shared.variants, least=least, least_letters=letters)
         if config.abbreviations:
             define_short_forms(table, tags)
         if tags is not None:
@@ -109,14 +99,21 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
 
     def get_hash(self) -> str:
         """Changes with the tagger: part of the model pack's hash."""
-        return "" if self.tagger is None else self.tagger.digest()
+        tagger = self._read_tagger()
+        return "" if tagger is None else tagger.digest()
 
     def serialise_to(self, folder_path: str) -> None:
         """Write the tagger, if there is one."""
         folder = Path(folder_path)
         folder.mkdir(parents=True, exist_ok=True)
-        if self.tagger is not None:
-            self.tagger.save(folder / TAGGER)
+        tagger = self._read_tagger()
+        if tagger is not None:
+            tagger.save(folder / TAGGER)
+
+    def _read_tagger(self) -> MentionTagger | None:
+        """The tagger; none if the configuration was switched to another detection since."""
+        config = self.cdb.config.components.ner
+        return self._shared.follow(config) if isinstance(config, EmbedLinkNer) else None
 
     @classmethod
     def deserialise_from(cls, folder_path: str, **init_kwargs: Any) -> Self:

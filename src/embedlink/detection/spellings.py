@@ -38,8 +38,10 @@ class NameVariants:
         # others were added behind it.
         added = list(islice(reversed(names), max(0, count - self._count) + 1))
         if names is not self._read or not self._count or added[-1:] != [self._last]:
-            self.words, self.heads, self._of_key = set(), set(), {}
-            self._add(watched(names, "Reading spellings of names", "names"))
+            # Put in place as a whole: another thread may be looking names up.
+            fresh = NameVariants(self.cdb)
+            fresh._add(watched(names, "Reading spellings of names", "names"))
+            self.words, self.heads, self._of_key = fresh.words, fresh.heads, fresh._of_key
         else:
             self._add(added[-2::-1])
         self._read, self._count, self._last = names, count, last

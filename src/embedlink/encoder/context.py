@@ -23,6 +23,7 @@ from embedlink.device import Precision
 from embedlink.encoder.inference import Computed, Share, computed
 from embedlink.encoder.layers import copied_layers, encoder_layers, lower_part, topped, upper_part
 from embedlink.encoder.narrowing import MentionTokens, can_narrow, narrow_layer
+from embedlink.encoder.pretrained import MAKING_WEIGHTS
 from embedlink.encoder.tokens import EncoderBatch, Sequences
 from embedlink.problems import EmbedLinkError
 from embedlink.types import Pooling, Towers
@@ -280,9 +281,10 @@ def check_unfreeze(layers: int, available: int) -> None:
 
 def _identity_projection(size: int) -> nn.Linear:
     """A projection that starts as the identity, so before training it changes nothing."""
-    layer = nn.Linear(size, size)
-    nn.init.eye_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    with MAKING_WEIGHTS:
+        layer = nn.Linear(size, size)
+        nn.init.eye_(layer.weight)
+        nn.init.zeros_(layer.bias)
     return layer
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from embedlink.encoder.inference import computed
-from embedlink.encoder.pretrained import load_encoder
+from embedlink.encoder.pretrained import MAKING_WEIGHTS, load_encoder
 from embedlink.encoder.tokens import TokenSequences
 from embedlink.files.digests import digest_of
 from embedlink.files.manifest import write_manifest
@@ -52,7 +52,8 @@ class HeadedEncoder(PickledByValue, nn.Module, Generic[Settings]):
         super().__init__()
         self.settings, self.tokenizer = settings, tokenizer
         self.language_model = language_model
-        self.head = nn.Linear(language_model.config.hidden_size, self.outputs)
+        with MAKING_WEIGHTS:
+            self.head = nn.Linear(language_model.config.hidden_size, self.outputs)
 
     @property
     def device(self) -> torch.device:

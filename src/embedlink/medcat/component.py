@@ -11,6 +11,7 @@ import copy
 import hashlib
 import json
 import logging
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -48,6 +49,9 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
 
     `tokenizer` and `vocab` are the pipeline's. Linking does without them; training needs them to
     detect in its documents.
+
+    Several threads may predict at once. Whatever is made or changed for it (index, predictor,
+    device) is made under a lock; after an error the next call tries again.
     """
 
     def __init__(
@@ -63,7 +67,9 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         self.tokenizer, self.vocab = tokenizer, vocab
         self.live = LiveIndex(linker, cdb)
         self._predictor: Predictor | None = None
+        self._lock = threading.RLock()
         linker.encoder.eval()
+        cdb.has_subname("")  # MedCAT collects the parts of names when first asked.
         # Fields given at loading hold from here on, and an impossible device shows at once.
         self._settle()
 
@@ -79,8 +85,9 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
     @property
     def index(self) -> ConceptIndex:
         """The concept index, up to date; built when first needed, with a progress bar."""
-        self._settle()
-        return self.live.current()
+        with self._lock:
+            self._settle()
+            return self.live.current()
 
     def predict_entities(
         self, doc: MutableDocument, ents: list[MutableEntity] | None = None
@@ -96,9 +103,11 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         if not entities or self._is_discarded():
             return []
         detections = [detection(entity) for entity in entities]
-        # Before the predictor is taken: it is made for the table as it is after this.
-        self.live.check(detections)
-        found = self._current_predictor().predict(doc.base.text, detections)
+        with self._lock:
+            # Before the predictor is taken: it is made for the table as it is after this.
+            self.live.check(detections)
+            predictor = self._current_predictor()
+        found = predictor.predict(doc.base.text, detections)
         linked = [at for at, predictions in enumerate(found) if predictions]
         if not self.cdb.config.general.show_nested_entities:
             probabilities = [found[at][0].probability for at in linked]
@@ -206,9 +215,15 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
 
         The predictor stays here: they make their own from the rest.
         """
-        self._settle()
-        self.live.current()
-        return self.__dict__ | {"_predictor": None}
+        with self._lock:
+            self._settle()
+            self.live.current()
+            left_out = {"_predictor": None, "_lock": None}
+            return self.__dict__ | left_out
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.RLock()
 
     def _take_stored_index(self, folder: Path) -> None:
         index = self.linker.stored_index(folder, self.names)
@@ -228,6 +243,8 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
     def _current_predictor(self) -> Predictor:
         """The predictor for the present names, weights and configuration."""
         self._settle()
+        # Training leaves it where the encoder is; vectors and candidates are on the CPU.
+        self.linker.decision.to("cpu")
         index, made = self.live.current(), self._predictor
         # Names, vectors and priors that change make a new index; windows change in settings alone.
         fitting = made is not None and made.index is index and made.settings == self.linker.settings

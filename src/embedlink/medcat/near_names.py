@@ -25,8 +25,7 @@ class NearNames:
 
     def __init__(self, names: ConceptNames, index: ConceptIndex, config: EmbedLinkLinking) -> None:
         self.names, self.index, self.config = names, index, config
-        self._filtered: list[set[str]] = []
-        self._allowed: Tensor | None = None
+        self._allowed_by: tuple[list[set[str]], Tensor | None] | None = None
 
     def concepts(self, vectors: Tensor, k: int, least: float) -> list[dict[int, float]]:
         """The concepts of each vector's k best names with their name's score, best first.
@@ -99,14 +98,15 @@ class NearNames:
 
     def _allowed_names(self) -> Tensor | None:
         """Names to search, None for all. Shape: (names,) bool; kept until the filters change."""
-        filters = self.config.filters
-        # Copies are compared: MedCAT and its users change these sets in place, too.
-        if self._filtered != [filters.cuis, filters.cuis_exclude]:
-            self._filtered = [set(filters.cuis), set(filters.cuis_exclude)]
+        filters, kept = self.config.filters, self._allowed_by
+        if kept is None or kept[0] != [filters.cuis, filters.cuis_exclude]:
+            # Copies, since MedCAT and its users change these sets in place, too. They and the
+            # mask are kept as one: another thread may be reading them.
+            sets = [set(filters.cuis), set(filters.cuis_exclude)]
             allowed = torch.tensor([filters.check_filters(cui) for cui in self.names.cuis])
             every = torch.arange(len(self.names.names))
             name, cui = self.names.concepts_of_name.expand(every)
             mask = torch.zeros(len(every), dtype=torch.bool)
             mask[name[allowed[cui]]] = True
-            self._allowed = None if bool(allowed.all()) else mask
-        return self._allowed
+            kept = self._allowed_by = (sets, None if bool(allowed.all()) else mask)
+        return kept[1]

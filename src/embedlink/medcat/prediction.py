@@ -155,9 +155,7 @@ class Predictor:
     ) -> Links:
         """The choice for each. Shape: vectors (detections, dim), scores (members,)."""
         candidates = Candidates.found(groups, detections, self.names)
-        # Training leaves it where the encoder is; vectors and candidates are on the CPU.
-        decision = self.linker.decision.to("cpu")
-        return link(vectors, candidates, self.index, decision, self.counts, scores)
+        return link(vectors, candidates, self.index, self.linker.decision, self.counts, scores)
 
     def _decide(
         self, detections: Sequence[Detection], links: Links, groups: Groups, scores: Tensor

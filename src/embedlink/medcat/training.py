@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from embedlink.concepts.names import ConceptNames
+from embedlink.encoder.pretrained import MAKING_WEIGHTS
 from embedlink.index.concept_index import ConceptIndex
 from embedlink.linking.choice import Candidates
 from embedlink.linking.linker import Linker
@@ -116,7 +117,8 @@ class Training:
         kept = objective is not None and objective.encoder is encoder
         if objective is None or not kept:
             # The identity holds the place of a loss until `_set_loss` puts one there.
-            objective, self._optimizer = Objective(self.linker, nn.Identity()), None
+            with MAKING_WEIGHTS:
+                objective, self._optimizer = Objective(self.linker, nn.Identity()), None
         self._set_loss(objective)
         objective.to(encoder.device)
         targets: Targets = "names" if config.train_on_names else "cuis"
@@ -132,7 +134,8 @@ class Training:
         config, old = self.config, objective.loss
         kind = MarginalSoftmax if config.loss == "marginal" else SampledSoftmax
         if not isinstance(old, kind):
-            objective.loss = kind()
+            with MAKING_WEIGHTS:
+                objective.loss = kind()
             if isinstance(old, MarginalSoftmax | SampledSoftmax):
                 objective.loss.scale = old.scale
         if isinstance(objective.loss, SampledSoftmax):

@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel
 
 from embedlink.encoder.context import ContextEncoder
-from embedlink.encoder.pretrained import load_encoder
+from embedlink.encoder.pretrained import MAKING_WEIGHTS, load_encoder, load_tokenizer
 from embedlink.linking.decision import LinkDecision
 from embedlink.linking.linker import Linker
 from embedlink.linking.settings import LinkerSettings
@@ -49,7 +49,7 @@ def read_upstream_model(folder: Path, settings: LinkerSettings) -> Linker:
     )
     linker = read_upstream_weights(folder / WEIGHTS, wanted)
     if (folder / "tokenizer_config.json").is_file():
-        linker.tokenizer = AutoTokenizer.from_pretrained(folder)
+        linker.tokenizer = load_tokenizer(str(folder))
     return linker
 
 
@@ -89,7 +89,8 @@ def upstream_state(linker: Linker) -> dict[str, Tensor]:
     """
     own = linker.encoder.language_model
     # Upstream loads strictly: every key of its encoder must be there. Shapes come from a new one.
-    whole = AutoModel.from_config(own.config).state_dict()
+    with MAKING_WEIGHTS:
+        whole = AutoModel.from_config(own.config).state_dict()
     state = {MODEL + key: torch.zeros_like(tensor) for key, tensor in whole.items()}
     state |= {
         MODEL + key: tensor.detach().float().cpu() for key, tensor in own.state_dict().items()
