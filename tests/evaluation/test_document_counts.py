@@ -10,6 +10,7 @@ from embedlink.evaluation.counts import total
 from embedlink.evaluation.document_counts import HEADER, DocumentCounts
 from embedlink.evaluation.metrics import Outcome
 from embedlink.evaluation.scorer import Scorer
+from embedlink.linking.entity_linking import EntityLinking
 from embedlink.linking.mention_table import mention_table
 from embedlink.problems import EmbedLinkError
 from embedlink.types import Document, Mention, Prediction
@@ -36,7 +37,7 @@ def test_they_sum_to_the_metrics(cdb, documents, linker):
     found = VocabularyDetector(cdb, progress=False)(documents)
     table = mention_table(documents, found, names, linker.cutter)
     index = linker.build_index(names, progress=None)
-    scorer = Scorer(names, index, linker.decision, linker.name_counts(names))
+    scorer = Scorer(EntityLinking.of(linker, names, index))
     vectors = linker.encoder.encode(table.windows)
     metrics = scorer.metrics(table, vectors)
     counts = DocumentCounts.of(table, scorer.outcome(table, vectors), "first").counts.sum(0)

@@ -6,6 +6,7 @@ from embedlink.corpora.frequencies import TrainingMentions
 from embedlink.detection.pipeline import VocabularyDetector
 from embedlink.evaluation.report import measure_linker, measure_outcome
 from embedlink.evaluation.scorer import Scorer, judge
+from embedlink.linking.entity_linking import EntityLinking
 from embedlink.linking.mention_table import mention_table
 from embedlink.problems import EmbedLinkError
 from embedlink.types import Document, Mention
@@ -18,8 +19,7 @@ def scored(cdb, documents, linker):
     table = mention_table(documents, found, names, linker.cutter)
     index = linker.build_index(names, progress=None)
     training = TrainingMentions.of(documents[:2])
-    counts = linker.name_counts(names)
-    scorer = Scorer(names, index, linker.decision, counts, training=training)
+    scorer = Scorer(EntityLinking.of(linker, names, index), training=training)
     return scorer, table, linker.encoder.encode(table.windows)
 
 
@@ -32,7 +32,7 @@ def test_composites_that_are_skipped_are_not_calibrated_on(cdb, linker):
         documents, VocabularyDetector(cdb, False)(documents), names, linker.cutter
     )
     index = linker.build_index(names, progress=None)
-    scorer = Scorer(names, index, linker.decision, linker.name_counts(names))
+    scorer = Scorer(EntityLinking.of(linker, names, index))
     links = scorer.links(table, linker.encoder.encode(table.windows))
     assert judge(table, links, names, "first").counted[table.detected].tolist() == [True, True]
     skipped = judge(table, links, names, "skip")

@@ -13,6 +13,7 @@ from embedlink.evaluation.operating_point import OperatingPoint
 from embedlink.evaluation.scorer import Scorer, best_threshold, judge, trade_offs
 from embedlink.linking.choice import Links
 from embedlink.linking.decision import NameCounts
+from embedlink.linking.entity_linking import EntityLinking
 from embedlink.linking.mention_table import mention_table
 from embedlink.linking.reranker import Reranker
 from embedlink.linking.settings import RerankerSettings
@@ -48,7 +49,7 @@ def scored(cdb, documents, linker):
     found = VocabularyDetector(cdb, progress=False)(documents)
     table = mention_table(documents, found, names, linker.cutter)
     index = linker.build_index(names, progress=None)
-    scorer = Scorer(names, index, linker.decision, linker.name_counts(names))
+    scorer = Scorer(EntityLinking.of(linker, names, index))
     return table, scorer, linker.encoder.encode(table.windows)
 
 
@@ -59,7 +60,7 @@ def test_surfaces_count_in_a_pack_as_in_training(cdb, documents, linker, tmp_pat
     found = VocabularyDetector(cdb, progress=False)(documents)
     table = mention_table(documents, found, names, linker.cutter)
     index = linker.build_index(names, progress=None)
-    scorer = Scorer(names, index, linker.decision, linker.name_counts(names))
+    scorer = Scorer(EntityLinking.of(linker, names, index))
     expected = scorer.outcome(table, linker.encoder.encode(table.windows)).predictions
     linker.save(tmp_path / "linker", names, index)
     pack = save_pack(linking_cat(tmp_path / "linker", cdb), tmp_path / "pack")
@@ -81,7 +82,7 @@ def test_counts_equal_medcat_stats_on_a_saved_pack(
     torch.nn.init.normal_(linker.decision.head.weight, std=0.05)
     linker.decision.threshold.fill_(threshold)
     metrics = scorer.metrics(table, vectors)
-    linker.save(tmp_path / "linker", scorer.names, scorer.index)
+    linker.save(tmp_path / "linker", scorer.names, scorer.linking.index)
     pack = save_pack(linking_cat(tmp_path / "linker", cdb), tmp_path / "pack")
     cat = CAT.load_model_pack(str(pack))
     data = json.loads(json.dumps(export(documents)))
@@ -164,11 +165,10 @@ def test_a_pack_links_what_the_tagger_finds_as_the_evaluation_does(
     if rerank:
         linker.reranker = Reranker.untrained(RerankerSettings(top_k=3), str(tiny_encoder))
         torch.nn.init.normal_(linker.reranker.head.weight, std=5.0)
-    again = linker.reranking(names, index)
-    counts = linker.name_counts(names)
-    scorer = Scorer(names, index, linker.decision, counts, reranking=again)
+    linking = EntityLinking.of(linker, names, index)
+    scorer = Scorer(linking)
     vectors = linker.encoder.encode(table.windows)
-    plain = Scorer(names, index, linker.decision, counts).links(table, vectors)
+    plain = Scorer(dataclasses.replace(linking, reranking=None)).links(table, vectors)
     assert torch.equal(scorer.links(table, vectors).concept, plain.concept) != rerank
     torch.nn.init.normal_(linker.decision.head.weight, std=0.05)
     scorer.fit(table, vectors)

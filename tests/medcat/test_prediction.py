@@ -3,13 +3,8 @@
 import pytest
 import torch
 
-from embedlink.concepts.database import load_cdb
-from embedlink.concepts.names import concept_names
 from embedlink.encoder.windows import WindowCutter
-from embedlink.medcat.config import EmbedLinkLinking
-from embedlink.medcat.near_names import NearNames
 from embedlink.plugin import TRAINABLE
-from embedlink.problems import Problems
 from tests.medcat.conftest import TEXT, entities, linking_of
 
 MS = "Known MS today."
@@ -191,17 +186,42 @@ def test_filtering_before_disambiguation_lets_the_other_candidate_win(cat):
     assert entities(cat, MS) == []
 
 
-def test_filters_hold_for_generated_candidates(make_cat, strip):
-    cat = make_cat()
-    strip(cat)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"use_pre_inference": False},
+        {"use_pre_inference": False, "inference_top_k_sampling": 4},
+        {"use_pre_inference": True},
+        {"use_ner_link_candidates": False, "pre_inference_top_k_sampling": 3},
+        {"append_to_ner_link_candidates": True},
+        {"multiple_predictions_per_detected_entity": True},
+        {"always_calculate_similarity": False},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("bare", [False, True])
+def test_filters_only_take_links_away(make_cat, strip, fields, bare):
+    cat = make_cat(**fields)
+    if bare:
+        strip(cat)
+    text = "A common cold illness with murmurs. " + TEXT
+    every = entities(cat, text)
     filters = cat.config.components.linking.filters
-    filters.cuis = {"C5"}
-    assert {cui for *_, cui, _ in entities(cat)} == {"C5"}
-    filters.cuis = set()
-    filters.cuis_exclude = {"C5", "C3"}
-    assert not {"C5", "C3"} & {cui for *_, cui, _ in entities(cat)}
-    filters.cuis = {"no such concept"}
-    assert entities(cat) == []
+    for cui in ("C1", "C2", "C3", "C4", "C5", "no such concept"):
+        filters.cuis = {cui}
+        assert entities(cat, text) == [found for found in every if found[2] == cui]
+        filters.cuis, filters.cuis_exclude = set(), {cui}
+        assert entities(cat, text) == [found for found in every if found[2] != cui]
+        filters.cuis_exclude = set()
+
+
+def test_a_filter_does_not_uncover_the_links_inside_a_better_one(cat):
+    cat.trainer.add_and_train_concept("C6", "common cold illness", do_add_concept=True)
+    text = "She has a common cold illness."
+    (whole,) = entities(cat, text)
+    assert whole[2] == "C6"
+    cat.config.components.linking.filters.cuis_exclude = {"C6"}
+    assert entities(cat, text) == []
 
 
 def test_among_candidates_concepts_can_be_compared_by_their_representative(make_cat):
@@ -238,19 +258,6 @@ def test_unlinked_entities_carry_no_concept(cat):
     doc = cat(TEXT)
     assert doc.linked_ents == []
     assert [entity.cui for entity in doc.ner_ents] == [""] * len(doc.ner_ents)
-
-
-def test_an_excluded_concept_gives_way_also_where_all_its_names_are_shared(linker, tmp_path):
-    table = tmp_path / "table.csv"
-    table.write_text("cui,name\nC1,tremor\nC2,tremor\nC2,fever\n")
-    names = concept_names(load_cdb(table, Problems()))
-    index = linker.build_index(names, progress=None)
-    config = EmbedLinkLinking()
-    near = NearNames(names, index, config)
-    vectors = index.vectors[[names.name_row["tremor"]]]
-    assert list(near.best(vectors)[0]) == [names.cui_row["C1"]]
-    config.filters.cuis_exclude = {"C1"}
-    assert list(near.best(vectors)[0]) == [names.cui_row["C2"]]
 
 
 def test_the_first_of_several_is_the_one_that_is_linked_alone(make_cat):

@@ -9,9 +9,9 @@ third step only, which is what `sweep` does.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -23,14 +23,12 @@ from embedlink.evaluation.counts import Counts, ranks_of_gold, total
 from embedlink.evaluation.curve import TradeOff
 from embedlink.evaluation.metrics import RANKS, Outcome, count_all, gold_of, split_metrics
 from embedlink.evaluation.operating_point import OperatingPoint
-from embedlink.index.concept_index import ConceptIndex, Hits
 from embedlink.linking.calibration import fit_platt
-from embedlink.linking.choice import Links, completed, link
-from embedlink.linking.decision import UNCALIBRATED, LinkDecision, NameCounts
+from embedlink.linking.choice import Links
+from embedlink.linking.decision import UNCALIBRATED, LinkDecision
+from embedlink.linking.entity_linking import EntityLinking, Link, LinkRules, listed
 from embedlink.linking.mention_table import NOT_GOLD, MentionTable
-from embedlink.linking.overlaps import keep_best
-from embedlink.linking.reranker import Reranking
-from embedlink.types import CodeRule, Detection, Prediction
+from embedlink.types import CodeRule, Prediction
 
 log = logging.getLogger(__name__)
 
@@ -38,32 +36,24 @@ log = logging.getLogger(__name__)
 def predict(
     table: MentionTable, links: Links, names: ConceptNames, threshold: float
 ) -> list[list[Prediction]]:
-    """Predictions of every document: detections whose link probability reaches the threshold.
+    """Predictions of every document, by start: detections that are probable enough to link.
 
-    Shape: links (spans,) of the whole table; gold mentions that detection missed give none. At
-    `threshold` 0 every detection with a concept is linked. They come by start; of those that
-    overlap the most probable stays.
+    Gold mentions that detection missed give none. At `threshold` 0 every detection with a concept
+    is linked. Shape: links (spans,) of the whole table.
     """
-    linked = ((links.concept >= 0) & (links.probability >= threshold)).tolist()
-    probability = links.probability.tolist()
+    return _predict(table, listed(links), names, threshold)
+
+
+def _predict(
+    table: MentionTable, links: Sequence[Link], names: ConceptNames, threshold: float
+) -> list[list[Prediction]]:
+    rules = LinkRules(threshold)
     predictions = []
     for at, detections in enumerate(table.detections):
-        rows = table.detection_rows[at].tolist()
-        kept = [(d, row) for d, row in zip(detections, rows, strict=True) if linked[row]]
-        own = [probability[row] for _, row in kept]
-        kept = [kept[i] for i in keep_best([d for d, _ in kept], own)]
-        predictions.append([_prediction(d, row, links, names) for d, row in kept])
+        options = [[links[row]] for row in table.detection_rows[at].tolist()]
+        found = rules.predictions(detections, options, names)
+        predictions.append(sorted(chain(*found), key=lambda prediction: prediction.start))
     return predictions
-
-
-def _prediction(detection: Detection, row: int, links: Links, names: ConceptNames) -> Prediction:
-    return Prediction(
-        detection.start,
-        detection.end,
-        names.cuis[int(links.concept[row])],
-        float(links.similarity[row]),
-        float(links.probability[row]),
-    )
 
 
 THRESHOLDS = 100
@@ -88,9 +78,9 @@ def sweep(
 ) -> Iterator[tuple[float, list[Counts]]]:
     """Every threshold worth a try, ascending, with the counts of every document there."""
     # Gold does not depend on the threshold, so it is read once.
-    gold = gold_of(table, rule)
+    gold, plain = gold_of(table, rule), listed(links)
     for threshold in thresholds(table, links):
-        yield threshold, count_all(predict(table, links, names, threshold), gold)
+        yield threshold, count_all(_predict(table, plain, names, threshold), gold)
 
 
 def best_threshold(
@@ -156,40 +146,34 @@ def judge(table: MentionTable, links: Links, names: ConceptNames, rule: CodeRule
 
 @dataclass(frozen=True)
 class Scorer:
-    """Scores a split with one linker: its index, its link decision and its name counts.
+    """Scores a split with one linker, as `linking` links it.
 
-    `training` tells seen from unseen concepts and surfaces, where it is given; `reranking` looks
-    at the nearest concepts again. `names` and `index` share their rows. `fit` changes the
-    decision in place; all else stays as it is.
+    `training` tells seen from unseen concepts and surfaces, if it is given. `fit` changes the
+    link decision in place; all else stays as it is.
     """
 
-    names: ConceptNames
-    index: ConceptIndex
-    decision: LinkDecision
-    counts: NameCounts
+    linking: EntityLinking
     code_rule: CodeRule = "first"
     training: TrainingMentions | None = None
-    reranking: Reranking | None = None
 
-    def nearest(self, table: MentionTable, vectors: Tensor, k: int, rows: Tensor) -> Hits:
-        """The k concepts nearest to the spans of some rows. Shape: vectors (spans, dim).
+    @property
+    def names(self) -> ConceptNames:
+        """The names that are linked to."""
+        return self.linking.names
 
-        rows (queries,) of the table -> (queries, k), or as many as the reranker compares where
-        those are more. Scores are cosines in [-1, 1], also where a reranker decides the order.
-        """
-        own = vectors[rows]
-        if self.reranking is None:
-            return self.index.search_concepts(own, k)
-        hits = self.index.search_concepts(own, max(k, self.reranking.top_k))
-        return self.reranking.reordered(own, table.windows, rows, hits, "Reranking")
+    @property
+    def decision(self) -> LinkDecision:
+        """The decision whether to link."""
+        return self.linking.decision
 
     def links(self, table: MentionTable, vectors: Tensor) -> Links:
         """Link every span of the table, without any threshold. Shape: vectors (spans, dim)."""
-        # Only spans without candidates are searched for, in all names; that is the costly part.
-        nearest = partial(self.nearest, table, vectors, 1)
-        groups, scores = completed(vectors, table.candidates.concepts, self.index, nearest)
-        candidates = replace(table.candidates, concepts=groups)
-        return link(vectors, candidates, self.index, self.decision, self.counts, scores)
+        every = torch.arange(len(table))
+        scored = self.linking.scored(
+            vectors, table.candidates.concepts, table.windows, every, "Reranking"
+        )
+        candidates = replace(table.candidates, concepts=scored.concepts)
+        return self.linking.links(vectors, candidates, scored.scores)
 
     def fit(
         self, table: MentionTable, vectors: Tensor, point: OperatingPoint | None = None
@@ -231,7 +215,8 @@ class Scorer:
         """
         gold = table.gold[table.gold != NOT_GOLD]
         known = torch.nonzero(table.gold >= 0).squeeze(1)
-        ranked = self.nearest(table, vectors, RANKS, known).rows  # (known, k)
+        hits = self.linking.nearest(vectors[known], table.windows, known, RANKS, "Reranking")
+        ranked = hits.rows  # (known, k)
         ranks = torch.full((len(gold),), torch.inf)
         ranks[gold >= 0] = ranks_of_gold(ranked, gold[gold >= 0])
         return ranks

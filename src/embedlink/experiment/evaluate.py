@@ -19,6 +19,7 @@ from embedlink.evaluation.scorer import Scorer
 from embedlink.experiment import stages
 from embedlink.experiment.config import check_values
 from embedlink.experiment.stages import Data
+from embedlink.linking.entity_linking import EntityLinking
 from embedlink.linking.linker import Linker
 from embedlink.linking.mention_table import MentionTable, mention_table
 from embedlink.problems import EmbedLinkError
@@ -111,15 +112,8 @@ class NoWindows(WindowCutter):
 def _measure_linker(cfg: DictConfig, data: Data, linker: Linker) -> Measured:
     table = _table(cfg, data, linker.cutter)
     index = linker.stored_index(Path(cfg.checkpoint), data.names) or linker.build_index(data.names)
-    scorer = Scorer(
-        data.names,
-        index,
-        linker.decision,
-        linker.name_counts(data.names),
-        cfg.data.code_rule,
-        TrainingMentions.of(data.splits.train),
-        linker.reranking(data.names, index),
-    )
+    linking = EntityLinking.of(linker, data.names, index)
+    scorer = Scorer(linking, cfg.data.code_rule, TrainingMentions.of(data.splits.train))
     vectors = linker.encoder.encode(table.windows, progress="Encoding windows")
     return measure_linker(scorer, table, vectors)
 

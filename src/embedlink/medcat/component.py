@@ -1,8 +1,8 @@
 """What both linking components are: a linker with a live index, inside a MedCAT pipeline.
 
 MedCAT hands over the entities that detection left in a document. They become detections
-(`detection`), the predictor chooses their concepts (`prediction`), of links that overlap the most
-probable stays (`overlaps`), and what is left goes back with concept, similarity and probability.
+(`detection`), the predictor chooses their concepts (`prediction`), and what is linked goes back
+with concept, similarity and probability.
 Before each use the linker is brought to the configuration (`following`), and the index to the
 concept database and the weights (`live_index`): nothing needs to be called after a change.
 """
@@ -32,7 +32,6 @@ from embedlink.concepts.names import ConceptNames
 from embedlink.detection.pipeline import detection
 from embedlink.index.concept_index import ConceptIndex
 from embedlink.linking.linker import Linker
-from embedlink.linking.overlaps import keep_best
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.live_index import LiveIndex
 from embedlink.medcat.prediction import Predictor
@@ -107,13 +106,10 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
             # Before the predictor is taken: it is made for the table as it is after this.
             self.live.check(detections)
             predictor = self._current_predictor()
-        found = predictor.predict(doc.base.text, detections)
-        linked = [at for at, predictions in enumerate(found) if predictions]
-        if not self.cdb.config.general.show_nested_entities:
-            probabilities = [found[at][0].probability for at in linked]
-            kept = keep_best([detections[at] for at in linked], probabilities)
-            linked = [linked[at] for at in kept]
-        return _linked(doc, [(entities[at], found[at]) for at in linked])
+        nested = self.cdb.config.general.show_nested_entities
+        found = predictor.predict(doc.base.text, detections, nested)
+        pairs = zip(entities, found, strict=True)
+        return _linked(doc, [(entity, own) for entity, own in pairs if own])
 
     def refresh_structure(self) -> None:
         """Read the concept database anew (done by itself when it changes)."""

@@ -14,6 +14,7 @@ from embedlink.corpora.frequencies import TrainingMentions
 from embedlink.evaluation.operating_point import OperatingPoint
 from embedlink.evaluation.report import measure_linker
 from embedlink.evaluation.scorer import Scorer
+from embedlink.linking.entity_linking import EntityLinking
 from embedlink.linking.mention_table import MentionTable
 from embedlink.problems import EmbedLinkError
 from embedlink.training.batches import EncodeBatch
@@ -124,16 +125,15 @@ class Evaluation(Callback):
         if self._training is None:  # Counted once, because documents do not change.
             self._training = TrainingMentions.of(data.splits.train)
         index = module.fresh_index()
-        return Scorer(
+        linking = EntityLinking(
             names=data.names,
             index=index,
             # A copy on the CPU, where the vectors are kept, whatever device trains.
             decision=copy.deepcopy(module.linker.decision).cpu(),
             counts=data.counts,
-            code_rule=self.code_rule,
-            training=self._training,
             reranking=module.linker.reranking(data.names, index),
         )
+        return Scorer(linking, code_rule=self.code_rule, training=self._training)
 
 
 def _log(trainer: L.Trainer, prefix: str, metrics: dict[str, float], *, epoch: int) -> None:

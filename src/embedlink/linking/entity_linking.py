@@ -1,0 +1,165 @@
+"""The one place that links: evaluation and MedCAT's components both call it.
+
+Vectors of mentions come in, with the candidates that detection gives them. `scored` completes and
+scores the candidates, `links` chooses one for each mention and says how probable the link is, and
+`LinkRules` keep what becomes a prediction. How links are counted is in `evaluation`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from embedlink.concepts.names import ConceptNames
+from embedlink.encoder.tokens import MentionSequences, TokenSequences
+from embedlink.index.concept_index import ConceptIndex, Hits
+from embedlink.linking.choice import Candidates, Links, completed, link
+from embedlink.linking.decision import LinkDecision, NameCounts
+from embedlink.linking.linker import Linker
+from embedlink.linking.overlaps import keep_best
+from embedlink.linking.reranker import Reranking
+from embedlink.ragged import Groups
+from embedlink.types import Detection, Prediction
+
+Windows = TokenSequences | MentionSequences
+
+
+class Link(NamedTuple):
+    """One concept for one mention."""
+
+    concept: int  # row, -1 for none
+    similarity: float  # cosine in [-1, 1]
+    probability: float  # that the link is right, in [0, 1]
+
+
+def listed(links: Links) -> list[Link]:
+    """The links of all mentions, one by one."""
+    columns = (links.concept.tolist(), links.similarity.tolist(), links.probability.tolist())
+    return [Link(*row) for row in zip(*columns, strict=True)]
+
+
+class Scored(NamedTuple):
+    """The candidates of each mention with their cosines."""
+
+    concepts: Groups  # concept rows by mention
+    scores: Tensor  # (members,) cosine in [-1, 1]
+
+    def first(self) -> "Scored":
+        """The first candidate of each mention that has one."""
+        some = self.concepts.sizes > 0
+        at = self.concepts.starts[:-1][some]
+        return Scored(Groups.sized(self.concepts.rows[at], some.long()), self.scores[at])
+
+
+def any_concept(cui: str) -> bool:
+    """Let every concept be linked."""
+    return True
+
+
+@dataclass(frozen=True)
+class LinkRules:
+    """What a link must pass. By default everything that has a concept is linked.
+
+    `allowed` are filters. They only take links away: what else is linked does not depend on them.
+    """
+
+    threshold: float = 0.0  # least probability
+    least_similarity: float = -torch.inf  # least cosine
+    nested: bool = False  # whether links may overlap
+    allowed: Callable[[str], bool] = any_concept  # whether a CUI may be linked
+
+    def predictions(
+        self,
+        detections: Sequence[Detection],
+        options: Sequence[Sequence[Link]],
+        names: ConceptNames,
+    ) -> list[list[Prediction]]:
+        """Predictions of each detection of one document; empty if it is not to be linked.
+
+        `options` holds the links of each detection, best first. Of detections that overlap the
+        most probable stays, unless links may overlap.
+        """
+        passing = [list(filter(self._passed_by, own)) for own in options]
+        linked = [at for at, own in enumerate(passing) if own]
+        if not self.nested:
+            probabilities = [passing[at][0].probability for at in linked]
+            kept = keep_best([detections[at] for at in linked], probabilities)
+            linked = [linked[at] for at in kept]
+        found: list[list[Prediction]] = [[] for _ in detections]
+        for at in linked:
+            start, end = detections[at].start, detections[at].end
+            for concept, similarity, probability in passing[at]:
+                cui = names.cuis[concept]
+                # Last: what a filter takes away was still the better reading of its words.
+                if self.allowed(cui):
+                    found[at].append(Prediction(start, end, cui, similarity, probability))
+        return found
+
+    def _passed_by(self, link: Link) -> bool:
+        enough = link.probability >= self.threshold and link.similarity >= self.least_similarity
+        return link.concept >= 0 and enough
+
+
+@dataclass(frozen=True)
+class EntityLinking:
+    """Links mentions to the concepts of one index. `names` and `index` share their rows."""
+
+    names: ConceptNames
+    index: ConceptIndex
+    decision: LinkDecision
+    counts: NameCounts
+    reranking: Reranking | None = None
+
+    @classmethod
+    def of(cls, linker: Linker, names: ConceptNames, index: ConceptIndex) -> "EntityLinking":
+        """Link as this linker does."""
+        counts, reranking = linker.name_counts(names), linker.reranking(names, index)
+        return cls(names, index, linker.decision, counts, reranking)
+
+    def nearest(
+        self,
+        vectors: Tensor,
+        windows: Windows,
+        rows: Tensor,
+        k: int = 1,
+        progress: str | None = None,
+    ) -> Hits:
+        """The k concepts nearest to mentions, or as many as the reranker compares if more.
+
+        `windows` are read by the reranker alone. Scores are cosines in [-1, 1], also if a reranker
+        decides the order. Shape: vectors (mentions, dim), rows (mentions,) of their windows ->
+        (mentions, k).
+        """
+        if self.reranking is None:
+            return self.index.search_concepts(vectors, k)
+        hits = self.index.search_concepts(vectors, max(k, self.reranking.top_k))
+        return self.reranking.reordered(vectors, windows, rows, hits, progress)
+
+    def scored(
+        self,
+        vectors: Tensor,
+        candidates: Groups,
+        windows: Windows,
+        rows: Tensor,
+        progress: str | None = None,
+    ) -> Scored:
+        """Candidates with their cosines; mentions without any get the nearest concept.
+
+        Shape: vectors (mentions, dim), candidates concept rows by mention, rows (mentions,) of
+        their windows.
+        """
+
+        def nearest(bare: Tensor) -> Hits:
+            return self.nearest(vectors[bare], windows, rows[bare], progress=progress)
+
+        # Only mentions without candidates are searched for in all names: the costly part.
+        return Scored(*completed(vectors, candidates, self.index, nearest))
+
+    def links(self, vectors: Tensor, candidates: Candidates, scores: Tensor) -> Links:
+        """Choose a candidate for each mention, without any rule.
+
+        Shape: vectors (mentions, dim), scores (members,) cosines of the candidates.
+        """
+        return link(vectors, candidates, self.index, self.decision, self.counts, scores)
