@@ -12,7 +12,12 @@ from embedlink.linking.linker import Linker
 from embedlink.problems import EmbedLinkError
 from embedlink.senses.ambiguous import Ambiguous
 from embedlink.senses.substitution import substitute
-from embedlink.training.short_forms import ShortFormData, learn_short_forms, sense_vectors
+from embedlink.training.short_forms import (
+    SenseExamples,
+    ShortFormData,
+    learn_short_forms,
+    sense_vectors,
+)
 
 SHORT = [Ambiguous("MS", (("multiple sclerosis",), ("mitral stenosis",)))]
 TEXTS = [
@@ -42,9 +47,11 @@ def trainer(epochs):
 def learned(linker, held_out=frozenset(), lr=1e-2, epochs=12):
     L.seed_everything(0, verbose=False)
     substitutions = substitute(TEXTS, SHORT, per_sense=50, seed=0)
-    data = ShortFormData(linker, substitutions, held_out=held_out, batch_size=8)
+    examples = substitutions.examples
+    data = ShortFormData(linker, [e for e in examples if e.document not in held_out], batch_size=8)
+    measured = SenseExamples.of(linker, [e for e in examples if e.document in held_out])
     return learn_short_forms(
-        linker, data, sense_vectors(linker, substitutions), trainer(epochs),
+        linker, data, measured, sense_vectors(linker, substitutions), trainer(epochs),
         partial(torch.optim.AdamW, lr=lr), weight_decay=0.0, warmup_share=0.1, seed=0,
     )  # fmt: skip
 
@@ -75,4 +82,4 @@ def test_it_repeats(two):
 
 def test_notes_without_any_long_form_are_an_error(two):
     with pytest.raises(EmbedLinkError, match=r"data\.unlabelled"):
-        ShortFormData(two, substitute(["Nothing."], SHORT, per_sense=5, seed=0))
+        ShortFormData(two, substitute(["Nothing."], SHORT, per_sense=5, seed=0).examples)

@@ -5,11 +5,12 @@ The context then has to tell which sense was meant. The idea is MeDAL's (Wen, Lu
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from embedlink.senses.ambiguous import Ambiguous, LongForms
+from embedlink.senses.ambiguous import Ambiguous, LongForms, made_up, of_table
+from embedlink.senses.table import Senses
 
 REACH = 1200
 """Characters kept on each side of an example: more than any context window reads."""
@@ -68,6 +69,31 @@ def substitute(
             for document, start, end in drawn
         ]
     return Substitutions(tuple(ambiguous), tuple(examples))
+
+
+def examples_of(
+    texts: Sequence[str],
+    senses: Senses,
+    *,
+    per_sense: int,
+    per_phrase: int,
+    most: int,
+    seed: int,
+    without: Iterable[str] = (),
+) -> Substitutions:
+    """Examples of a table's short forms, and of short forms made up from repeated phrases.
+
+    At most `per_sense` of each sense and `per_phrase` of each phrase. Of more than `most` made-up
+    examples so many are drawn at random. `without` names short forms that are not to be made up.
+    """
+    listed = substitute(texts, of_table(senses), per_sense=per_sense, seed=seed)
+    phrases = made_up(texts, seed=seed, without=[*senses.by_short_form, *without])
+    more = substitute(texts, phrases, per_sense=per_phrase, seed=seed).examples
+    if len(more) > most:
+        more = tuple(random.Random(seed).sample(more, most))
+    first = len(listed.long_forms)
+    shifted = tuple(example._replace(sense=first + example.sense) for example in more)
+    return Substitutions((*listed.ambiguous, *phrases), (*listed.examples, *shifted))
 
 
 def _example(

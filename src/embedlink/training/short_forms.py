@@ -26,7 +26,7 @@ from embedlink.linking.linker import Linker
 from embedlink.objective.optim import parameter_groups, step_seed
 from embedlink.problems import EmbedLinkError
 from embedlink.senses.substitution import Example, Substitutions
-from embedlink.training.sampling import encoding_loader, training_loader
+from embedlink.training.sampling import training_loader
 from embedlink.training.schedule import scheduled
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ SHORT_FORM = 0.3
 HIDDEN = 0.3
 """Share of the examples that hide the short form, so that context alone has to tell."""
 _CACHE = 4 * 2**30  # bytes of states below the trained layers
+_COMPARED = 1024  # examples that are compared with all senses at a time
 
 
 class SenseBatch(NamedTuple):
@@ -94,67 +95,58 @@ def _name_vectors(linker: Linker, texts: Sequence[str]) -> Tensor:
     return linker.encoder.encode(tokens, progress="Encoding long forms")
 
 
-class ShortFormData(L.LightningDataModule):
-    """Windows of the examples, and of those that are held out to measure.
+class SenseExamples(NamedTuple):
+    """Windows of examples, and the sense of each."""
 
-    `held_out` are numbers of documents that are not trained on. Raises `EmbedLinkError` if nothing
-    is left to train on.
+    windows: Sequences
+    sense: Tensor  # (examples,) int64
+
+    @classmethod
+    def of(cls, linker: Linker, examples: Sequence[Example]) -> "SenseExamples":
+        """Cut the windows that the linker reads of these examples, in their order."""
+        # A short form's own text is added to its context by the module, not read as a surface.
+        settings = linker.settings
+        cutter = WindowCutter(linker.tokenizer, settings.context_window, settings.max_tokens)
+        windows = cutter((each.text, [(each.start, each.end)]) for each in examples)
+        return cls(windows, torch.tensor([each.sense for each in examples], dtype=torch.int64))
+
+    def batch(self, rows: Tensor) -> SenseBatch:
+        """Some of them. Shape: rows (batch,)."""
+        return SenseBatch(self.windows.batch(rows), self.sense[rows])
+
+
+class ShortFormData(L.LightningDataModule):
+    """Training batches of the examples.
+
+    Some of them hide the short form itself, which `seed` decides. Raises `EmbedLinkError` if there
+    is no example.
     """
 
     def __init__(
-        self,
-        linker: Linker,
-        substitutions: Substitutions,
-        *,
-        held_out: frozenset[int] = frozenset(),
-        batch_size: int = 32,
-        seed: int = 0,
+        self, linker: Linker, examples: Sequence[Example], *, batch_size: int = 32, seed: int = 0
     ) -> None:
         super().__init__()
-        examples = substitutions.examples
-        train = [example for example in examples if example.document not in held_out]
-        measured = [example for example in examples if example.document in held_out]
-        if not train:
+        if not examples:
             raise EmbedLinkError(
                 "pretraining=short_forms: no note holds the long form of an ambiguous short form; "
                 "give more notes with data.unlabelled, or leave the stage out"
             )
-        # A short form's own text is added to its context by the module, not read as a surface.
-        settings = linker.settings
-        cutter = WindowCutter(linker.tokenizer, settings.context_window, settings.max_tokens)
         generator = torch.Generator().manual_seed(step_seed(seed, 0))
-        hidden = (torch.rand(len(train), generator=generator) < HIDDEN).tolist()
+        hidden = (torch.rand(len(examples), generator=generator) < HIDDEN).tolist()
         mask = linker.tokenizer.mask_token or linker.tokenizer.unk_token
-        self.sense = torch.tensor([example.sense for example in train])
-        self.measured_sense = torch.tensor([example.sense for example in measured])
         shown = [
             _hiding(example, mask) if hide and mask else example
-            for example, hide in zip(train, hidden, strict=True)
+            for example, hide in zip(examples, hidden, strict=True)
         ]
-        cache = StateCache(_CACHE)
-        self.windows = cache.freeze(linker.encoder, _windows(cutter, shown), "Windows of notes")
-        self.measured: Sequences = _windows(cutter, measured)
+        cut = SenseExamples.of(linker, shown)
+        frozen = StateCache(_CACHE).freeze(linker.encoder, cut.windows, "Windows of notes")
+        self.examples = cut._replace(windows=frozen)
         self.batch_size, self.seed = batch_size, seed
 
     def train_dataloader(self) -> DataLoader[int]:
         """Batches of like length, shuffled by (seed, epoch)."""
-        lengths = self.windows.lengths
-        return training_loader(lengths, self._batch, batch_size=self.batch_size, seed=self.seed)
-
-    def _batch(self, rows: Tensor) -> SenseBatch:
-        return SenseBatch(self.windows.batch(rows), self.sense[rows])
-
-    def measured_batches(self, token_budget: int = 8192) -> DataLoader[int]:
-        """Batches of the held-out windows, the longest first."""
-        return encoding_loader(
-            self.measured.batches(token_budget),
-            lambda rows: SenseBatch(self.measured.batch(rows), self.measured_sense[rows]),
-            count=len(self.measured),
-        )
-
-
-def _windows(cutter: WindowCutter, examples: Sequence[Example]) -> Sequences:
-    return cutter((each.text, [(each.start, each.end)]) for each in examples)
+        lengths, batch = self.examples.windows.lengths, self.examples.batch
+        return training_loader(lengths, batch, batch_size=self.batch_size, seed=self.seed)
 
 
 def _hiding(example: Example, mask: str) -> Example:
@@ -214,25 +206,31 @@ class ShortFormModule(L.LightningModule):
 
 
 @torch.no_grad()
-def sense_accuracy(
-    encoder: ContextEncoder, targets: SenseVectors, batches: DataLoader[int]
-) -> Tensor:
-    """Whether the context alone finds each sense among those of its short form.
+def right_senses(encoder: ContextEncoder, targets: SenseVectors, examples: SenseExamples) -> Tensor:
+    """Whether the context alone finds each example's sense among those of its short form.
 
-    Shape: (examples,) bool, in the order of the batches.
+    Shape: (examples,) bool.
     """
-    encoder.eval()
-    found = [torch.zeros(0, dtype=torch.bool)]
-    for batch in batches:
-        queries = encoder(batch.windows.to(encoder.device)).float().cpu()
-        scores = targets.scores(queries).masked_fill(targets.others(batch.sense), -torch.inf)
-        found.append(scores.argmax(1) == batch.sense)
-    return torch.cat(found)
+    queries = encoder.encode(examples.windows)  # (examples, dim)
+    right = torch.zeros(len(queries), dtype=torch.bool)
+    for rows in torch.arange(len(queries)).split(_COMPARED):
+        sense = examples.sense[rows]
+        scores = targets.scores(queries[rows]).masked_fill(targets.others(sense), -torch.inf)
+        right[rows] = scores.argmax(1) == sense
+    return right
+
+
+class Gain(NamedTuple):
+    """Accuracy on the held-out examples before and after training; None if there are none."""
+
+    before: float | None
+    after: float | None
 
 
 def learn_short_forms(
     linker: Linker,
     data: ShortFormData,
+    held_out: SenseExamples,
     targets: SenseVectors,
     trainer: L.Trainer,
     optimizer: Callable[[list[dict[str, object]]], Optimizer],
@@ -240,26 +238,34 @@ def learn_short_forms(
     weight_decay: float,
     warmup_share: float,
     seed: int,
-) -> tuple[float, float]:
-    """Train the linker's encoder on the examples; accuracy on the held-out ones before and after.
+) -> Gain:
+    """Train the linker's encoder on the examples, in place.
 
-    If it is not higher afterwards, the weights from before are put back. Both are 0 if nothing was
-    held out, and then the trained weights are kept.
+    If the held-out examples gain nothing, the weights from before are put back. Without any the
+    trained weights are kept.
     """
     encoder = linker.encoder
-    before = copy.deepcopy(encoder.state_dict())
-    held_out = len(data.measured) > 0
-    first = float(sense_accuracy(encoder, targets, data.measured_batches()).float().mean())
+    weights = copy.deepcopy(encoder.state_dict())
+    before = _accuracy(encoder, targets, held_out)
     module = ShortFormModule(
         encoder, targets, optimizer, weight_decay=weight_decay, warmup_share=warmup_share, seed=seed
     )
     trainer.fit(module, data)
-    if not held_out:
-        return 0.0, 0.0
-    last = float(sense_accuracy(encoder, targets, data.measured_batches()).float().mean())
-    log.info("short forms: the right sense at %.3f of held-out places, %.3f before", last, first)
-    if last <= first:
-        log.warning("short forms: training did not help on held-out notes; weights are put back")
-        encoder.load_state_dict(before)
     encoder.eval()
-    return first, last
+    after = _accuracy(encoder, targets, held_out)
+    if before is not None and after is not None:
+        log.info(
+            "short forms: the right sense at %.3f of held-out places, %.3f before", after, before
+        )
+        if after <= before:
+            log.warning("short forms: nothing was gained on held-out notes; weights are put back")
+            encoder.load_state_dict(weights)
+    return Gain(before, after)
+
+
+def _accuracy(
+    encoder: ContextEncoder, targets: SenseVectors, examples: SenseExamples
+) -> float | None:
+    if not len(examples.sense):
+        return None
+    return float(right_senses(encoder, targets, examples).float().mean())
