@@ -1,6 +1,6 @@
 """Which number format the encoder computes in.
 
-Weights keep the format that they are stored in; what goes into a matrix product is converted.
+Weights keep the format that they are stored in. What goes into a matrix product is converted.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -9,22 +9,22 @@ from typing import Literal
 import torch
 
 Precision = Literal["float32", "bfloat16", "auto"]
-"""`bfloat16` about halves the time where the processor has it; `auto` uses it there only."""
+"""`bfloat16` about halves the time if the processor has it. `auto` uses it only then."""
 
 
 def has_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 matrices in hardware."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    # torch before 2.10 cannot say; without the instructions bfloat16 is slower than float32.
+    # torch before 2.10 cannot say. Without the instructions bfloat16 is slower than float32.
     known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def computing_in(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
-    """A context in which matrix products run in this precision; sums and norms stay float32.
+    """A context in which matrix products run in this precision. Sums and norms stay float32.
 
-    `float32` changes nothing: weights that are stored in bfloat16 compute in it.
+    `float32` changes nothing, so weights that are stored in bfloat16 still compute in bfloat16.
     """
     if precision == "bfloat16" or (precision == "auto" and has_bfloat16(device)):
         return torch.autocast(device.type, torch.bfloat16)

@@ -1,6 +1,6 @@
-"""The progress bar of work that may take long: with its rate, and only where someone looks on.
+"""The progress bar of long work, with its rate. It shows only if someone looks on.
 
-That is a terminal: logs of jobs and tests stay free of bars. A bar leaves no line when it ends.
+That means a terminal, so logs of jobs and tests stay free of bars. A bar leaves no line behind.
 """
 
 from collections.abc import Collection, Iterable
@@ -15,7 +15,7 @@ DELAY = 2
 
 
 def progress_bar(total: int, description: str | None, unit: str) -> tqdm:
-    """A bar over `total` units that the caller updates; without a description there is none."""
+    """A bar over `total` units that the caller updates. Without a description there is none."""
     return tqdm(total=total, desc=description, **_looks(description, unit))
 
 
@@ -26,5 +26,5 @@ def watched(items: Collection[Item], description: str, unit: str) -> Iterable[It
 
 
 def _looks(description: str | None, unit: str) -> dict[str, Any]:
-    hidden = True if description is None else None  # None: hidden where no one looks on.
+    hidden = True if description is None else None  # None hides it if no one looks on.
     return {"disable": hidden, "unit": f" {unit}", "leave": False, "delay": DELAY}

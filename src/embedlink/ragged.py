@@ -1,6 +1,6 @@
 """Rows in groups: which names belong to which concept, which candidates to which mention.
 
-Two tensors hold what would else be millions of small lists, and a batch is looked up at once.
+Two tensors take the place of millions of small lists, and a whole batch is looked up at once.
 """
 
 from collections.abc import Iterable
@@ -16,12 +16,11 @@ from torch import Tensor
 class Groups:
     """A list of rows for each group, stored flat: group `g` holds `rows[starts[g]:starts[g+1]]`.
 
-    Groups may be empty, and a row may stand in several. The order within a group is kept.
-    Shape: rows (members,) int64; starts (groups + 1,) int64.
+    Groups may be empty, and a row may be in several groups. The order within a group is kept.
     """
 
-    rows: Tensor
-    starts: Tensor
+    rows: Tensor  # (members,) int64
+    starts: Tensor  # (groups + 1,) int64
 
     @classmethod
     def of(cls, lists: Iterable[list[int]]) -> "Groups":
@@ -49,13 +48,13 @@ class Groups:
         return self.rows[self.starts[group] : self.starts[group + 1]]
 
     def expand(self, groups: Tensor) -> tuple[Tensor, Tensor]:
-        """All members of the given groups, beside the position of their group in `groups`.
+        """All members of the given groups, each with the position of its group in `groups`.
 
         Shape: groups (n,) -> positions (members,), rows (members,).
         """
         sizes = self.sizes[groups]
         positions = torch.repeat_interleave(torch.arange(len(groups)), sizes)
-        before = torch.cumsum(sizes, 0) - sizes  # Members of the groups before each.
+        before = torch.cumsum(sizes, 0) - sizes  # Members of all groups before each.
         within = torch.arange(int(sizes.sum())) - before[positions]
         return positions, self.rows[self.starts[groups][positions] + within]
 
@@ -64,9 +63,9 @@ class Groups:
         return Groups.sized(self.expand(groups)[1], self.sizes[groups])
 
     def inverted(self, size: int) -> "Groups":
-        """The opposite relation over `size` members: for each row, the groups that hold it."""
+        """The opposite relation: for each of `size` rows, the groups that hold it, ascending."""
         owners = torch.repeat_interleave(torch.arange(len(self)), self.sizes)
-        order = torch.argsort(self.rows, stable=True)  # Stable: groups ascend for each row.
+        order = torch.argsort(self.rows, stable=True)
         counts = torch.bincount(self.rows, minlength=size)
         starts = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
         return Groups(owners[order], starts)

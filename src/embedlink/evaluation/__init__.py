@@ -1,5 +1,5 @@
 """How good links are.
 
-Predictions and gold mentions come in; counts, metrics, intervals and baselines go out. Nothing
-here trains or logs.
+Predictions, ranks and gold mentions come in, and counts, metrics, intervals and baselines go out.
+Training and the logging of runs do not belong here: they are in `training` and `experiment`.
 """

@@ -1,7 +1,7 @@
-"""Baselines through the same evaluation as a linker: gold ranks, and links of all detections.
+"""Baselines in the same evaluation as a linker: ranks of gold mentions, and links of detections.
 
-A baseline has no link decision. It links everything that detection gave a candidate, as a linker
-does before training; what the tagger alone proposes has none, and is left alone.
+A baseline has no link decision. It links every detection that has a candidate, as a linker does
+before training. What only the tagger proposes has no candidate and is left alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ from embedlink.linking.mention_table import NOT_GOLD, MentionTable, gold_surface
 from embedlink.ragged import Groups
 from embedlink.types import CodeRule
 
-_TIE = 1e-6  # Above what rounding makes of equal scores, below what differs in them.
+_TIE = 1e-6  # Larger than rounding errors, and smaller than any difference of scores.
 _CHUNK = 4_000_000  # Scores of names held at once.
 
 
@@ -34,9 +34,9 @@ def measure_baseline(
     added: Added,
     rule: CodeRule,
 ) -> Measured:
-    """Metrics of the baseline called `name`; `added` are names that came from training mentions.
+    """Metrics of the baseline called `name`, which is one of `BASELINES`.
 
-    The name is one of `BASELINES` (`check_baseline`). The windows of `table` are not read.
+    `added` are the names that came from training mentions. The windows of `table` are not read.
     """
     baseline = BASELINES[name](names, training, added)
     if name == "dictionary":
@@ -46,27 +46,27 @@ def measure_baseline(
 
 
 def _without(table: MentionTable, names: ConceptNames, added: Added) -> MentionTable:
-    """The table without the candidates that detection has by an added name alone."""
+    """The table without the candidates that detection found only by an added name."""
     left_out = set(added)
     matched = [names.names[row] if row >= 0 else "" for row in table.candidates.name.tolist()]
-    cuis = (
+    kept = (
         [
-            cui
-            for cui in table.candidates.concepts[row].tolist()
-            if (name, names.cuis[cui]) not in left_out
+            concept
+            for concept in table.candidates.concepts[row].tolist()
+            if (name, names.cuis[concept]) not in left_out
         ]
         for row, name in enumerate(matched)
     )
-    return replace(table, candidates=replace(table.candidates, concepts=Groups.of(cuis)))
+    return replace(table, candidates=replace(table.candidates, concepts=Groups.of(kept)))
 
 
 def baseline_outcome(
     baseline: Baseline, table: MentionTable, names: ConceptNames, training: TrainingMentions
 ) -> Outcome:
-    """Rank concepts for gold mentions; choose among each detection's candidates, link them all.
+    """Rank concepts for gold mentions, and link the best candidate of every detection.
 
-    Of concepts that fit equally well, the one most frequent in training counts, then the first
-    in the database's order. A gold concept that scores 0 was not found: its rank is infinite.
+    If concepts fit equally well, the one most frequent in training counts, and then the first in
+    the database's order. A gold concept that scores 0 was not found, so its rank is infinite.
     """
     prior = tie_break(names, training)
     gold = table.gold[table.gold != NOT_GOLD]  # (gold mentions,)
@@ -82,12 +82,12 @@ def baseline_outcome(
 
 
 def tie_break(names: ConceptNames, training: TrainingMentions) -> Scores:
-    """A value of its own for every concept, larger the more frequent in training it is.
+    """A different value for every concept. It grows with the concept's frequency in training.
 
     Shape: (concepts,) in [0, 1).
     """
     frequency = np.array([training.concepts.get(cui, 0) for cui in names.cuis], dtype=np.int64)
-    # By frequency, then against the database's order: the last one gets the largest value.
+    # By frequency, then against the database's order. The last one gets the largest value.
     order = np.lexsort((-np.arange(len(frequency)), frequency))
     value = np.empty(len(frequency))
     value[order] = np.arange(len(frequency)) / max(len(frequency), 1)
@@ -95,7 +95,7 @@ def tie_break(names: ConceptNames, training: TrainingMentions) -> Scores:
 
 
 def _rank(scores: Scores, row: int) -> float:
-    """Rank of a concept, from 1; infinite beyond `RANKS`. Shape: scores (concepts,)."""
+    """Rank of a concept, from 1. It is infinite beyond `RANKS`. Shape: scores (concepts,)."""
     rank = 1 + int((scores > scores[row]).sum())
     return rank if rank <= RANKS else torch.inf
 
@@ -108,9 +108,9 @@ def _scored(baseline: Baseline, surfaces: Sequence[str], names: ConceptNames) ->
 
 
 def _links(baseline: Baseline, table: MentionTable, names: ConceptNames, prior: Scores) -> Links:
-    """The best candidate of every detection; only where there are several, scores matter."""
-    cui = _first_candidates(table)
-    # Scores are made for all concepts, so only where they can change the choice.
+    """The best candidate of every detection."""
+    concept = _first_candidates(table)
+    # Scores cover all concepts, so they are made only if a detection has several candidates.
     several = [
         (row, document.text[detection.start : detection.end])
         for at, document in enumerate(table.documents)
@@ -122,15 +122,16 @@ def _links(baseline: Baseline, table: MentionTable, names: ConceptNames, prior: 
     scored = _scored(baseline, [surface for _, surface in several], names)
     for (row, _), scores in zip(several, scored, strict=True):
         own = table.candidates.concepts[row]  # (candidates,)
-        cui[row] = own[int((scores + _TIE * prior)[own.numpy()].argmax())]
-    # Probability 1 for all: of links that overlap the longest stays.
-    return Links(cui, torch.zeros(len(cui)), torch.ones(len(cui)), torch.empty(len(cui), 0))
+        concept[row] = own[int((scores + _TIE * prior)[own.numpy()].argmax())]
+    count = len(concept)
+    # All have probability 1, so of links that overlap the longest stays.
+    return Links(concept, torch.zeros(count), torch.ones(count), torch.empty(count, 0))
 
 
 def _first_candidates(table: MentionTable) -> Tensor:
-    """The first candidate of each span, -1 where it has none. Shape: (spans,)."""
+    """The first candidate of each span, -1 if it has none. Shape: (spans,)."""
     candidates = table.candidates.concepts
-    cui = torch.full((len(table),), -1, dtype=torch.int64)
+    concept = torch.full((len(table),), -1, dtype=torch.int64)
     some = candidates.sizes > 0
-    cui[some] = candidates.rows[candidates.starts[:-1][some]]
-    return cui
+    concept[some] = candidates.rows[candidates.starts[:-1][some]]
+    return concept

@@ -1,9 +1,9 @@
 """What an encoder has to beat: concepts found by the mention's surface alone.
 
-Surfaces and names are compared by `words.normal_form`. All but the plain dictionary use the
-concept database as the linker does, with the names added from training mentions. A baseline only
-scores concepts; `baseline_outcome` makes ranks and links of the scores, so that it is measured as a
-linker is.
+Surfaces and names are compared by `words.normal_form`. The plain dictionary uses the names of the
+database alone. The others also use the names added from training mentions, as the linker does. A
+baseline only scores concepts. `baseline_outcome` makes ranks and links of the scores, so a baseline
+is measured as a linker is.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,47 +21,43 @@ from embedlink.problems import EmbedLinkError
 from embedlink.text.words import normal_form
 
 Scores = NDArray[np.float64]
-"""Larger is better; only the scores of one surface are compared with each other."""
+"""Larger is better. Only the scores of one surface are compared with each other."""
 
 
 class Baseline(Protocol):
     """Scores concepts for surfaces."""
 
     def scores(self, surfaces: Sequence[str]) -> Scores:
-        """How well each concept fits, 0 where not at all. Shape: (surfaces, concepts), >= 0."""
+        """How well each concept fits, 0 if it does not. Shape: (surfaces, concepts), >= 0."""
 
 
 @dataclass(frozen=True)
 class Dictionary:
-    """Concepts by what is equal to the surface.
+    """Concepts by the names and training mentions that equal the surface."""
 
-    `weights` holds the weight of each concept's row by the `normal_form` of its names; `concepts`
-    is how many rows there are.
-    """
-
-    weights: Mapping[str, Mapping[int, float]]
-    concepts: int
+    weights: Mapping[str, Mapping[int, float]]  # by normal form, then by concept row
+    concepts: int  # how many there are
 
     @classmethod
     def of_names(cls, names: ConceptNames, added: Collection[tuple[str, str]] = ()) -> "Dictionary":
-        """The names of the database, less the (name, CUI) pairs of `added`.
+        """The names of the database, without the (name, CUI) pairs of `added`.
 
-        A name weighs 1 for each of its concepts. Names in `added` are as the database has them
-        (`enrich_cdb`), not normal forms.
+        A name weighs 1 for each of its concepts. Names in `added` are written as in the database,
+        not as normal forms.
         """
         left_out = set(added)
         weights: dict[str, dict[int, float]] = {}
         for form, rows in names.names_by_form.items():
             for row in rows:
-                for cui in names.concepts_of_name[row].tolist():
-                    if (names.names[row], names.cuis[cui]) not in left_out:
-                        weights.setdefault(form, {})[cui] = 1.0
+                for concept in names.concepts_of_name[row].tolist():
+                    if (names.names[row], names.cuis[concept]) not in left_out:
+                        weights.setdefault(form, {})[concept] = 1.0
         return cls(weights, len(names.cuis))
 
     def with_spans(self, training: TrainingMentions, names: ConceptNames) -> "Dictionary":
-        """Training mentions count before names, each as often as it was annotated.
+        """A new dictionary in which training mentions count more than names.
 
-        A new dictionary; this one stays. Concepts that the database lacks are left out.
+        Each counts as often as it was annotated. Concepts that the database lacks are left out.
         """
         weights = {form: dict(own) for form, own in self.weights.items()}
         for form, counts in training.surfaces.items():
@@ -69,12 +65,12 @@ class Dictionary:
                 row = names.cui_row.get(cui)
                 if row is not None:
                     own = weights.setdefault(form, {})
-                    # 2, since a single mention is to count more than the name's 1.
+                    # 2, because a single mention counts more than a name, which has 1.
                     own[row] = own.get(row, 0.0) + 2.0 * count
         return Dictionary(weights, self.concepts)
 
     def scores(self, surfaces: Sequence[str]) -> Scores:
-        """The weights; see `Baseline`."""
+        """The weights, as `Baseline` says."""
         table = np.zeros((len(surfaces), self.concepts))
         for at, surface in enumerate(surfaces):
             own = self.weights.get(normal_form(surface), {})
@@ -83,7 +79,7 @@ class Dictionary:
 
 
 class NameSearch:
-    """Concepts by their best name, as a search engine over names scores it.
+    """Concepts by their best name, scored by a search engine over names.
 
     A concept without names has score 0.
     """
@@ -91,15 +87,15 @@ class NameSearch:
     def __init__(
         self, names: ConceptNames, search: Callable[[Sequence[str]], NDArray[np.float32]]
     ) -> None:
-        """`search` gives (surfaces, names) scores for normal forms, 0 where nothing fits."""
+        """`search` takes normal forms and returns scores (surfaces, names), 0 if nothing fits."""
         self.search, self.concepts = search, len(names.cuis)
-        # reduceat gives an empty segment its neighbour's value: concepts without names stay out.
+        # `reduceat` gives an empty segment its neighbour's value: concepts without names stay out.
         self.filled = names.names_of_concept.sizes.numpy() > 0
         self.rows = names.names_of_concept.rows.numpy()
         self.starts = names.names_of_concept.starts[:-1].numpy()[self.filled]
 
     def scores(self, surfaces: Sequence[str]) -> Scores:
-        """The best name's score; see `Baseline`."""
+        """The best name's score, as `Baseline` says."""
         found = self.search([normal_form(surface) for surface in surfaces])
         table = np.zeros((len(surfaces), self.concepts))  # (surfaces, concepts)
         if len(self.starts):
@@ -108,9 +104,9 @@ class NameSearch:
 
 
 def tfidf(names: ConceptNames) -> NameSearch:
-    """Cosine over TF-IDF of three characters within words (as scispaCy's candidates).
+    """Cosine over TF-IDF of three characters within words, as in scispaCy's candidates.
 
-    In [0, 1]: no weight is negative, and the vectorizer's rows have length 1 (or no n-gram).
+    Scores lie in [0, 1], because no weight is negative and the vectorizer's rows have length 1.
     """
     vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 3), dtype=np.float32)
     matrix = vectorizer.fit_transform(_forms(names)).T.tocsr()  # (n-grams, names)
@@ -118,14 +114,14 @@ def tfidf(names: ConceptNames) -> NameSearch:
 
 
 def bm25(names: ConceptNames) -> NameSearch:
-    """BM25 over words, as Lucene has it (k1 1.5, b 0.75). Scores have no upper bound."""
+    """BM25 over words, as in Lucene, with k1 1.5 and b 0.75. Scores have no upper bound."""
     engine = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
     words = [form.split() for form in _forms(names)]
     engine.index(words, show_progress=False)
     known = {word for own in words for word in own}
 
     def score(form: str) -> NDArray[np.float32]:
-        """The engine takes no word that it does not know, and no query without any."""
+        """The engine takes only words that it knows, and no query without a word."""
         query = [word for word in form.split() if word in known]
         found: NDArray[np.float32] = (
             engine.get_scores(query) if query else np.zeros(len(words), dtype=np.float32)
@@ -136,7 +132,7 @@ def bm25(names: ConceptNames) -> NameSearch:
 
 
 def _forms(names: ConceptNames) -> list[str]:
-    # The texts behind those of the names are representatives that are no name's string.
+    # The texts behind the names are representative names that are no name's string.
     return [normal_form(text) for text in names.texts[: len(names.names)]]
 
 
@@ -149,10 +145,10 @@ BASELINES: Mapping[str, Callable[[ConceptNames, TrainingMentions, Added], Baseli
     "tfidf": lambda names, *_: tfidf(names),
     "bm25": lambda names, *_: bm25(names),
 }
-"""The baselines by the name that configurations and MLflow give them; all take the same."""
+"""The baselines by their name in configurations and in MLflow. All take the same arguments."""
 
 
 def check_baseline(key: str, value: object) -> None:
-    """Raise `EmbedLinkError` for a baseline that does not exist; `key` is the setting to name."""
+    """Raise `EmbedLinkError` if there is no such baseline. `key` is the setting to name."""
     if value not in BASELINES:
         raise EmbedLinkError(f"{key}={value!r} is not allowed; it takes {', '.join(BASELINES)}")

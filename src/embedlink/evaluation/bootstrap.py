@@ -1,9 +1,9 @@
 """How sure a metric is: intervals and tests that draw whole documents again.
 
-Mentions of one document are not independent of each other, documents are taken to be. All
-metrics are micro averages over the documents drawn. So the counts of each document are all that
-is needed, and runs can be compared after they ended. With few documents the intervals are too
-narrow: read them as a lower bound of the doubt.
+Mentions of one document depend on each other, and documents are taken to be independent. All
+metrics are micro averages over the documents drawn. So only the counts of each document are needed,
+and runs can be compared after they ended. With few documents the intervals are too narrow: the true
+doubt is larger.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 1_000
 SWAPS = 10_000
 SEED = 20_240_229
-"""Any number that never changes: equal counts give equal intervals."""
+"""Any number that never changes, so that equal counts give equal intervals."""
 _GOLD = 3  # The column of the gold mentions that were ranked.
 _CHUNK = 8_000_000  # Random numbers, or counts of documents drawn, held at once.
 
@@ -27,7 +27,7 @@ Metrics = NDArray[np.float64]
 
 
 def metrics_of_sums(sums: NDArray[np.float64] | Counts) -> Metrics:
-    """Metrics of summed counts, 0 where nothing was predicted or asked for, as MedCAT has it.
+    """Metrics of summed counts. As in MedCAT, they are 0 if nothing was predicted or is gold.
 
     Shape: sums (..., 5) in the order of `document_counts.COLUMNS` -> (4, ...) in the order of
     `METRICS`, each in [0, 1].
@@ -46,8 +46,10 @@ def _ratio(part: Metrics, whole: Metrics) -> Metrics:
 def intervals(counts: Counts) -> dict[str, float]:
     """`<metric>_low` and `<metric>_high`: the bootstrap's 95 % percentile interval by document.
 
-    Efron and Tibshirani 1993, chapter 13. Empty with fewer than two documents. Shape: counts
-    (documents, 5).
+    The method is that of Efron and Tibshirani 1993, chapter 13. The result is empty if there are
+    fewer than two documents.
+
+    Shape: counts (documents, 5).
     """
     if len(counts) < 2:
         return {}
@@ -59,28 +61,26 @@ def intervals(counts: Counts) -> dict[str, float]:
 
 
 class Difference(NamedTuple):
-    """A metric of two runs on the same documents.
-
-    `difference` is `second` less `first`, `low` and `high` its 95 % interval; `p` the
-    probability of a difference as large or larger, either way, were the runs interchangeable.
-    """
+    """A metric of two runs on the same documents."""
 
     metric: str
     first: float
     second: float
-    difference: float
-    low: float
-    high: float
-    p: float
+    difference: float  # `second` less `first`
+    low: float  # of its 95 % interval
+    high: float  # of its 95 % interval
+    p: float  # of a difference as large, either way, if the runs were interchangeable
 
 
 def differences(first: Counts, second: Counts) -> list[Difference]:
-    """Compare two runs, row by row the same document. Shape: (documents, 5) each, 2 or more.
+    """Compare two runs, which have the same document in the same row.
 
-    The interval is the bootstrap's percentile interval of the difference, both runs drawn by the
-    same documents. The p-value is that of the paired randomisation test (Yeh 2000): in every
-    document the two runs' counts change places or not, by chance. Accuracy is left out where a
-    run knows no ranks.
+    The interval is the bootstrap's percentile interval of the difference, with the same documents
+    drawn for both runs. The p-value is that of the paired randomisation test (Yeh 2000), which
+    exchanges the two runs' counts of a document by chance. If a run knows no ranks, accuracy is
+    left out.
+
+    Shape: first and second (documents, 5), of two or more documents.
     """
     both = np.concatenate([first, second], axis=1)  # (documents, 10)
     low, high = _percentiles(both, _difference)
@@ -115,19 +115,19 @@ def _percentiles(counts: Counts, metrics: Callable[[Counts], Metrics]) -> tuple[
 
 
 def _randomisation(first: Counts, second: Counts) -> Metrics:
-    """p-values of `SWAPS` random exchanges, never 0 (Phipson and Smyth 2010). Shape: (4,)."""
+    """p-values of `SWAPS` random exchanges. None is 0 (Phipson and Smyth 2010). Shape: (4,)."""
     rng = np.random.default_rng(SEED)
     change = (second - first).astype(np.float64)
     observed = np.abs(metrics_of_sums(second.sum(0)) - metrics_of_sums(first.sum(0)))
     as_large = np.zeros(len(METRICS))
-    left = SWAPS  # By chunks: a number for each swap and document can be too many.
+    left = SWAPS  # In chunks, because there is a number for each swap and document.
     while left:
         size = min(left, max(1, _CHUNK // len(change)))
         moved = rng.integers(0, 2, (size, len(change))) @ change  # (size, 5)
         swapped = np.abs(
             metrics_of_sums(second.sum(0) - moved) - metrics_of_sums(first.sum(0) + moved)
         )
-        # Of differences that are equal, some come out smaller in their last bits.
+        # Some equal differences come out smaller in their last bits.
         as_large += (swapped >= observed[:, None] - 1e-12).sum(1)
         left -= size
     return (as_large + 1) / (SWAPS + 1)

@@ -1,7 +1,7 @@
-"""Two runs beside each other, on the same documents.
+"""Two runs compared on the same documents.
 
-Only the counts that each left in its folder are read. A comparison of different documents would
-say nothing, so the digests must be the same, document by document.
+Only the counts that each run left in its folder are read. Different documents cannot be compared,
+so the digests must be the same, document by document.
 """
 
 from collections import Counter
@@ -19,13 +19,12 @@ def counts_file(split: str) -> str:
 
 
 def compare_runs(folders: Sequence[str], split: str = "test") -> list[Difference]:
-    """Differences between two runs' folders; an `EmbedLinkError` where they cannot be compared.
+    """Differences between two runs: the second run's metric less the first's.
 
-    That is where `folders` are not two, one of them or its counts of `split` cannot be read, the
-    documents are not the same, or there are fewer than two. A difference is the second run's
-    metric less the first's.
+    Raises `EmbedLinkError` if `folders` are not two, if the counts of `split` cannot be read, if
+    the documents are not the same, or if there are fewer than two.
     """
-    # It comes from the command line, where compare=runs/A is a string.
+    # On the command line, compare=runs/A is a string.
     if isinstance(folders, str) or not isinstance(folders, Sequence) or len(folders) != 2:
         raise EmbedLinkError(
             f"compare={folders!r} is not allowed; it takes the folders of two runs, as "
@@ -48,8 +47,8 @@ def _read(folder: Path, split: str) -> DocumentCounts:
 def _check_same(
     first: DocumentCounts, second: DocumentCounts, folders: Sequence[str], split: str
 ) -> None:
-    """The same documents in both, by digest, and enough of them to draw from."""
-    # Counted, not as sets: a document may occur twice in a corpus.
+    """Raise `EmbedLinkError` unless both have the same documents, and two or more."""
+    # Counted and not as sets, because a document may occur twice in a corpus.
     one, other = (Counter(zip(c.corpora, c.documents, strict=True)) for c in (first, second))
     if one != other:
         raise EmbedLinkError(
@@ -66,9 +65,9 @@ def _check_same(
 
 
 def format_comparison(rows: Sequence[Difference], folders: Sequence[str]) -> str:
-    """The comparison as a table; the difference is B less A.
+    """The comparison as a table. `folders` are A and B, and the difference is B less A.
 
-    `folders` are A and B. The interval is that of the difference, with the p-value beside it.
+    The interval and the p-value are those of the difference.
     """
     lines = [f"A = {folders[0]}", f"B = {folders[1]}", ""]
     lines.append(f"{'':14}{'A':>8}{'B':>8}{'B - A':>9}  {'95 % interval':18}{'p':>8}")

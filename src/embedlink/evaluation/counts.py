@@ -1,6 +1,6 @@
-"""Metrics: MedCAT's precision, recall and F1, and rank metrics over gold mentions.
+"""Counts: MedCAT's precision, recall and F1, and rank metrics over gold mentions.
 
-Counts are taken by document and summed, so that documents can be drawn again (`resampling`).
+Counts are taken by document and summed, so that documents can be drawn again (`bootstrap`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,21 +14,18 @@ from embedlink.types import CodeRule, Document, Prediction
 
 
 class GoldMention(NamedTuple):
-    """A gold mention as evaluation sees it: any of `cuis` at `start` is right.
+    """A gold mention as evaluation sees it. Its end does not count, as in MedCAT."""
 
-    Its end does not count, as in MedCAT. `start` is in characters.
-    """
-
-    start: int
-    cuis: tuple[str, ...]
+    start: int  # in characters
+    cuis: tuple[str, ...]  # any of them is right
 
 
 def gold_mentions(document: Document, rule: CodeRule) -> list[GoldMention]:
     """What counts as gold in a document.
 
-    A mention without a concept (`NOMAP`, `-1`) is not gold. A composite counts by its `first`
-    concept, by `any` of them, or not at all (`skip`; see `skipped_starts`). The document's order
-    stays, and what is annotated twice counts twice.
+    A mention without a concept is not gold. Corpora mark it with `NOMAP` or `-1`. `rule` says
+    whether a composite counts by its `first` concept, by `any` of them, or not at all (`skip`). The
+    document's order stays, and what is annotated twice counts twice.
     """
     gold = []
     for mention in document.mentions:
@@ -40,7 +37,7 @@ def gold_mentions(document: Document, rule: CodeRule) -> list[GoldMention]:
 
 
 def skipped_starts(document: Document, rule: CodeRule) -> frozenset[int]:
-    """Starts at which a prediction is neither right nor wrong: composites under `skip`."""
+    """Starts of composites if `rule` is `skip`. A prediction there is neither right nor wrong."""
     if rule != "skip":
         return frozenset()
     return frozenset(m.start for m in document.mentions if len(m.cuis) > 1)
@@ -50,7 +47,7 @@ def skipped_starts(document: Document, rule: CodeRule) -> frozenset[int]:
 class Counts:
     """True positives, false positives and false negatives as `medcat.stats` counts them.
 
-    Nested predictions can make `tp` count one gold mention twice; `mention_recall` does not.
+    Nested predictions can make `tp` count one gold mention twice. `mention_recall` does not.
     """
 
     tp: int = 0
@@ -62,12 +59,12 @@ class Counts:
 
     @property
     def precision(self) -> float:
-        """tp / (tp + fp), 0 where nothing was predicted."""
+        """tp / (tp + fp), or 0 if nothing was predicted."""
         return self.tp / (self.tp + self.fp) if self.tp + self.fp else 0.0
 
     @property
     def recall(self) -> float:
-        """tp / (tp + fn); 0 where nothing was predicted, as MedCAT has it, or nothing is gold."""
+        """tp / (tp + fn), or 0 if nothing is gold or, as in MedCAT, nothing was predicted."""
         return self.tp / (self.tp + self.fn) if self.tp + self.fp and self.tp + self.fn else 0.0
 
     @property
@@ -84,11 +81,11 @@ def count(
 ) -> Counts:
     """Count one document by the rule of `medcat.stats`: start and CUI must both be equal.
 
-    `tp` and `fp` count predictions, `fn` gold mentions. A prediction at a start in `skipped`
-    counts only if it is right.
+    `tp` and `fp` count predictions, and `fn` counts gold mentions. A prediction at a start in
+    `skipped` counts only if it is right.
     """
     right = {(mention.start, cui) for mention in gold for cui in mention.cuis}
-    # Sets only to look up: `medcat.stats` counts every prediction and mention, repeated ones too.
+    # The sets only look up. `medcat.stats` counts repeated predictions and mentions as well.
     made = {(prediction.start, prediction.cui) for prediction in predictions}
     tp = sum((p.start, p.cui) in right for p in predictions)
     fp = sum((p.start, p.cui) not in right and p.start not in skipped for p in predictions)
@@ -97,27 +94,28 @@ def count(
 
 
 def mention_recall(counts: Counts, gold: int) -> float:
-    """Share of the `gold` mentions that were predicted, each counted once; 0 where none is gold."""
+    """Share of the `gold` mentions that were predicted, each counted once. 0 if none is gold."""
     return (gold - counts.fn) / gold if gold else 0.0
 
 
 def ranks_of_gold(ranked: Tensor, gold: Tensor) -> Tensor:
-    """Rank of each gold concept, from 1; infinite where it is not among the k.
+    """Rank of each gold concept, from 1. It is infinite if the concept is not among the k.
 
-    Shape: ranked (mentions, k) concept rows, best first; gold (mentions,) concept rows ->
+    Shape: ranked (mentions, k) concept rows with the best first, gold (mentions,) concept rows ->
     (mentions,) float32.
     """
     hit = ranked == gold[:, None]  # (mentions, k)
-    if not hit.numel():  # argmax refuses to look for the best of no columns.
+    if not hit.numel():  # `argmax` fails on no columns.
         return torch.full((len(gold),), torch.inf)
     return torch.where(hit.any(1), hit.float().argmax(1) + 1, torch.inf)
 
 
 def rank_metrics(ranks: Tensor) -> dict[str, float]:
-    """Accuracy@1 and @5, recall@64 and mean reciprocal rank, 0 where there is no mention.
+    """Accuracy@1 and @5, recall@64 and mean reciprocal rank. They are 0 if there is no mention.
 
-    Shape: ranks (mentions,) of the gold concepts, from 1, looked for at least 64 deep. An
-    infinite rank has reciprocal rank 0.
+    An infinite rank has reciprocal rank 0.
+
+    Shape: ranks (mentions,) of the gold concepts, from 1, searched at least 64 deep.
     """
     if not len(ranks):
         return dict.fromkeys(("accuracy_at_1", "accuracy_at_5", "recall_at_64", "mrr"), 0.0)

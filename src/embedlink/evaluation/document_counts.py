@@ -1,8 +1,8 @@
-"""Counts of every document: what intervals and paired comparisons are made of.
+"""Counts of every document, from which intervals and paired comparisons are made.
 
-They hold no text: a document is a digest, which two runs share where id, text, split and
-annotations are equal. A run leaves them as a CSV, so that `comparison` needs the files of two runs
-and neither corpus nor linker.
+They hold no text. A document is a digest, and two runs have the same digest if id, text, split and
+annotations are equal. A run leaves the counts as a CSV, so `comparison` needs only the files of two
+runs, and neither corpus nor linker.
 """
 
 import csv
@@ -22,29 +22,25 @@ from embedlink.problems import EmbedLinkError
 from embedlink.types import CodeRule
 
 COLUMNS = ("tp", "fp", "fn", "gold", "hits_at_1")
-"""MedCAT's counts; gold mentions whose concept is in the database, and those ranked first."""
+"""MedCAT's counts, then gold mentions with a known concept, and those of them ranked first."""
 
 HEADER = ("document", "corpus", *COLUMNS)
 
 
 @dataclass(frozen=True)
 class DocumentCounts:
-    """The counts of a split, one row for each document.
+    """The counts of a split, one row for each document."""
 
-    `documents` are digests (`report.digest`). Shape: counts (documents, 5) int64, in
-    the order of `COLUMNS`.
-    """
-
-    documents: Sequence[str]
+    documents: Sequence[str]  # digests
     corpora: Sequence[str]
-    counts: NDArray[np.int64]
+    counts: NDArray[np.int64]  # (documents, 5) in the order of `COLUMNS`
 
     @classmethod
     def of(cls, table: MentionTable, outcome: Outcome, rule: CodeRule) -> "DocumentCounts":
-        """Count what was made of a split, in the table's order of documents.
+        """Count the outcome of a split, in the table's order of documents.
 
-        `tp`, `fp` and `fn` are of predictions, by `rule`; `gold` and `hits_at_1` of ranks, which
-        know no rule.
+        `tp`, `fp` and `fn` count predictions and depend on `rule`. `gold` and `hits_at_1` count
+        ranks and do not depend on it.
         """
         ends = count_documents(table, outcome.predictions, rule)
         gold = table.gold != NOT_GOLD
@@ -66,9 +62,9 @@ class DocumentCounts:
         )
 
     def sorted(self) -> "DocumentCounts":
-        """The same rows by corpus and digest: an order that two runs share.
+        """The same rows by corpus and digest, which is an order that two runs share.
 
-        Runs may read the same documents in different orders; pairs are then row by row.
+        Runs may read the same documents in different orders, and a comparison goes row by row.
         """
         order = sorted(
             range(len(self.documents)), key=lambda n: (self.corpora[n], self.documents[n])
@@ -78,7 +74,7 @@ class DocumentCounts:
         )
 
     def write(self, path: Path) -> None:
-        """Write a CSV with one row for each document; an older file is replaced."""
+        """Write a CSV with one row for each document. An older file is replaced."""
         with (
             file_written_aside(path) as aside,
             aside.open("w", encoding="utf-8", newline="") as file,
@@ -92,7 +88,7 @@ class DocumentCounts:
 
     @classmethod
     def read(cls, path: Path) -> "DocumentCounts":
-        """Read what `write` wrote; an `EmbedLinkError` names file and line at fault."""
+        """Read what `write` wrote. An `EmbedLinkError` names the file and the line at fault."""
         try:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:

@@ -1,10 +1,9 @@
 """The metrics of a split, from what a linker or a baseline made of it.
 
-`end_to_end` equals `medcat.stats.stats.get_stats` on a pack of the same linker.
-
-Two kinds stand beside each other. End to end, detection, choice and link decision count together,
-over predictions. Ranks tell how well concepts are told apart where the mention is given: over gold
-mentions of one known concept, with no detection and no threshold.
+There are two kinds of metrics. Those end to end count predictions, so detection, choice and link
+decision count together. They equal `medcat.stats.stats.get_stats` on a pack of the same linker.
+Ranks say how well concepts are told apart if the mention is given. They are over gold mentions of
+one known concept, with no detection and no threshold.
 """
 
 from collections.abc import Sequence
@@ -30,23 +29,22 @@ from embedlink.linking.mention_table import NOT_GOLD, MentionTable
 from embedlink.types import CodeRule, Prediction
 
 RANKS = 64
-"""How deep gold concepts are looked for."""
+"""How deep gold concepts are searched."""
 
 Gold = tuple[list[GoldMention], frozenset[int]]
-"""Of a document: what counts as gold, and the starts that do not count (`skipped_starts`)."""
+"""What counts as gold in a document, and the starts that do not count (`skipped_starts`)."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a linker, or a baseline, made of a split: the same metrics are taken of both.
+    """What a linker or a baseline made of a split. The same metrics are taken of both.
 
-    `predictions` are those of each document. Shape: ranks (gold mentions,) of the gold concept
-    of every span with one (`table.gold != NOT_GOLD`), from 1; infinite beyond `RANKS`, and
-    where the concept is not in the database.
+    Gold mentions are the spans with `table.gold != NOT_GOLD`, in the table's order. A rank is
+    infinite if it is beyond `RANKS` or if the concept is not in the database.
     """
 
-    predictions: Sequence[Sequence[Prediction]]
-    ranks: Tensor
+    predictions: Sequence[Sequence[Prediction]]  # of each document
+    ranks: Tensor  # (gold mentions,) rank of the gold concept, from 1
 
 
 def count_documents(
@@ -62,7 +60,7 @@ def gold_of(table: MentionTable, rule: CodeRule) -> list[Gold]:
 
 
 def count_all(predictions: Sequence[Sequence[Prediction]], gold: Sequence[Gold]) -> list[Counts]:
-    """The same, of gold that is at hand: to count many predictions of the same documents."""
+    """Counts of every document, from gold that is read once for many predictions."""
     return [count(found, *own) for found, own in zip(predictions, gold, strict=True)]
 
 
@@ -73,7 +71,7 @@ def split_metrics(
     rule: CodeRule,
     training: TrainingMentions | None = None,
 ) -> dict[str, float]:
-    """All metrics of a split; without `training` those of groups (`breakdown`) are left out.
+    """All metrics of a split. Without `training` those of groups are left out.
 
     Keys are those that MLflow shows after `test/`: `f1`, `<corpus>/f1`, `<corpus>/char_iou`,
     `accuracy_at_1`, `accuracy_at_1/<group>` and their like.
@@ -81,7 +79,7 @@ def split_metrics(
     metrics = end_to_end(table, outcome.predictions, rule) | char_iou(table, outcome.predictions)
     metrics |= gold_metrics(table, outcome.ranks)
     if training is not None:
-        # Ranks and groups are over all gold mentions; metrics over those the database knows.
+        # Ranks and groups are of all gold mentions, and metrics of those in the database.
         inside = table.gold[table.gold != NOT_GOLD] >= 0
         groups = gold_groups(table, names, training)
         inner = {group: members[inside] for group, members in groups.items()}
@@ -94,8 +92,8 @@ def end_to_end(
 ) -> dict[str, float]:
     """Precision, recall and F1 overall and, as `<corpus>/f1`, for each corpus.
 
-    Beside them the counts `tp`, `fp` and `fn`, and `mention_recall`. Overall, the counts of all
-    documents are summed first, so a corpus weighs by its mentions.
+    The counts `tp`, `fp` and `fn` and `mention_recall` are there as well. Counts of all documents
+    are summed first, so a corpus with more mentions weighs more.
     """
     counts = count_documents(table, predictions, rule)
     metrics = _metrics("", counts, sum(len(gold_mentions(d, rule)) for d in table.documents))
@@ -121,10 +119,9 @@ def _metrics(prefix: str, counts: Sequence[Counts], gold: int) -> dict[str, floa
 
 
 def char_iou(table: MentionTable, predictions: Sequence[Sequence[Prediction]]) -> dict[str, float]:
-    """Macro character IoU of each corpus, as `<corpus>/char_iou`; gold are known single codes.
+    """Macro character IoU of each corpus, as `<corpus>/char_iou`, in [0, 1].
 
-    In [0, 1]. Composites are left out whatever the code rule; concepts that the database lacks
-    are not.
+    Composites are left out whatever the code rule is. Concepts that the database lacks are not.
     """
     gold: dict[str, list[LinkedSpan]] = {document.corpus: [] for document in table.documents}
     found: dict[str, list[LinkedSpan]] = {corpus: [] for corpus in gold}
@@ -140,7 +137,9 @@ def char_iou(table: MentionTable, predictions: Sequence[Sequence[Prediction]]) -
 def gold_metrics(table: MentionTable, ranks: Tensor) -> dict[str, float]:
     """Rank metrics over the gold mentions whose concept is in the table.
 
-    `accuracy_at_1_all` counts those outside the table too, as misses. Shape: (gold mentions,).
+    `accuracy_at_1_all` is over all gold mentions, and one outside the table counts as a miss.
+
+    Shape: ranks (gold mentions,).
     """
     inside = table.gold[table.gold != NOT_GOLD] >= 0
     metrics = rank_metrics(ranks[inside])

@@ -1,6 +1,6 @@
 """A finished linker, or a baseline, measured on a split: metrics, their intervals, and files.
 
-The test split of a run, `evaluate.py` and every baseline come here, so that their metrics can be
+The test split of a run, `evaluate.py` and every baseline are measured here, so their metrics can be
 compared.
 """
 
@@ -26,22 +26,19 @@ from embedlink.types import CodeRule
 
 @dataclass(frozen=True)
 class Measured:
-    """What is reported of a split; nothing of it holds text.
+    """What is reported of a split. None of it holds text."""
 
-    `metrics` go by key, without the split's name. `trade_offs` are empty of what has no link
-    decision, a baseline; `threshold`, in [0, 1], is the one that the metrics were taken at.
-    """
-
-    metrics: dict[str, float]
+    metrics: dict[str, float]  # by key, without the split's name
     documents: DocumentCounts
-    trade_offs: Sequence[TradeOff] = ()
-    threshold: float = 0.0
+    trade_offs: Sequence[TradeOff] = ()  # empty for a baseline, which has no link decision
+    threshold: float = 0.0  # in [0, 1], the link threshold of the metrics
 
     def write(self, folder: Path, split: str) -> list[Path]:
-        """Leave the files of the split in a run's folder, and say which.
+        """Write the files of the split to a run's folder and return their paths.
 
-        The counts of documents always; the curve, as table and picture, where there are trade-offs.
-        Older ones are replaced. Raises `EmbedLinkError` where the folder cannot be written.
+        These are the counts of documents. If there are trade-offs, their curve is written as a
+        table and a picture. Older files are replaced. Raises `EmbedLinkError` if the folder cannot
+        be written.
         """
         with write_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +70,8 @@ def measure_outcome(
 ) -> Measured:
     """Metrics of a split with their intervals by document.
 
-    Without `training` there are no metrics of groups, with fewer than two documents no intervals.
+    Without `training` there are no metrics of groups. With fewer than two documents there are no
+    intervals.
     """
     documents = DocumentCounts.of(table, outcome, rule)
     metrics = split_metrics(table, outcome, names, rule, training)
@@ -81,8 +79,8 @@ def measure_outcome(
 
 
 def measure_linker(scorer: Scorer, table: MentionTable, vectors: Tensor) -> Measured:
-    """The same of a linker, and how its link decision does. Shape: vectors (spans, dim)."""
-    # Links may cost a search of all names: what follows is of the same ones.
+    """Measure a linker on a split, with its calibration error. Shape: vectors (spans, dim)."""
+    # Links may cost a search of all names, so they are made once.
     links = scorer.links(table, vectors)
     outcome = scorer.outcome(table, vectors, links)
     measured = measure_outcome(table, outcome, scorer.names, scorer.code_rule, scorer.training)
@@ -91,6 +89,6 @@ def measure_linker(scorer: Scorer, table: MentionTable, vectors: Tensor) -> Meas
     right, counted = judge(table, links, scorer.names, scorer.code_rule)
     error = calibration_error(links.probability[counted], right[counted])
     own = {"calibration_error": error, "threshold": threshold}
-    # To look at, not to choose by: the threshold comes from validation documents.
+    # The curve is to look at. The threshold was chosen on validation documents.
     curve = trade_offs(table, links, scorer.names, scorer.code_rule)
     return Measured(measured.metrics | own, measured.documents, curve, threshold)

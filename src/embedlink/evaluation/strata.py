@@ -1,8 +1,8 @@
-"""The ranks of gold mentions apart by what the linker could know of them.
+"""The ranks of gold mentions, apart by what the linker could know of them.
 
-A concept or surface is `seen` where a training mention has it; a mention has an `ambiguous`
-name where its surface is a name of several concepts of the database, an `unambiguous` one where
-of one, and `no_name` where of none. Surfaces are compared by `words.normal_form`.
+A concept or surface is `seen` if a training mention has it. A mention has an `ambiguous_name` if
+its surface is a name of several concepts of the database, an `unambiguous_name` if it is a name of
+one, and `no_name` if it is none. Surfaces are compared by `words.normal_form`.
 """
 
 from collections.abc import Mapping
@@ -21,14 +21,14 @@ def gold_groups(
 ) -> dict[str, Tensor]:
     """Which gold mentions belong to each group. Shape: (gold mentions,) bool each.
 
-    They are all with `table.gold != NOT_GOLD`, in the table's order. One whose concept is not in
-    the database is of an unseen concept.
+    Gold mentions are the spans with `table.gold != NOT_GOLD`, in the table's order. If the database
+    lacks the concept, the mention counts as one of an unseen concept.
     """
     forms = [normal_form(surface) for surface in gold_surfaces(table)]
     rows = table.gold[table.gold != NOT_GOLD].tolist()
     concept = _mask([row >= 0 and names.cuis[row] in training.concepts for row in rows])
     surface = _mask([form in training.surfaces for form in forms])
-    # Of the database in use: a training mention's surface that was added to it is a name there.
+    # The database in use has the surfaces that were added from training mentions as names.
     meanings = torch.tensor([_meanings(form, names) for form in forms], dtype=torch.int64)
     return {
         "seen_concept": concept,
@@ -44,8 +44,9 @@ def gold_groups(
 def breakdown(ranks: Tensor, groups: Mapping[str, Tensor]) -> dict[str, float]:
     """`accuracy_at_1/<group>`, `recall_at_64/<group>` and `mentions/<group>`, its mentions.
 
-    Groups without mentions are left out. Shape: ranks (mentions,) from 1; groups (mentions,)
-    bool each.
+    Groups without mentions are left out.
+
+    Shape: ranks (mentions,) from 1, groups (mentions,) bool each.
     """
     metrics: dict[str, float] = {}
     for group, inside in groups.items():
@@ -63,9 +64,6 @@ def _mask(values: list[bool]) -> Tensor:
 
 def _meanings(form: str, names: ConceptNames) -> int:
     """Concepts that have a name of this form."""
-    concepts = {
-        cui
-        for row in names.names_by_form.get(form, ())
-        for cui in names.concepts_of_name[row].tolist()
-    }
+    rows = names.names_by_form.get(form, ())
+    concepts = {concept for row in rows for concept in names.concepts_of_name[row].tolist()}
     return len(concepts)
