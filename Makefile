@@ -1,6 +1,7 @@
 # Two commands on a fresh machine: `make train` and `make test`. `make help` lists the rest.
 PYTHON ?= python3
 BIN := .venv/bin
+PORT ?= 5000
 READY := .venv/.ready
 
 # Notes are patient data: nothing that is started from here reports to anyone.
@@ -41,8 +42,8 @@ types: $(READY) ## check types
 sweep: $(READY) ## train with 0, 1, 2 and 4 layers unfrozen on the demo data
 	$(BIN)/python train.py -m unfreeze=0,1,2,4
 
-ui: $(READY) ## compare runs in the browser, on http://127.0.0.1:5000
-	$(BIN)/mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} --host 127.0.0.1 --port 5000
+ui: $(READY) ## compare runs in the browser; PORT=5000
+	$(BIN)/python -m embedlink.experiment.ui --port $(PORT)
 
 bench: $(READY) ## measure against upstream's linker
 	$(BIN)/python -m benchmarks

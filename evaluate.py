@@ -8,6 +8,7 @@ python evaluate.py compare=[runs/2026-01-31/12-00-00,runs/2026-01-31/13-00-00]
 import hydra
 from omegaconf import DictConfig
 
+from embedlink.experiment.entry import launch, reported_errors
 from embedlink.experiment.resolvers import register_resolvers
 
 register_resolvers()
@@ -17,7 +18,6 @@ register_resolvers()
 def main(cfg: DictConfig) -> None:
     """The command line."""
     # Imported here, so that --help does not wait for torch, MedCAT and MLflow.
-    from embedlink.experiment.stages import reported_errors
     from embedlink.experiment.train import evaluate
 
     with reported_errors():
@@ -25,4 +25,4 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    launch(main)

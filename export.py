@@ -8,6 +8,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
+from embedlink.experiment.entry import launch, reported_errors
 from embedlink.experiment.resolvers import register_resolvers
 
 register_resolvers()
@@ -17,7 +18,6 @@ register_resolvers()
 def main(cfg: DictConfig) -> None:
     """The command line."""
     # Imported here, so that --help does not wait for torch and MedCAT.
-    from embedlink.experiment.stages import reported_errors
     from embedlink.export.export import export_linker
 
     with reported_errors():
@@ -33,4 +33,4 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    launch(main)

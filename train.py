@@ -6,6 +6,7 @@ python train.py model=medembed context_window=35 unfreeze=4
 import hydra
 from omegaconf import DictConfig
 
+from embedlink.experiment.entry import launch, reported_errors
 from embedlink.experiment.resolvers import register_resolvers
 
 register_resolvers()
@@ -15,7 +16,6 @@ register_resolvers()
 def main(cfg: DictConfig) -> float:
     """The command line; returns the F1 on the validation split."""
     # Imported here, so that --help does not wait for torch, Lightning and MLflow.
-    from embedlink.experiment.stages import reported_errors
     from embedlink.experiment.train import train
 
     with reported_errors():
@@ -23,4 +23,4 @@ def main(cfg: DictConfig) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    launch(main)

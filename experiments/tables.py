@@ -54,7 +54,7 @@ def runs_of(experiment: str, keys: Sequence[str] | None = None) -> pd.DataFrame:
     if "metrics.test/f1" not in found:
         raise SystemExit(f"error: no finished run of the MLflow experiment {experiment!r}")
     found = found[found["metrics.test/f1"].notna()].copy()
-    found["setting"] = settings_of(found["tags.mlflow.runName"].tolist())
+    found["setting"] = settings_of(_overrides(found))
     found["metrics.val/f1"] = found["run_id"].map(_validation_f1)
     if "metrics.best/val_f1" in found:
         found["metrics.val/f1"] = found["metrics.best/val_f1"].fillna(found["metrics.val/f1"])
@@ -62,6 +62,18 @@ def runs_of(experiment: str, keys: Sequence[str] | None = None) -> pd.DataFrame:
         own = [setting == DEFAULT or _keys(setting) <= set(keys) for setting in found["setting"]]
         found = found[own]
     return found.drop_duplicates(["setting", "params.seed"], keep="last")
+
+
+def _overrides(found: pd.DataFrame) -> list[str]:
+    """Each run's overrides, of paths the last part; early runs had them as their name alone."""
+    names = found["tags.mlflow.runName"]
+    told = found["tags.overrides"].fillna(names) if "tags.overrides" in found else names
+    return [" ".join(map(_short, text.split())) for text in told]
+
+
+def _short(override: str) -> str:
+    key, equals, value = override.partition("=")
+    return f"{key}{equals}{value.rpartition('/')[2]}"
 
 
 def _validation_f1(run: str) -> float:

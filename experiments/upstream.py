@@ -38,6 +38,7 @@ from embedlink.evaluation.comparison import counts_file
 from embedlink.evaluation.counts import Counts, count, gold_mentions, skipped_starts
 from embedlink.evaluation.document_counts import DocumentCounts
 from embedlink.experiment import stages
+from embedlink.experiment.entry import reported_errors
 from embedlink.experiment.resolvers import PROJECT_ROOT, register_resolvers
 from embedlink.experiment.tracking import parameters, run_ends
 from embedlink.types import CodeRule, Document, Prediction
@@ -129,10 +130,9 @@ def run(cfg: DictConfig, folder: Path) -> dict[str, dict[str, float]]:
 def main(cfg: DictConfig) -> None:
     """The command line."""
     logger = instantiate(cfg.logger)
-    with stages.reported_errors(), run_ends([logger]):
+    with reported_errors(), run_ends([logger]):
         logger.log_hyperparams(parameters(cfg) | {"linker": "medcat-embedding-linker"})
-        name = f"upstream {cfg.logger.run_name}"
-        logger.experiment.set_tag(logger.run_id, "mlflow.runName", name)
+        logger.set_tags({"mlflow.runName": f"upstream {cfg.logger.run_name}"})
         found = run(cfg, Path(HydraConfig.get().runtime.output_dir))
         for stage, values in found.items():
             logger.log_metrics({f"{stage}/{key}": value for key, value in values.items()}, step=0)

@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from embedlink.experiment.resolvers import PROJECT_ROOT, run_name
+from embedlink.experiment.resolvers import PROJECT_ROOT, run_folder, run_name
 
 
-@pytest.mark.parametrize("entry", ["train.py", "evaluate.py", "export.py", "prepare.py"])
+@pytest.mark.parametrize("entry", ["train.py", "evaluate.py", "export.py", "prepare.py", "sync.py"])
 def test_help_waits_for_no_framework(entry):
     heavy = ("torch", "lightning", "mlflow", "transformers", "medcat", "pandas")
     code = (
@@ -40,3 +42,18 @@ def test_help_waits_for_no_framework(entry):
 )
 def test_a_run_is_named_by_its_settings_with_the_last_part_of_paths(overrides, name):
     assert run_name(overrides) == name
+
+
+def test_a_long_name_loses_groups_first_and_then_its_end():
+    long = ["optimizer.factory.lr=0.001", "model.rerank_epochs=4", "pack=false"]
+    assert run_name(long) == "lr=0.001 rerank_epochs=4"
+    cut = run_name([*long, "detection.tagger.least_probability=0.2"])
+    assert (len(cut), cut[-1]) == (40, "…")
+
+
+def test_runs_of_one_second_have_folders_of_their_own(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(run_folder, [str(tmp_path)] * 24))
+    assert len(set(made)) == 24
+    assert all(Path(folder).is_dir() for folder in made)
+    assert Path(run_folder(str(tmp_path), "-evaluate")).name.endswith("-evaluate")

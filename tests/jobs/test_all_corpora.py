@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mlflow
 import pytest
 
+from tests.jobs.command import metrics_table
 from tests.written import write_cometa, write_distemist, write_snomed, write_snomed_table
 
 ROOT = Path(__file__).parents[2]
@@ -34,8 +34,7 @@ def test_one_model_with_metrics_for_each_corpus_and_overall(tmp_path: Path) -> N
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    mlflow.set_tracking_uri(tracking)
-    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    table = metrics_table(tmp_path / "run")
     for corpus in ("", "snomed/", "distemist/", "cometa/"):
         for metric in ("precision", "recall", "f1"):
-            assert f"test/{corpus}{metric}" in run.data.metrics
+            assert f"test/{corpus}{metric}" in table

@@ -108,18 +108,6 @@ def test_mentions_do_not_overlap() -> None:
         assert all(one[1] <= two[0] for one, two in pairwise(spans))
 
 
-def test_short_forms_have_meanings_in_and_outside_the_table() -> None:
-    for part, notes in documents().items():
-        left, linked = set(), set()
-        for note in notes:
-            starts = {mention["start"] for mention in note["annotations"]}
-            for start, end in dictionary_spans(note["text"]):
-                surface = note["text"][start:end]
-                (linked if start in starts else left).add(surface)
-        both = {surface for surface in left & linked if surface.isupper() and len(surface) <= 4}
-        assert len(both) >= (15 if part == "train" else 10)
-
-
 def test_test_notes_use_wordings_that_training_never_shows() -> None:
     seen = set(surfaces("train"))
     tested = surfaces("test")

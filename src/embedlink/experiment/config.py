@@ -10,6 +10,8 @@ from embedlink.encoder.context import check_unfreeze
 from embedlink.encoder.pretrained import layer_count
 from embedlink.evaluation.baselines import BASELINES
 from embedlink.evaluation.operating_point import TAKES, OperatingPoint
+from embedlink.experiment.resuming import TAKES as TAKES_RESUME
+from embedlink.experiment.resuming import Resumed
 from embedlink.problems import EmbedLinkError
 
 Check = tuple[str, Callable[[object], bool], str]
@@ -63,8 +65,8 @@ CHECKS: tuple[Check, ...] = (
     ("token_budget", _whole(1), "a whole number, 1 or more"),
     (
         "resume",
-        lambda v: v is None or Path(str(v)).is_file(),
-        "null, or a checkpoints/last.ckpt that is there",
+        lambda v: v in (None, "last") or Path(str(v)).expanduser().exists(),
+        TAKES_RESUME,
     ),
     ("limit_documents", lambda v: v is None or _whole(1)(v), "null, or a number of documents"),
     ("targets", _choice("names", "cuis"), "names or cuis"),
@@ -173,7 +175,8 @@ def check_resumed(cfg: DictConfig) -> None:
 
     They are what Hydra left in its folder; without them nothing is compared.
     """
-    saved = Path(cfg.resume).parent.parent / ".hydra" / "config.yaml" if cfg.resume else None
+    resumed = Resumed.of(cfg.resume)
+    saved = resumed.folder / ".hydra" / "config.yaml" if resumed else None
     if saved is None or not saved.is_file():
         return
     then, now = (

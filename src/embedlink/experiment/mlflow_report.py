@@ -1,23 +1,49 @@
 """The data report in MLflow: each corpus as a dataset of name and digest, never its content."""
 
+from collections.abc import Mapping, Sequence
+
 import mlflow
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities import DatasetInput, InputTag
 
-from embedlink.corpora.report import CorpusFigures, DataReport
+from embedlink.corpora.report import DataReport
+
+Row = Mapping[str, str | int]
+"""A corpus: its `name`, `digest`, and its numbers of `documents` and `mentions`."""
 
 
 class Fingerprint(MetaDataset):
     """A dataset for MLflow that is its name, its digest and two counts."""
 
-    def __init__(self, name: str, digest: str, row: CorpusFigures) -> None:
-        super().__init__(CodeDatasetSource(tags={"corpus": name}), name, digest)
+    def __init__(self, row: Row) -> None:
+        name = str(row["name"])
+        super().__init__(CodeDatasetSource(tags={"corpus": name}), name, str(row["digest"]))
         self._row = row
 
     @property
     def profile(self) -> dict[str, int]:
         """What MLflow shows as the dataset's size."""
-        return {"documents": self._row.documents, "mentions": self._row.mentions}
+        return {key: int(self._row[key]) for key in ("documents", "mentions")}
+
+
+def dataset_rows(report: DataReport) -> list[Row]:
+    """What identifies the corpora of a report."""
+    return [
+        {
+            "name": corpus,
+            "digest": report.digests[corpus],
+            "documents": row.documents,
+            "mentions": row.mentions,
+        }
+        for corpus, row in report.corpora.items()
+    ]
+
+
+def dataset_inputs(rows: Sequence[Row]) -> list[DatasetInput]:
+    """The corpora as MLflow's client takes them."""
+    context = [InputTag("mlflow.data.context", "data")]
+    return [DatasetInput(Fingerprint(row)._to_mlflow_entity(), tags=context) for row in rows]
 
 
 def log_report(report: DataReport) -> None:
@@ -25,6 +51,6 @@ def log_report(report: DataReport) -> None:
 
     Problems are logged as counts: their values and files stay on the terminal.
     """
-    for corpus, row in report.corpora.items():
-        mlflow.log_input(Fingerprint(corpus, report.digests[corpus], row), context="data")
+    for row in dataset_rows(report):
+        mlflow.log_input(Fingerprint(row), context="data")
     mlflow.log_metrics(report.figures())

@@ -3,34 +3,84 @@
 It imports nothing heavy: an entry needs it before the command line is read, `--help` included.
 """
 
+import itertools
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path, PurePath
 
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 OF_A_RUN = ("linker", "tagger")
+LONGEST_NAME = 40
+"""Characters of a run's name: MLflow's table cuts longer ones."""
+
+UNTOLD = ("data_dir=", "pack=", "logger.", "hydra.", "resume=", "trainer.enable_progress_bar=")
+"""Overrides that begin so do not tell what a run is."""
 
 
 def register_resolvers() -> None:
     """Make the resolvers known.
 
-    `${project_root:}` is the folder of the entry scripts; `${run_name:…}` turns a list of
-    overrides into a name for the run, in place of a random one that the seed would repeat.
+    `${project_root:}` is the folder of the entry scripts. `${run_name:…}` turns a list of overrides
+    into a name for the run, in place of a random one that the seed would repeat. `${run_folder:…}`
+    makes a new folder for a run, and `${sweep_folder:}` is the folder of the sweep that a run is a
+    member of, or null. `${joined:…}` puts blanks between the items of a list.
     """
     OmegaConf.register_new_resolver("project_root", lambda: str(PROJECT_ROOT), replace=True)
     OmegaConf.register_new_resolver("run_name", run_name, replace=True)
+    OmegaConf.register_new_resolver("sweep_folder", sweep_folder, replace=True)
+    OmegaConf.register_new_resolver("joined", " ".join, replace=True)
+    # Cached, so that one configuration means one folder however often it asks.
+    OmegaConf.register_new_resolver("run_folder", run_folder, replace=True, use_cache=True)
+
+
+def run_folder(root: str, suffix: str = "") -> str:
+    """Make `root/<day>/<time>` and return it; a number follows if another run has that name.
+
+    Making a folder succeeds for one process alone, on one machine or on several that share a disk.
+    """
+    now = datetime.now()
+    day = Path(root) / f"{now:%Y-%m-%d}"
+    day.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        folder = day / f"{now:%H-%M-%S}{suffix}{f'-{number}' if number > 1 else ''}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return str(folder)
+    raise AssertionError("counting has no end")
+
+
+def sweep_folder() -> str | None:
+    """The absolute folder of the sweep that the present run is a member of."""
+    hydra = HydraConfig.get() if HydraConfig.initialized() else None
+    if hydra is None or hydra.mode != RunMode.MULTIRUN:
+        return None
+    return str(Path(hydra.sweep.dir).resolve())
 
 
 def run_name(overrides: Sequence[str]) -> str:
     """The settings given on the command line, of paths the last part; `default` without any.
 
-    What tells runs apart stands in front, for MLflow cuts long names: the experiment, which they
-    share, comes last, and where the data lies is left out.
+    What tells runs apart stands in front. The experiment, which they share, comes last. If the
+    name is too long, keys lose their groups, and then the end is cut.
     """
-    told = [override for override in overrides if not override.startswith("data_dir=")]
+    told = [override for override in overrides if not override.startswith(UNTOLD)]
     told.sort(key=lambda override: override.startswith("experiment="))
-    return " ".join(map(_short, told)) or "default"
+    shown = [_short(override) for override in told]
+    if len(" ".join(shown)) > LONGEST_NAME:
+        shown = [_without_group(override) for override in shown]
+    name = " ".join(shown) or "default"
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def _without_group(override: str) -> str:
+    key, equals, value = override.partition("=")
+    return f"{key.rpartition('.')[2]}{equals}{value}"
 
 
 def _short(override: str) -> str:

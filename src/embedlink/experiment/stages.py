@@ -4,8 +4,7 @@ import hashlib
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,13 +32,14 @@ from embedlink.detection.pipeline import (
 from embedlink.detection.settings import TaggerSettings
 from embedlink.detection.tagger import MentionTagger
 from embedlink.evaluation.report import report_files
+from embedlink.experiment.resuming import Resumed
 from embedlink.files.atomic import written_aside
 from embedlink.files.outputs import free_files, output_folder
 from embedlink.linking.linker import Linker
 from embedlink.linking.reranker import Reranker
 from embedlink.linking.settings import LinkerSettings, RerankerSettings
 from embedlink.medcat.pack import linking_cat, save_pack
-from embedlink.problems import EmbedLinkError, Problems
+from embedlink.problems import Problems
 from embedlink.training.callbacks import IndexRefresh
 from embedlink.training.datamodule import LinkingDataModule
 from embedlink.training.module import LinkerModule
@@ -153,7 +153,8 @@ def learn_detection(cfg: DictConfig, data: Data, folder: Path) -> None:
     wanted = cfg.detection.get("tagger")
     if wanted is None:
         return
-    trained = wanted.folder or _tagger_of(cfg.resume)
+    resumed = Resumed.of(cfg.resume)
+    trained = wanted.folder or (resumed.tagger if resumed else None)
     if trained is not None:
         check_unseen(Path(trained), [*data.splits.validation, *data.splits.test])
         tagger = MentionTagger.load(trained)
@@ -176,14 +177,8 @@ def reused_runs(cfg: DictConfig) -> list[Path]:
     """Folders of the runs that this one goes on from: by its tagger, or resumed."""
     wanted = cfg.detection.get("tagger")
     tagger = Path(wanted.folder).parent if wanted is not None and wanted.folder else None
-    resumed = Path(cfg.resume).parent.parent if cfg.resume else None
-    return [folder for folder in (tagger, resumed) if folder is not None]
-
-
-def _tagger_of(checkpoint: str | None) -> Path | None:
-    """The tagger of the run that is resumed, where it has one."""
-    folder = Path(checkpoint).parent.parent / "tagger" if checkpoint else None
-    return folder if folder is not None and folder.is_dir() else None
+    resumed = Resumed.of(cfg.resume)
+    return [folder for folder in (tagger, resumed.folder if resumed else None) if folder]
 
 
 def use_tagger(cdb: CDB, folder: Path, least: float) -> None:
@@ -240,7 +235,8 @@ def _leave_out_warnings() -> None:
 
 def may_replace(cfg: DictConfig, folder: Path) -> bool:
     """Whether a run may replace what its folder holds: the user says so, or the run goes on."""
-    return bool(cfg.overwrite or (cfg.resume and _run_of(cfg.resume) == folder.resolve()))
+    resumed = Resumed.of(cfg.resume)
+    return bool(cfg.overwrite or (resumed is not None and resumed.folder == folder.resolve()))
 
 
 def check_run_folder(cfg: DictConfig, folder: Path) -> None:
@@ -250,10 +246,6 @@ def check_run_folder(cfg: DictConfig, folder: Path) -> None:
         output_folder(folder / part, replace)
     files = sorted((folder / "checkpoints").glob("*.ckpt"))
     free_files([*files, *report_files(folder, "test")], replace)
-
-
-def _run_of(checkpoint: str) -> Path:
-    return Path(checkpoint).resolve().parent.parent
 
 
 def ship(cfg: DictConfig, folder: Path, module: LinkerModule, data: Data) -> Path:
@@ -271,7 +263,8 @@ def ship(cfg: DictConfig, folder: Path, module: LinkerModule, data: Data) -> Pat
 def first_stage(cfg: DictConfig, data: Data, module: LinkerModule) -> None:
     """Train on the concept database alone, where `stage` asks for it and nothing is resumed."""
     stage = cfg.get("stage")  # A group that nothing was chosen of leaves no key.
-    if stage is None or cfg.resume:
+    resumed = Resumed.of(cfg.resume)
+    if stage is None or (resumed is not None and resumed.checkpoint is not None):
         return
     synonyms = SynonymDataModule(data.names, module.name_sequences, stage.batch_size, cfg.seed)
     trainer = _plain_trainer(cfg, stage.epochs, IndexRefresh())
@@ -303,12 +296,3 @@ def _plain_trainer(cfg: DictConfig, epochs: int, *callbacks: Callback) -> L.Trai
         enable_checkpointing=False,
     )  # fmt: skip
     return trainer
-
-
-@contextmanager
-def reported_errors() -> Iterator[None]:
-    """Turn an error that the user can act on into its message and exit code 1."""
-    try:
-        yield
-    except EmbedLinkError as error:
-        raise SystemExit(f"error: {error}") from error

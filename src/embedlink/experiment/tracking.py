@@ -1,71 +1,117 @@
-"""What MLflow is told about a run beside its metrics. Never any text of a document."""
+"""What is logged of a run beside its metrics. Never any text of a document."""
 
+import logging
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import lightning as L
-import mlflow
 import yaml
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from hydra.utils import instantiate
-from lightning.pytorch.loggers import Logger, MLFlowLogger
+from mlflow.exceptions import MlflowException
 from omegaconf import DictConfig, OmegaConf
 
 from embedlink.experiment.config import flat
 from embedlink.experiment.evaluate import data_baseline
-from embedlink.experiment.mlflow_report import log_report
+from embedlink.experiment.housekeeping import deliver_waiting, end_orphans
+from embedlink.experiment.logger import RunLogger
+from embedlink.experiment.mlflow_report import dataset_rows
+from embedlink.experiment.resuming import Resumed
+from embedlink.experiment.signals import Stopped
 from embedlink.experiment.stages import Data
+from embedlink.experiment.store import StoreAway, experiment_id, one_line, open_store
+from embedlink.experiment.sweep import add_result
+from embedlink.experiment.tagger_metrics import tagger_metrics
+from embedlink.problems import EmbedLinkError
 from embedlink.training.datamodule import LinkingDataModule
-from embedlink.training.evaluation import files_of
+from embedlink.training.evaluation import files_of, metrics_of
+
+log = logging.getLogger(__name__)
 
 
-class RunLogger(MLFlowLogger):
-    """Lightning's logger of MLflow, for a run of several stages.
+def begin(cfg: DictConfig) -> Resumed | None:
+    """What a run does before any work; returns the run that it resumes, if any.
 
-    Every `validate`, `test` and `fit` of a trainer finalises its loggers, and MLflow's would show
-    the run as finished after the first of them. Here only a failure ends it; `run_ends` does the
-    rest, so a run that was killed stays `RUNNING` and is not taken for a result.
+    The tracking store is tested, earlier runs are tidied up, and `resume=last` becomes the folder
+    that is meant. Raises `EmbedLinkError` if the store does not answer.
     """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    resumed = Resumed.of(cfg.resume, folder)
+    if resumed is not None and cfg.resume == "last":
+        log.info("resume=%s", resumed.folder)
+        cfg.resume = str(resumed.folder)
+    check_tracker(cfg)
+    return resumed
 
-    def finalize(self, status: str = "success") -> None:
-        """End the run if it failed."""
-        if status != "success":
-            super().finalize(status)
+
+def check_tracker(cfg: DictConfig) -> None:
+    """Raise `EmbedLinkError` if the tracking store of the configuration does not answer.
+
+    If it does, what earlier runs left undelivered goes there, and runs whose process is gone end.
+    """
+    wanted = cfg.get("logger")
+    if not wanted or wanted.offline:
+        return
+    try:
+        client = open_store(wanted.tracking_uri)
+        experiment = experiment_id(client, wanted.tracking_uri, wanted.experiment_name)
+    except (StoreAway, MlflowException) as error:
+        raise EmbedLinkError(
+            f"the tracking store is away: {one_line(error)}; start it, name another one in "
+            "MLFLOW_TRACKING_URI, or log beside the run with logger.offline=true"
+        ) from error
+    try:
+        end_orphans(client, experiment)
+        deliver_waiting(_root(Path(wanted.folder)))
+    except MlflowException as error:
+        log.warning("earlier runs could not be tidied up: %s", one_line(error))
+
+
+def _root(folder: Path) -> Path:
+    """Where the folders of runs lie by day; of a member, where those of sweeps do."""
+    in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    return folder.resolve().parents[2 if in_sweep else 1]
 
 
 @contextmanager
-def run_ends(loggers: Iterable[Logger]) -> Iterator[None]:
-    """End the run with the block: as finished, or as failed where an error or Ctrl-C leaves it."""
-    status = "failed"
+def run_ends(loggers: Sequence[object]) -> Iterator[None]:
+    """End the run with the block: finished, killed if a signal leaves it, else failed.
+
+    Lightning ends its loggers after every stage, which says nothing of the run.
+    """
+    status = "FAILED"
     try:
         yield
-        status = "finished"
+        status = "FINISHED"
+    except (KeyboardInterrupt, Stopped):
+        status = "KILLED"
+        raise
     finally:
         for logger in loggers:
-            logger.finalize(status)
+            if isinstance(logger, RunLogger):
+                logger.end(status)
+
+
+def run_loggers(trainer: L.Trainer) -> list[RunLogger]:
+    """The trainer's loggers that write a spool."""
+    return [logger for logger in trainer.loggers if isinstance(logger, RunLogger)]
 
 
 def describe_run(trainer: L.Trainer, cfg: DictConfig, data: Data, folder: Path) -> None:
     """Log the configuration as flat parameters and a file, and what identifies code and data."""
+    tagger = tagger_metrics(folder / "tagger", data.splits.validation)
     for logger in trainer.loggers:
         logger.log_hyperparams(parameters(cfg))
-        if isinstance(logger, MLFlowLogger) and logger.run_id:
-            client = logger.experiment
-            described = yaml.safe_dump(resolved(cfg), sort_keys=False)
-            client.log_text(logger.run_id, described, "config.yaml")
-            for key, value in _identity(data, folder).items():
-                client.set_tag(logger.run_id, key, value)
-            log_data(logger, data)
+        logger.log_metrics(data.report.figures(), step=0)
         logger.log_metrics({"data/names_added": float(len(data.enriched))}, step=0)
-
-
-def log_data(logger: MLFlowLogger, data: Data) -> None:
-    """Log the corpora as datasets with digests, and the metrics of the data report."""
-    mlflow.set_tracking_uri(logger._tracking_uri)
-    with mlflow.start_run(run_id=logger.run_id):
-        log_report(data.report)
-    logger.experiment.update_run(logger.run_id, "RUNNING")  # `start_run` ends what it opens.
+        logger.log_metrics(tagger, step=0)
+    for logger in run_loggers(trainer):
+        logger.log_text(yaml.safe_dump(resolved(cfg), sort_keys=False), "config.yaml")
+        logger.set_tags(_identity(data))
+        logger.log_datasets(dataset_rows(data.report))
 
 
 def log_baselines(
@@ -86,15 +132,14 @@ def log_evaluation(
     """Log the metrics and files of `evaluate.py` as a run of its own."""
     if not cfg.get("logger"):
         return
-    logger = instantiate(cfg.logger)
+    logger: RunLogger = instantiate(cfg.logger)
     with run_ends([logger]):
         logger.log_hyperparams(parameters(cfg))
         stage = "val" if cfg.split == "validation" else cfg.split  # As training logs it.
         logger.log_metrics({f"{stage}/{k}": v for k, v in metrics.items()}, step=0)
-        for key, value in _identity(data, files[0].parent).items():
-            logger.experiment.set_tag(logger.run_id, key, value)
+        logger.set_tags(_identity(data))
         for file in files:
-            logger.experiment.log_artifact(logger.run_id, str(file))
+            logger.log_file(file)
 
 
 def note_results(trainer: L.Trainer, f1: float, checkpoint: Path, shipped: Path) -> None:
@@ -102,18 +147,25 @@ def note_results(trainer: L.Trainer, f1: float, checkpoint: Path, shipped: Path)
 
     These are the linker, and the pack where one is made.
     """
+    left = {"checkpoint": str(checkpoint)} | (
+        {"pack": str(shipped)} if shipped != checkpoint else {}
+    )
+    metrics = {"best/val_f1": f1} | {
+        f"{stage}/{key}": value
+        for stage, found in metrics_of(trainer).items()
+        for key, value in found.items()
+    }
+    add_result(checkpoint.parent, metrics=metrics, linker=str(checkpoint), pack=left.get("pack"))
     for logger in trainer.loggers:
         logger.log_metrics({"best/val_f1": f1}, step=trainer.current_epoch)
-        if isinstance(logger, MLFlowLogger) and logger.run_id:
-            logger.experiment.set_tag(logger.run_id, "checkpoint", str(checkpoint))
-            for file in files_of(trainer):
-                logger.experiment.log_artifact(logger.run_id, str(file))
-            if shipped != checkpoint:
-                logger.experiment.set_tag(logger.run_id, "pack", str(shipped))
+    for logger in run_loggers(trainer):
+        logger.set_tags(left)
+        for file in files_of(trainer):
+            logger.log_file(file)
 
 
-def _identity(data: Data, folder: Path) -> dict[str, str]:
-    return {"git_commit": git_commit(), "data_digest": data.digest, "folder": str(folder)}
+def _identity(data: Data) -> dict[str, str]:
+    return {"git_commit": git_commit(), "data_digest": data.digest}
 
 
 def git_commit() -> str:

@@ -15,6 +15,8 @@ from embedlink.experiment import stages
 from embedlink.experiment.config import check_resumed, check_settings
 from embedlink.experiment.evaluate import check_evaluation, measure
 from embedlink.experiment.tracking import (
+    begin,
+    check_tracker,
     describe_run,
     log_baselines,
     log_evaluation,
@@ -30,6 +32,7 @@ from embedlink.training.evaluation import measure_as, metrics_of
 def train(cfg: DictConfig) -> float:
     """Run one experiment; returns its F1 on the validation split."""
     check_settings(cfg)
+    resumed = begin(cfg)
     check_resumed(cfg)
     L.seed_everything(cfg.seed, verbose=False)
     folder = Path(HydraConfig.get().runtime.output_dir)
@@ -52,7 +55,7 @@ def train(cfg: DictConfig) -> float:
         measure_as(trainer, "test")
         stages.first_stage(cfg, data, module)
         log_baselines(trainer, cfg, data, datamodule)
-        trainer.fit(module, datamodule, ckpt_path=cfg.resume)
+        trainer.fit(module, datamodule, ckpt_path=resumed.checkpoint if resumed else None)
         best, f1 = best_epoch(trainer)
         if cfg.model.rerank is not None:
             trainer.validate(module, datamodule, ckpt_path=best, verbose=False)
@@ -78,6 +81,7 @@ def evaluate(cfg: DictConfig) -> None:
     if cfg.compare is not None:
         print(format_comparison(compare_runs(cfg.compare, cfg.split), cfg.compare))
         return
+    check_tracker(cfg)
     folder = Path(HydraConfig.get().runtime.output_dir)
     free_files(report_files(folder, cfg.split), cfg.overwrite)
     data, measured = measure(cfg)

@@ -1,0 +1,31 @@
+"""What is logged while training goes on: the loss of single steps, and the learning rate."""
+
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+
+class StepMetrics(Callback):
+    """Logs `train/step_loss` and `train/lr` at every `every`-th step.
+
+    The rate is that of the first parameter group. Reading a loss waits for the device, so not every
+    step is logged.
+    """
+
+    def __init__(self, every: int = 10) -> None:
+        self.every = every
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, *_: Any
+    ) -> None:
+        """Log if it is the step's turn; the first step always is."""
+        if (trainer.global_step - 1) % self.every or not trainer.loggers:
+            return
+        loss = outputs["loss"] if isinstance(outputs, dict) else outputs
+        found = {"train/lr": float(trainer.optimizers[0].param_groups[0]["lr"])}
+        if isinstance(loss, Tensor):
+            found["train/step_loss"] = float(loss)
+        for logger in trainer.loggers:
+            logger.log_metrics(found, step=trainer.global_step)

@@ -1,0 +1,157 @@
+"""The tracking store: whether it can be reached, and its experiments.
+
+MLflow makes the tables of an sqlite store when it is first opened. Two processes that do so at once
+break each other's work, so the first opening is under a lock beside the file.
+"""
+
+import logging
+import os
+import socket
+import sqlite3
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+# An answer that does not come in seconds is none: what is logged waits beside the run.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+
+from mlflow import MlflowClient
+from mlflow.entities import Experiment
+from mlflow.exceptions import MlflowException
+
+from embedlink.experiment.spool import locked
+
+log = logging.getLogger(__name__)
+
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Marks an experiment as model training, so that MLflow opens its runs and not its traces."""
+
+SQLITE = "sqlite:///"
+SECONDS = 3.0
+"""How long an address may take to answer."""
+
+
+class StoreAway(Exception):
+    """The store cannot be reached at the moment; the message says why, in one line."""
+
+
+def probe(uri: str) -> None:
+    """Raise `StoreAway` unless the store answers within seconds.
+
+    MLflow itself would wait for minutes. An address of another kind than sqlite, file and http is
+    left to MLflow.
+    """
+    if uri.startswith(SQLITE):
+        _probe_sqlite(Path(uri.removeprefix(SQLITE)))
+    elif uri.startswith(("http://", "https://")):
+        parts = urlsplit(uri)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            socket.create_connection((parts.hostname or "", port), timeout=SECONDS).close()
+        except OSError as error:
+            raise StoreAway(f"{_public(uri)}: no server answers ({error})") from error
+
+
+def _probe_sqlite(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise StoreAway(f"{path}: the folder {path.parent} is not there")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise StoreAway(f"{path}: cannot be written")
+    if not path.exists() and not os.access(path.parent, os.W_OK):
+        raise StoreAway(f"{path}: the folder {path.parent} cannot be written")
+    if not path.exists():
+        return
+    try:
+        # An immediate transaction asks for the lock that every writer needs.
+        connection = sqlite3.connect(path, timeout=1.0, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise StoreAway(f"{path}: {error}") from error
+
+
+def _public(uri: str) -> str:
+    """The address without a name and password in it."""
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+@lru_cache
+def open_store(uri: str) -> MlflowClient:
+    """A client of the store, whose tables are there; raises `StoreAway` if it cannot be reached."""
+    probe(uri)
+    # MLflow and the library that makes tables print what concerns nobody here, tracebacks too.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        if not uri.startswith(SQLITE):
+            return _opened(uri)
+        path = Path(uri.removeprefix(SQLITE))
+        with locked(path.with_name(f"{path.name}.lock")):
+            if not path.exists():
+                _make_sqlite(path)
+            return _opened(uri)
+    except Exception as error:
+        raise StoreAway(f"{_public(uri)}: {one_line(error)}") from error
+
+
+def _opened(uri: str) -> MlflowClient:
+    client = MlflowClient(uri)
+    client.search_experiments(max_results=1)
+    return client
+
+
+def _make_sqlite(path: Path) -> None:
+    """Make the tables under another name: a kill meanwhile leaves no half-made store."""
+    aside = path.with_name(f"{path.name}.partial")
+    aside.unlink(missing_ok=True)
+    _opened(f"{SQLITE}{aside}")
+    aside.rename(path)
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, cut to its first line."""
+    said = str(error).strip() or type(error).__name__
+    return said.splitlines()[0][:200]
+
+
+def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
+    """The experiment of this name: as it is, restored if it was deleted, else new."""
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        return _created(client, uri, name)
+    return _restored(client, found).experiment_id
+
+
+def _created(client: MlflowClient, uri: str, name: str) -> str:
+    try:
+        made: str = client.create_experiment(name, _artifacts(uri, name), tags=KIND)
+        return made
+    except MlflowException:
+        # Another process may have made it in the meantime; any other reason shows again.
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            raise
+        return _restored(client, found).experiment_id
+
+
+def _artifacts(uri: str, name: str) -> str | None:
+    """Artifacts lie beside an sqlite store, wherever a run is started; servers know their place."""
+    if not uri.startswith(SQLITE):
+        return None
+    folder = Path(uri.removeprefix(SQLITE)).resolve().parent / "mlruns" / quote(name, safe="")
+    return folder.as_uri()
+
+
+def _restored(client: MlflowClient, found: Experiment) -> Experiment:
+    if found.lifecycle_stage == "deleted":
+        log.warning("the MLflow experiment %r was deleted; it is restored", found.name)
+        client.restore_experiment(found.experiment_id)
+    if "mlflow.experimentKind" not in found.tags:
+        for key, value in KIND.items():
+            client.set_experiment_tag(found.experiment_id, key, value)
+    return found

@@ -1,0 +1,137 @@
+"""A sweep: its members are checked before the first starts, and ranked when the last has ended.
+
+Hydra calls `Sweep` around the sweep and around every member. A member's process may be another one,
+so each leaves what became of it in its folder as `result.json`. It imports nothing heavy: entries
+need it before the command line is read.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+log = logging.getLogger(__name__)
+
+RESULT = "result.json"
+
+
+class Sweep(Callback):
+    """Watches over a sweep; `current` is the one that this process leads, if any.
+
+    `members` holds the overrides of each, as far as they are known before the sweep.
+    """
+
+    current: ClassVar["Sweep | None"] = None
+
+    def __init__(self) -> None:
+        self.folder = Path()
+        self.members: list[list[str]] = []
+        self.logger: Any = None
+        self.started = time.time()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A launcher sends its callbacks to other processes; the spool stays in this one."""
+        return self.__dict__ | {"logger": None}
+
+    def on_multirun_start(self, config: DictConfig, **names: Any) -> None:
+        """Open the sweep's run in MLflow, and name the members that cannot run."""
+        Sweep.current = self
+        self.folder = Path(config.hydra.sweep.dir).resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.members = member_overrides(config)
+        self._check(str(names["config_name"]))
+        from embedlink.experiment.ranking import open_sweep
+
+        self.logger = open_sweep(config, self.folder, len(self.members))
+
+    def _check(self, config_name: str) -> None:
+        """Check each member as it will be at its start; those that fail are named at once."""
+        from embedlink.experiment.config import check_settings
+        from embedlink.problems import EmbedLinkError
+
+        loader = GlobalHydra.instance().config_loader()
+        for number, overrides in enumerate(self.members):
+            cfg = loader.load_configuration(config_name, overrides, RunMode.RUN)
+            try:
+                check_settings(cfg)
+            except EmbedLinkError as error:
+                log.warning("member %d will fail: %s", number, error)
+
+    def on_job_start(self, config: DictConfig, **_: Any) -> None:
+        """Note the time."""
+        self.started = time.time()
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+        """Leave what became of a member in its folder."""
+        if config.hydra.mode != RunMode.MULTIRUN:
+            return
+        failed = job_return.status != JobStatus.COMPLETED
+        add_result(
+            Path(config.hydra.runtime.output_dir),
+            number=config.hydra.job.num,
+            overrides=list(job_return.overrides or []),
+            seconds=time.time() - self.started,
+            error=_said(job_return) if failed else None,
+        )
+
+    def finish(self, status: str) -> None:
+        """Rank the members, print the ranking, and give it to MLflow."""
+        from embedlink.experiment.ranking import close_sweep
+
+        Sweep.current = None
+        close_sweep(self.folder, self.members, self.logger, status)
+
+
+def _said(job_return: JobReturn) -> str:
+    return str(job_return._return_value).removeprefix("error: ").splitlines()[0]
+
+
+def member_overrides(config: DictConfig) -> list[list[str]]:
+    """The overrides of each member; none if another sweeper than Hydra's own will choose them."""
+    if not str(config.hydra.sweeper.get("_target_", "")).endswith("BasicSweeper"):
+        return []
+    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    parsed = parser.parse_overrides([*params, *config.hydra.overrides.task])
+    return [
+        list(member) for batch in BasicSweeper.split_arguments(parsed, None) for member in batch
+    ]
+
+
+def add_result(folder: Path, **found: object) -> None:
+    """Add to what a run's `result.json` holds."""
+    path = folder / RESULT
+    result = read_result(folder) | found
+    aside = path.with_suffix(".partial")
+    aside.write_text(json.dumps(result, indent=1), "utf-8")
+    aside.replace(path)
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """What a run left in its `result.json`; nothing if there is none."""
+    path = folder / RESULT
+    result: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return result
+
+
+def results(folder: Path, members: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+    """What became of each member of a sweep, by number; killed ones say so."""
+    found = {
+        int(result["number"]): result | {"folder": str(path.parent)}
+        for path in folder.glob(f"*/{RESULT}")
+        if "number" in (result := read_result(path.parent))
+    }
+    for number, overrides in enumerate(members):
+        lost = {"number": number, "overrides": list(overrides), "error": "killed or never started"}
+        found.setdefault(number, lost)
+    return [found[number] for number in sorted(found)]

@@ -1,0 +1,74 @@
+"""A start ends the runs that were killed, and delivers what they left."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import mlflow
+import pytest
+
+from embedlink.experiment.delivery import deliver
+from embedlink.experiment.housekeeping import deliver_waiting, end_orphans
+from embedlink.experiment.logger import RunLogger
+from embedlink.experiment.spool import waiting
+from embedlink.experiment.store import experiment_id, open_store
+
+LOG = """
+import sys, time
+from embedlink.experiment.logger import RunLogger
+logger = RunLogger("study", tracking_uri=sys.argv[1], run_name="one", folder=sys.argv[2])
+logger.log_metrics({"val/f1": 0.5}, step=1)
+logger._next_try = float("inf")  # What follows is spooled and not delivered.
+logger.log_metrics({"val/f1": 0.6}, step=2)
+print("logged", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def uri(tmp_path) -> str:
+    return f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+def test_a_run_whose_process_was_killed_is_ended_with_all_it_logged(tmp_path, uri):
+    folder = tmp_path / "runs" / "2031-05-06" / "10-00-00"
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOG, uri, str(folder)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "logged\n"
+    client = open_store(uri)
+    experiment = experiment_id(client, uri, "study")
+    end_orphans(client, experiment)
+    (run,) = client.search_runs([experiment])
+    assert run.info.status == "RUNNING"  # It lives.
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    end_orphans(client, experiment)
+    (run,) = client.search_runs([experiment])
+    assert run.info.status == "KILLED"
+    assert run.data.metrics == {"val/f1": 0.6}
+
+
+def test_a_run_of_another_machine_is_left_alone(tmp_path, uri):
+    client = open_store(uri)
+    experiment = experiment_id(client, uri, "study")
+    client.create_run(experiment, tags={"process.host": "elsewhere", "process.pid": "1"})
+    gone = {"process.host": os.uname().nodename, "process.pid": "999999999"}
+    client.create_run(experiment, tags=gone)
+    end_orphans(client, experiment)
+    found = {run.data.tags["process.host"]: run.info.status for run in client.search_runs("1")}
+    assert found == {"elsewhere": "RUNNING", gone["process.host"]: "KILLED"}
+
+
+def test_a_start_delivers_what_earlier_runs_left(tmp_path, uri):
+    folder = tmp_path / "runs" / "2031-05-06" / "10-00-00"
+    logger = RunLogger("study", tracking_uri=uri, run_name="one", folder=str(folder), offline=True)
+    logger.log_metrics({"val/f1": 0.5}, step=1)
+    logger.end("FINISHED")
+    assert waiting(folder) == 4
+    deliver_waiting(tmp_path / "runs")
+    assert waiting(folder) == 0
+    assert deliver(folder) == 0
+    (run,) = mlflow.MlflowClient(uri).search_runs(["1"])
+    assert run.data.metrics == {"val/f1": 0.5}
