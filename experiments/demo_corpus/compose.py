@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bank import Concept, read_common, read_concepts, read_pools, read_scenarios
 from notes import Composer, Note
+from short_notes import read_short_notes
 from surface import Wording
 
 HERE = Path(__file__).resolve().parent
@@ -63,7 +64,9 @@ def compose(seed: int) -> tuple[dict[str, Concept], dict[str, list[Note]]]:
     scenarios = [scenario for file in files for scenario in read_scenarios(file)]
     common, pools = read_common(HERE / "common.txt"), read_pools(HERE / "pools.txt")
     composer = Composer(Wording(concepts, rng), scenarios, common, pools, rng)
-    return concepts, {"train": composer.train_notes(), "test": composer.test_notes()}
+    parts = {"train": composer.train_notes(), "test": composer.test_notes()}
+    short = read_short_notes(HERE / "short_notes.txt")
+    return concepts, {name: notes + short[name] for name, notes in parts.items()}
 
 
 def main() -> None:

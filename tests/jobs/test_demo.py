@@ -9,6 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from embedlink.senses.table import Senses
+from embedlink.text.words import normal_form
+
 DEMO = Path(__file__).resolve().parents[2] / "src" / "embedlink" / "demo"
 COLUMNS = ["cui", "name", "ontologies", "name_status", "type_ids", "description"]
 LONG_ENOUGH = 4
@@ -106,6 +109,39 @@ def test_mentions_do_not_overlap() -> None:
     for note in every_document():
         spans = sorted((mention["start"], mention["end"]) for mention in note["annotations"])
         assert all(one[1] <= two[0] for one, two in pairwise(spans))
+
+
+def test_short_forms_have_meanings_in_and_outside_the_table() -> None:
+    for part, notes in documents().items():
+        left, linked = set(), set()
+        for note in notes:
+            starts = {mention["start"] for mention in note["annotations"]}
+            for start, end in dictionary_spans(note["text"]):
+                surface = note["text"][start:end]
+                (linked if start in starts else left).add(surface)
+        both = {surface for surface in left & linked if surface.isupper() and len(surface) <= 4}
+        assert len(both) >= (15 if part == "train" else 10)
+
+
+def unlabelled() -> list[dict[str, str]]:
+    lines = (DEMO / "unlabelled.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_unlabelled_notes_are_new_and_unique() -> None:
+    notes = unlabelled()
+    assert all(set(note) == {"id", "text"} for note in notes)
+    assert len({note["id"] for note in notes}) == len({note["text"] for note in notes}) >= 150
+    assert not {note["text"] for note in notes} & {note["text"] for note in every_document()}
+
+
+def test_unlabelled_notes_write_several_senses_of_a_short_form_in_full() -> None:
+    texts = [f" {normal_form(note['text'])} " for note in unlabelled()]
+    ambiguous = 0
+    for senses in Senses.load("en").by_short_form.values():
+        forms = [f" {normal_form(sense.long_form)} " for sense in senses]
+        ambiguous += sum(sum(form in text for text in texts) >= 3 for form in forms) >= 2
+    assert ambiguous >= 30
 
 
 def test_test_notes_use_wordings_that_training_never_shows() -> None:
