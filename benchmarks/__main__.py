@@ -59,11 +59,11 @@ def main(arguments: list[str] | None = None) -> None:
     names = ("results.json", "results.md")
     free_files([Path(options.folder) / name for name in names], options.overwrite)
     known = machine(options.clock)
-    figures = []
+    timings = []
     for name, run in BENCHMARKS.items():
         if not options.only or name in options.only:
-            figures += run(options)
-    print(write_results(options, known, figures))
+            timings += run(options)
+    print(write_results(options, known, timings))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import torch
 
 from benchmarks import upstream
 from benchmarks.inputs import read_names
-from benchmarks.measure import Figure, matrix_rate, race
+from benchmarks.measure import Timing, matrix_rate, race
 from benchmarks.options import Options
 from embedlink.device import has_bfloat16
 from embedlink.encoder.context import ContextEncoder
@@ -14,7 +14,7 @@ from embedlink.encoder.streaming import StreamedNames
 from embedlink.encoder.tokens import TokenSequences, tokenise_names
 
 
-def run(options: Options) -> list[Figure]:
+def run(options: Options) -> list[Timing]:
     """Upstream at its default batch and smaller ones; EmbedLink in float32 and bfloat16."""
     names = read_names(options.table, options.names)
     model, tokenizer = load_encoder(options.encoder)
@@ -37,13 +37,13 @@ def run(options: Options) -> list[Figure]:
 
         for batch in (upstream.DEFAULT_BATCH, *options.batches):
             work[f"upstream batch {batch}"] = (len(names), lambda batch=batch: theirs(batch))
-    figures = race("name encoding", work, options.repeats, options.clock)
-    _note(figures, vectors, encoder, tokenise_names(tokenizer, names, 64), options.clock)
-    return figures
+    timings = race("name encoding", work, options.repeats, options.clock)
+    _note(timings, vectors, encoder, tokenise_names(tokenizer, names, 64), options.clock)
+    return timings
 
 
 def _note(
-    figures: list[Figure],
+    timings: list[Timing],
     vectors: dict[str, torch.Tensor],
     encoder: ContextEncoder,
     tokens: TokenSequences,
@@ -52,12 +52,12 @@ def _note(
     """Add the cosine to float32 and the share of the matrix rate."""
     layers = encoder_layers(encoder.language_model)
     work = 2 * len(tokens.ids) * sum(p.numel() for p in layers.parameters() if p.ndim == 2)
-    for figure in figures:
-        precision = figure.contestant.removeprefix("embedlink ")
+    for timing in timings:
+        precision = timing.contestant.removeprefix("embedlink ")
         if precision not in vectors:
             continue
         rate = matrix_rate(getattr(torch, precision), clock)
-        figure.notes["gflops"] = work / figure.seconds / 1e9
-        figure.notes["share_of_matrix_rate"] = work / figure.seconds / rate
+        timing.notes["gflops"] = work / timing.seconds / 1e9
+        timing.notes["share_of_matrix_rate"] = work / timing.seconds / rate
         cosine = (vectors[precision] * vectors["float32"]).sum(1)
-        figure.notes["least_cosine_to_float32"] = float(cosine.min())
+        timing.notes["least_cosine_to_float32"] = float(cosine.min())

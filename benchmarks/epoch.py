@@ -14,7 +14,7 @@ import torch
 from medcat.cdb import CDB
 
 from benchmarks import upstream
-from benchmarks.measure import Figure, peak_memory
+from benchmarks.measure import Timing, peak_memory
 from benchmarks.options import Options
 from embedlink.concepts.codes import align_codes
 from embedlink.concepts.database import load_cdb
@@ -52,7 +52,7 @@ class _Epochs(L.Callback):
         self.begun.append(self.now())
 
 
-def run(options: Options) -> list[Figure]:
+def run(options: Options) -> list[Timing]:
     """The same encoder, layers, window and mentions on both sides."""
     corpus, table = _corpus(options)
     documents, _ = read_corpora({"corpus": corpus}, strict=False)
@@ -60,12 +60,12 @@ def run(options: Options) -> list[Figure]:
     limit = options.documents or None
     train = [d for d in documents if d.split == "train"][:limit]
     test = [d for d in documents if d.split == "test"][:limit]
-    figures = _ours(options, table, train, test)
+    timings = _ours(options, table, train, test)
     if upstream.AVAILABLE:
-        figures.append(_theirs(options, table, train, test))
-    for figure in figures:
-        print(f"  epoch: {figure.contestant}: {figure.seconds:.1f} s", flush=True)
-    return figures
+        timings.append(_theirs(options, table, train, test))
+    for timing in timings:
+        print(f"  epoch: {timing.contestant}: {timing.seconds:.1f} s", flush=True)
+    return timings
 
 
 def clock(options: Options) -> Callable[[], float]:
@@ -90,7 +90,7 @@ def _cdb(table: str) -> CDB:
 
 def _ours(
     options: Options, table: str, train: Sequence[Document], test: Sequence[Document]
-) -> list[Figure]:
+) -> list[Timing]:
     """The first epoch with detection and caching, and a later one."""
     now = clock(options)
     start, cdb, epochs = now(), _cdb(table), _Epochs(now)
@@ -113,8 +113,8 @@ def _ours(
     known = int((data.tables["train"].gold >= 0).sum())
     notes = {"gold_mentions": float(known)}
     return [
-        Figure("epoch", "embedlink later epoch", rows, end - epochs.begun[1], 0.0, peak[0], notes),
-        Figure("epoch", "embedlink first epoch and all before", rows, epochs.begun[1] - start,
+        Timing("epoch", "embedlink later epoch", rows, end - epochs.begun[1], 0.0, peak[0], notes),
+        Timing("epoch", "embedlink first epoch and all before", rows, epochs.begun[1] - start,
                0.0, peak[0], notes),
     ]  # fmt: skip
 
@@ -125,7 +125,7 @@ def _optimizer(groups: list[dict[str, object]]) -> torch.optim.Optimizer:
 
 def _theirs(
     options: Options, table: str, train: Sequence[Document], test: Sequence[Document]
-) -> Figure:
+) -> Timing:
     """Upstream's recipe; the first embedding of all names is not counted."""
     from medcat.stats.stats import get_stats
 
@@ -151,4 +151,4 @@ def _theirs(
     finally:
         logging.disable(before)
     known = sum(m.cui in cat.cdb.cui2info for d in train for m in d.mentions)
-    return Figure("epoch", "upstream's recipe", known, seconds, 0.0, peak[0])
+    return Timing("epoch", "upstream's recipe", known, seconds, 0.0, peak[0])

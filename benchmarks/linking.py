@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmarks import upstream
 from benchmarks.inputs import queries_near, read_names, spread
-from benchmarks.measure import Figure, race
+from benchmarks.measure import Timing, race
 from benchmarks.options import Options
 from embedlink.encoder.context import ContextEncoder
 from embedlink.encoder.pretrained import load_encoder
@@ -37,10 +37,10 @@ def index_over(vectors: Tensor) -> ConceptIndex:
     return ConceptIndex(vectors, rows[::NAMES_PER_CUI], concepts_of_name, names_of_concept)
 
 
-def run(options: Options) -> list[Figure]:
+def run(options: Options) -> list[Timing]:
     """Every size, with many mentions and with six."""
     base = real_vectors(options)
-    figures = []
+    timings = []
     for size in options.sizes:
         vectors = spread(base, size)
         index, queries = index_over(vectors), queries_near(vectors, options.mentions)
@@ -49,8 +49,8 @@ def run(options: Options) -> list[Figure]:
         other = upstream.bare_linker(vectors, NAMES_PER_CUI) if upstream.AVAILABLE else None
         for count in (options.mentions, DOCUMENT):
             label = f"linking {count} mentions, {size} names"
-            figures += _race(label, index, queries[:count], flat, other, options)
-    return figures
+            timings += _race(label, index, queries[:count], flat, other, options)
+    return timings
 
 
 def _flat(vectors: Tensor) -> Any:
@@ -66,7 +66,7 @@ def _flat(vectors: Tensor) -> Any:
 
 def _race(
     label: str, index: ConceptIndex, queries: Tensor, flat: Any, other: Any, options: Options
-) -> list[Figure]:
+) -> list[Timing]:
     found: dict[str, Tensor] = {}
 
     def names() -> None:
@@ -85,8 +85,8 @@ def _race(
     if other is not None:
         few = queries[: options.slow_mentions]
         work["upstream candidates and inference"] = (len(few), lambda: upstream.link(other, few))
-    figures = race(label, work, options.repeats, options.clock)
+    timings = race(label, work, options.repeats, options.clock)
     if flat is not None:
         same = (found["flat"] == found["embedlink"]).float().mean()
-        figures[1].notes["same_rows_as_faiss"] = float(same)
-    return figures
+        timings[1].notes["same_rows_as_faiss"] = float(same)
+    return timings

@@ -18,7 +18,7 @@ STATUS = Path("/proc/self/status")
 
 
 @dataclass
-class Figure:
+class Timing:
     """What one contestant took. `rate` counts items a second; `memory` is the peak above before.
 
     `processor` is processor time over wall time: well under the number of threads, the machine
@@ -48,7 +48,7 @@ def race(
     contestants: Mapping[str, tuple[int, Callable[[], object]]],
     repeats: int,
     clock: str = "wall",
-) -> list[Figure]:
+) -> list[Timing]:
     """Run all contestants in turn, `repeats` times, and take medians.
 
     `contestants` gives the items that each works on and its work; `clock` is wall or processor.
@@ -57,14 +57,14 @@ def race(
     for _ in range(repeats):
         for name, (_, work) in contestants.items():
             taken[name].append(_time(work))
-    figures = []
+    timings = []
     for name, times in taken.items():
         wall, processor, memory = (statistics.median(column) for column in zip(*times, strict=True))
         items = contestants[name][0]
         seconds = processor if clock == "processor" else wall
-        figures.append(Figure(benchmark, name, items, seconds, processor / wall, memory))
+        timings.append(Timing(benchmark, name, items, seconds, processor / wall, memory))
         print(f"  {benchmark}: {name}: {items / seconds:,.1f}/s", flush=True)
-    return figures
+    return timings
 
 
 def _time(work: Callable[[], object]) -> tuple[float, float, float]:
@@ -127,7 +127,7 @@ def matrix_rate(dtype: torch.dtype, clock: str = "wall") -> float:
 
 
 def machine(clock: str = "wall") -> dict[str, object]:
-    """What the figures were measured on."""
+    """What the timings were measured on."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "processor": _processor(),

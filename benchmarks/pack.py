@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.measure import whole_peak
 
-Figures = dict[str, float]
+Timings = dict[str, float]
 
 
 def texts(path: Path) -> list[str]:
@@ -33,7 +33,7 @@ def texts(path: Path) -> list[str]:
     return [note.text for note in PubTator("notes", {"test": str(path)}).read(Problems())]
 
 
-def measure(pack: Path, notes: Path, unseen: bool) -> Figures:
+def measure(pack: Path, notes: Path, unseen: bool) -> Timings:
     """Load the pack in this process and link the documents one by one, as services do."""
     warnings.simplefilter("ignore")
     import medcat.cat
@@ -63,14 +63,14 @@ def measure(pack: Path, notes: Path, unseen: bool) -> Figures:
     }
 
 
-def in_new_process(pack: Path, notes: Path, unseen: bool) -> Figures:
+def in_new_process(pack: Path, notes: Path, unseen: bool) -> Timings:
     """`measure`, by itself."""
     command = [sys.executable, "-m", "benchmarks.pack", str(pack), str(notes), "--measure"]
     command += ["--unseen"] if unseen else []
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     run = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    figures: Figures = json.loads(run.stdout.splitlines()[-1])
-    return figures
+    timings: Timings = json.loads(run.stdout.splitlines()[-1])
+    return timings
 
 
 def size_mb(folder: Path) -> float:
@@ -88,7 +88,7 @@ def compare(pack: Path, notes: Path, repeats: int, unseen: bool) -> None:
         export_linker(core, "upstream", theirs, pack)
         sides = {"embedlink": pack, "upstream 0.4.0": theirs}
         print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
-        runs: dict[str, list[Figures]] = {name: [] for name in sides}
+        runs: dict[str, list[Timings]] = {name: [] for name in sides}
         for _ in range(repeats):
             for name, side in sides.items():
                 runs[name].append(in_new_process(side, notes, unseen))

@@ -8,7 +8,7 @@ from transformers import AutoConfig, AutoModel
 
 from benchmarks import upstream
 from benchmarks.inputs import read_names
-from benchmarks.measure import Figure, race
+from benchmarks.measure import Timing, race
 from benchmarks.options import Options
 from embedlink.encoder.context import ContextEncoder
 from embedlink.encoder.pretrained import encoder_source, load_encoder
@@ -18,15 +18,15 @@ from embedlink.encoder.tokens import tokenise_names
 CACHE = 64 * 2**30
 
 
-def run(options: Options) -> list[Figure]:
+def run(options: Options) -> list[Timing]:
     """The published encoder with nothing unfrozen; a deeper one of the same width with 4 layers.
 
     The deeper one has random weights: time does not depend on them.
     """
-    figures = _refresh(options, encoder_source(options.encoder), 0)
+    timings = _refresh(options, encoder_source(options.encoder), 0)
     with tempfile.TemporaryDirectory() as folder:
         _save_deep(options, Path(folder))
-        return figures + _refresh(options, folder, min(4, options.deep_layers))
+        return timings + _refresh(options, folder, min(4, options.deep_layers))
 
 
 def _save_deep(options: Options, folder: Path) -> None:
@@ -38,7 +38,7 @@ def _save_deep(options: Options, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _refresh(options: Options, source: str, unfreeze: int) -> list[Figure]:
+def _refresh(options: Options, source: str, unfreeze: int) -> list[Timing]:
     names = read_names(options.table, options.names)
     model, tokenizer = load_encoder(source)
     encoder = ContextEncoder(model, projection=True, unfreeze=unfreeze)
@@ -64,7 +64,7 @@ def _refresh(options: Options, source: str, unfreeze: int) -> list[Figure]:
 
         for batch in (upstream.DEFAULT_BATCH, *options.batches):
             work[f"upstream batch {batch}"] = (len(names), lambda batch=batch: theirs(batch))
-    figures = race(f"refresh, {unfreeze} layers unfrozen", work, options.repeats, options.clock)
+    timings = race(f"refresh, {unfreeze} layers unfrozen", work, options.repeats, options.clock)
     difference = float((vectors["cached"] - vectors["anew"]).abs().max())
-    figures[0].notes["largest_difference_to_anew"] = difference
-    return figures
+    timings[0].notes["largest_difference_to_anew"] = difference
+    return timings

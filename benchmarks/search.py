@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.inputs import queries_near, spread
 from benchmarks.linking import DOCUMENT, K, index_over, real_vectors
-from benchmarks.measure import Figure, race
+from benchmarks.measure import Timing, race
 from benchmarks.options import Options
 from embedlink.device import has_bfloat16
 from embedlink.index.approximate import recall
@@ -25,16 +25,16 @@ PROBES = (8, 32, 128)
 SearchNames = Callable[[Tensor, int], Hits]
 
 
-def run(options: Options) -> list[Figure]:
+def run(options: Options) -> list[Timing]:
     """Every size: making each way ready, then many mentions at a time and one document of six."""
     base = real_vectors(options)
-    figures = []
+    timings = []
     for size in options.sizes:
         index = index_over(spread(base, size))
         queries = queries_near(index.vectors, options.mentions)
         made = {way: replace(index, search_by=way) for way in _ways(index)}
-        figures += _make_ready(made, queries, options) + _race(made, queries, options)
-    return figures
+        timings += _make_ready(made, queries, options) + _race(made, queries, options)
+    return timings
 
 
 def _ways(index: ConceptIndex) -> list[Search]:
@@ -48,33 +48,33 @@ def _ways(index: ConceptIndex) -> list[Search]:
 
 def _make_ready(
     made: dict[Search, ConceptIndex], queries: Tensor, options: Options
-) -> list[Figure]:
+) -> list[Timing]:
     """The first search of each way, for which it converts or sorts all vectors."""
     names = len(made["float32"].vectors)
     work: dict[str, tuple[int, Callable[[], object]]] = {
         way: (names, lambda own=own: own.search_names(queries[:1], K)) for way, own in made.items()
     }
-    figures = race(f"first search, {names} names", work, 1, options.clock)
-    for figure, own in zip(figures, made.values(), strict=True):
-        figure.notes["kept_mib"] = _kept(own) / 2**20
-    return figures
+    timings = race(f"first search, {names} names", work, 1, options.clock)
+    for timing, own in zip(timings, made.values(), strict=True):
+        timing.notes["kept_mib"] = _kept(own) / 2**20
+    return timings
 
 
-def _race(made: dict[Search, ConceptIndex], queries: Tensor, options: Options) -> list[Figure]:
+def _race(made: dict[Search, ConceptIndex], queries: Tensor, options: Options) -> list[Timing]:
     contestants = _contestants(made)
     true = made["float32"].search_names(queries, K).rows
     share = {name: recall(find(queries, K).rows, true) for name, find in contestants.items()}
-    names, figures = len(made["float32"].vectors), []
+    names, timings = len(made["float32"].vectors), []
     for count in (len(queries), DOCUMENT):
         work: dict[str, tuple[int, Callable[[], object]]] = {
             name: (count, lambda find=find, part=queries[:count]: find(part, K))
             for name, find in contestants.items()
         }
         label = f"search of {count} mentions, {names} names"
-        figures += race(label, work, options.repeats, options.clock)
-    for figure in figures:
-        figure.notes["recall"] = share[figure.contestant]
-    return figures
+        timings += race(label, work, options.repeats, options.clock)
+    for timing in timings:
+        timing.notes["recall"] = share[timing.contestant]
+    return timings
 
 
 def _contestants(made: dict[Search, ConceptIndex]) -> dict[str, SearchNames]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from benchmarks import upstream
-from benchmarks.measure import Figure, race
+from benchmarks.measure import Timing, race
 from benchmarks.options import Options
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,18 +17,18 @@ COSTLY = 5
 Starts = dict[str, list[str]]
 
 
-def run(options: Options) -> list[Figure]:
+def run(options: Options) -> list[Timing]:
     """Each start in processes of its own, by wall time: processor time would not be theirs."""
     starts = _starts()
     work: dict[str, tuple[int, Callable[[], object]]] = {
         name: (1, lambda arguments=arguments: _start(arguments))
         for name, arguments in starts.items()
     }
-    figures = race("start-up", work, options.repeats)
-    for figure in figures:
-        traced = _start(["-X", "importtime", *starts[figure.contestant]])
-        figure.notes |= costly(traced.splitlines())
-    return figures
+    timings = race("start-up", work, options.repeats)
+    for timing in timings:
+        traced = _start(["-X", "importtime", *starts[timing.contestant]])
+        timing.notes |= costly(traced.splitlines())
+    return timings
 
 
 def _starts() -> Starts:

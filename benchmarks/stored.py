@@ -13,17 +13,17 @@ from torch import Tensor
 
 from benchmarks.inputs import queries_near, spread
 from benchmarks.linking import DOCUMENT, K, index_over, real_vectors
-from benchmarks.measure import Figure, whole_peak
+from benchmarks.measure import Timing, whole_peak
 from benchmarks.options import Options
 from embedlink.linking.linker import read_tensors
 
 QUERIES = 512
 
 
-def run(options: Options) -> list[Figure]:
+def run(options: Options) -> list[Timing]:
     """Every size, each in a process of its own, whose whole peak is reported."""
     base = real_vectors(options)
-    figures = []
+    timings = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "index.safetensors"
         for size in options.sizes:
@@ -34,9 +34,9 @@ def run(options: Options) -> list[Figure]:
             seconds, peak = found.pop("seconds"), found.pop("peak_mib")
             found["file_mib"] = path.stat().st_size / 2**20
             name, contestant = "search in a stored index", f"{size} names"
-            figures.append(Figure(name, contestant, QUERIES, seconds, 0.0, peak, found))
+            timings.append(Timing(name, contestant, QUERIES, seconds, 0.0, peak, found))
             print(f"  stored: {size} names: {found}", flush=True)
-    return figures
+    return timings
 
 
 def _bfloat16(base: Tensor, size: int, part: int = 262_144) -> Tensor:

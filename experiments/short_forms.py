@@ -36,7 +36,7 @@ MEASURED = 20  # examples of a sense
 
 
 def main() -> None:
-    """Train, measure, and print one line of JSON for each figure."""
+    """Train, measure, and print one line of JSON for each metric."""
     asked = _arguments()
     L.seed_everything(asked.seed, verbose=False)
     texts = [text for path in asked.notes for text in read_notes(path)]
@@ -72,9 +72,9 @@ def main() -> None:
     seen_before = [short_form[row.sense] not in unseen for row in rows]
     trained_on = torch.tensor(seen_before, dtype=torch.bool)
     for name, part in (("trained on", trained_on), ("never trained on", ~trained_on)):
-        figures = {"untrained": before, "trained": after, "most frequent": majority}
+        metrics = {"untrained": before, "trained": after, "most frequent": majority}
         if part.any():
-            _print(name, rows, part, figures)
+            _print(name, rows, part, metrics)
     if asked.save:
         torch.save(linker.encoder.note_layers.state_dict(), asked.save)
 
@@ -120,14 +120,14 @@ def _trainer(epochs: int) -> L.Trainer:
     )  # fmt: skip
 
 
-def _print(name: str, rows: Sequence[Example], part: Tensor, figures: dict[str, Tensor]) -> None:
+def _print(name: str, rows: Sequence[Example], part: Tensor, metrics: dict[str, Tensor]) -> None:
     """Accuracy with its 95 % bootstrap interval by document, and the gain of training."""
     documents = torch.tensor([row.document for row in rows])[part]
     said: dict[str, object] = {"short forms": name, "places": int(part.sum())}
-    for figure, right in figures.items():
-        said[figure] = _interval(right[part].float(), documents)
+    for metric, right in metrics.items():
+        said[metric] = _interval(right[part].float(), documents)
     said["gain"] = _interval(
-        figures["trained"][part].float() - figures["untrained"][part].float(), documents
+        metrics["trained"][part].float() - metrics["untrained"][part].float(), documents
     )
     print(json.dumps(said), flush=True)
 

@@ -102,8 +102,8 @@ def settings_of(run_names: Sequence[str]) -> list[str]:
 def table(runs: pd.DataFrame) -> str:
     """Markdown: means over seeds, and the 95 % interval by document of single runs.
 
-    All figures are of the test documents but the one that says validation; a column that no run
-    has a figure for is left out.
+    All metrics are of the test documents, except the one that says validation. A column that no run
+    has a metric for is left out.
     """
     known = {k: v for k, v in COLUMNS.items() if runs.get(f"metrics.{k}", NOTHING).notna().any()}
     head = ["setting", "seeds", *known.values()]

@@ -93,7 +93,7 @@ def metrics(counts: DocumentCounts) -> dict[str, float]:
 
 
 def run(cfg: DictConfig, folder: Path) -> dict[str, dict[str, float]]:
-    """Figures on the test documents by stage; the folder takes the last one's counts."""
+    """Metrics on the test documents by stage; the folder takes the last one's counts."""
     stages.check_run_folder(cfg, folder)
     cfg.data.enrich = False
     data = stages.load_data(cfg, cfg.model.representative)

@@ -3,7 +3,7 @@
 Offsets count characters, start inclusive and end exclusive, everywhere.
 
 Readers make documents, detection makes detections of their text, a linker makes predictions of
-detections, and figures compare these with mentions. All are frozen, so that they can be shared.
+detections, and metrics compare these with mentions. All are frozen, so that they can be shared.
 """
 
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ class Mention:
 class Document:
     """A text with its gold mentions.
 
-    `corpus` is the name under which its figures are reported; `split` is the official split
+    `corpus` is the name under which its metrics are reported; `split` is the official split
     that the corpus publishes it in (`train`, `validation`, `test`), or "" where there is none.
     `rejected` are mentions that annotators looked at and ruled out: explicit negatives. Ids are
     unique within what one reader gives, not across corpora.

@@ -8,7 +8,7 @@ import torch
 from benchmarks.__main__ import BENCHMARKS, main, parse
 from benchmarks.growth import exponent
 from benchmarks.inputs import DEMO, queries_near, read_names, spread
-from benchmarks.measure import Figure
+from benchmarks.measure import Timing
 from benchmarks.startup import costly
 from benchmarks.tables import table
 
@@ -22,10 +22,10 @@ def test_a_benchmark_runs(name, tiny_encoder, tmp_path, capsys):
     main(["--only", name, "--encoder", str(tiny_encoder), "--folder", str(tmp_path), *SMALL])
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["machine"]["float32_gflops"] > 0
-    assert len(results["figures"]) >= 2
-    for figure in results["figures"]:
-        assert figure["seconds"] > 0
-    assert results["figures"][0]["benchmark"] in capsys.readouterr().out
+    assert len(results["timings"]) >= 2
+    for timing in results["timings"]:
+        assert timing["seconds"] > 0
+    assert results["timings"][0]["benchmark"] in capsys.readouterr().out
 
 
 def test_options_read_every_kind_of_value():
@@ -52,11 +52,11 @@ def test_the_exponent_of_linear_growth_is_one():
 
 
 def test_the_table_shows_ratios():
-    figures = [
-        Figure("b", "ours", 100, 1.0, 2.0, 5.0, {"share": 0.5}),
-        Figure("b", "theirs", 100, 4.0, 2.0, 5.0),
+    timings = [
+        Timing("b", "ours", 100, 1.0, 2.0, 5.0, {"share": 0.5}),
+        Timing("b", "theirs", 100, 4.0, 2.0, 5.0),
     ]
-    text = table({"threads": 2}, figures)
+    text = table({"threads": 2}, timings)
     assert "| theirs | 100 | 4 | 25.0 | 4.00 | 5 |  |" in text
     assert "share 0.5" in text
 
