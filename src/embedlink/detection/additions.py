@@ -25,6 +25,8 @@ from embedlink.detection.tagger import Tags
 from embedlink.text.abbreviations import Abbreviation, abbreviations, occurrences
 from embedlink.types import Span
 
+_PROBABLE = 0.5
+"""How probable a longer span must be at least to take a shorter one away."""
 _LIKELY = 0.25
 """How probable the tagger finds the end of a long form in a mention, at least, if it is one."""
 
@@ -101,7 +103,7 @@ def prefer_longer(table: EntityTable, tags: Tags) -> None:
     longest: dict[int, float] = {}
     for span in sorted(table.found):  # The longer of two with one end come first.
         probability = tags.probability(span)
-        if longest.get(span.end, -1.0) >= probability:
+        if longest.get(span.end, 0.0) >= max(probability, _PROBABLE):
             del table.found[span]
         else:
             longest[span.end] = max(longest.get(span.end, 0.0), probability)
