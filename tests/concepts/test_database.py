@@ -117,8 +117,19 @@ def test_release(tmp_path: Path) -> None:
 def test_broken_release(tmp_path: Path) -> None:
     root = write_release(tmp_path)
     next((root / "Snapshot" / "Terminology").glob("*Description*")).unlink()
-    with pytest.raises(EmbedLinkError, match="not a SNOMED CT release that MedCAT can read"):
+    with pytest.raises(EmbedLinkError, match=r"no file sct2_Description_.*unpack the release"):
         load_cdb(root, Problems())
+
+
+def test_names_and_kinds_of_files_have_no_case(tmp_path: Path) -> None:
+    table = write(tmp_path / "CONCEPTS.CSV", "cui,name\nC1,asthma\n")
+    assert list(load_cdb(table, Problems()).cui2info) == ["C1"]
+    table = write(tmp_path / "Concepts.TSV", "cui\tname\nC1\tasthma\n")
+    assert list(load_cdb(table, Problems()).cui2info) == ["C1"]
+    root = write_release(tmp_path / "in")
+    zipped = Path(shutil.make_archive(str(tmp_path / "r"), "zip", tmp_path / "in", root.name))
+    loud = zipped.rename(tmp_path / "SNOMED.ZIP")
+    assert list(load_cdb(loud, Problems()).cui2info) == ["195967001", "73211009"]
 
 
 def test_truncated_zip(tmp_path: Path, cdb: CDB) -> None:

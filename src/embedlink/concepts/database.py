@@ -12,7 +12,9 @@ from typing import Literal
 from medcat.cdb import CDB
 from medcat.config import Config
 
-from embedlink.concepts.tables import read_release, read_table
+from embedlink.concepts.release import is_release_file, release_files
+from embedlink.concepts.tables import read_snomed, read_table
+from embedlink.files.decoding import suffix_of
 from embedlink.files.paths import resolve
 from embedlink.problems import EmbedLinkError, Problems
 
@@ -23,13 +25,16 @@ _FORMS = (
 )
 
 
-def load_cdb(path: str | Path, problems: Problems, config: Config | None = None) -> CDB:
+def load_cdb(
+    path: str | Path, problems: Problems, config: Config | None = None, language: str = "en"
+) -> CDB:
     """Load a concept database, recognising what the path holds.
 
     `config` (how names are prepared) applies to tables and releases; a model pack and a CDB
-    bring their own. Names come out in the order of the input, whatever the hash seed. Bad rows of
-    a table are noted in `problems`. Raises `EmbedLinkError` when the path is missing or not
-    recognised, when what it holds does not load, and when no concept comes out.
+    bring their own. `language` chooses the names of an RF2 release (`en`, `en-GB`, `es`). Names
+    come out in the order of the input, whatever the hash seed. Bad rows are noted in `problems`.
+    Raises `EmbedLinkError` when the path is missing or not recognised, when what it holds does not
+    load, and when no concept comes out.
     """
     source = resolve(path)
     if not source.exists():
@@ -41,7 +46,7 @@ def load_cdb(path: str | Path, problems: Problems, config: Config | None = None)
             case "cdb":
                 cdb = _deserialise(folder, source)
             case "release":
-                cdb = read_release(folder, config)
+                cdb = read_snomed(folder, language, problems, config)
             case "table":
                 cdb = read_table(folder, problems, config)
     if not cdb.cui2info:
@@ -56,15 +61,15 @@ def recognise(path: Path) -> Kind:
     Raises `EmbedLinkError` when it is none of the forms. An archive must be unpacked before.
     """
     if path.is_file():
-        if path.suffix == ".dat":
+        if suffix_of(path) == ".dat":
             return "cdb"
-        if path.suffix in (".csv", ".tsv", ".txt"):
+        if suffix_of(path) in (".csv", ".tsv", ".txt"):
             return "table"
     elif _pack_parts(path):
         return "model pack"
     elif (path / "raw_dict.dat").is_file() and (path / "config").is_dir():
         return "cdb"
-    elif (path / "Snapshot").is_dir() or any(path.glob("SnomedCT_*/Snapshot")):
+    elif release_files(path) or (path / "Snapshot").is_dir():
         return "release"
     raise EmbedLinkError(f"{path}: not recognised as a concept database; expected {_FORMS}")
 
@@ -91,7 +96,7 @@ def _unpacked(path: Path) -> Iterator[Path]:
 
     Raises `EmbedLinkError` when the archive cannot be read. Nothing is written beside it.
     """
-    if path.suffix != ".zip":
+    if suffix_of(path) != ".zip":
         yield path
         return
     with tempfile.TemporaryDirectory() as name:
@@ -113,6 +118,6 @@ def _unpacked(path: Path) -> Iterator[Path]:
 
 
 def _needed(names: Sequence[str]) -> list[str]:
-    """Of a model pack the CDB alone (its models can take gigabytes), of all else everything."""
+    """Of a model pack the CDB alone, of a release its snapshot: the rest can take gigabytes."""
     parts = [name for name in names if re.match(r"([^/]+/)?cdb(/|\.zip$|\.dat$)", name)]
-    return parts or list(names)
+    return parts or list(filter(is_release_file, names)) or list(names)

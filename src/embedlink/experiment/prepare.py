@@ -37,7 +37,7 @@ def read_all(cfg: DictConfig) -> tuple[DataReport, Problems]:
     """Read corpora and concept database without stopping at bad rows, and count."""
     corpora = instantiate(cfg.data.corpora, _convert_="all")
     documents, problems = read_corpora(corpora, strict=False)
-    cdb = load_cdb(cfg.data.concepts, problems)
+    cdb = load_cdb(cfg.data.concepts, problems, language=cfg.data.get("language") or "en")
     documents = align_codes(documents, cdb)
     note_absent_codes(documents, cdb, problems)
     return build_report(documents, problems, cdb), problems

@@ -81,7 +81,7 @@ def load_data(cfg: DictConfig, representative: Representative) -> Data:
     documents, problems = read_corpora(corpora, strict=cfg.data.strict)
     ner = {key: value for key, value in cfg.detection.items() if key != "tagger"}
     config = detection_config(**ner)
-    cdb = load_cdb(cfg.data.concepts, problems, config)
+    cdb = load_cdb(cfg.data.concepts, problems, config, cfg.data.get("language") or "en")
     check_tokenizer(cdb)
     leave_out_extras(cdb)
     detect_by(cdb, config)
