@@ -15,6 +15,9 @@ class DataSettings(Settings):
     concepts: str = setting(
         help="concept database: a model pack, a CDB, a table (csv, tsv) or an RF2 release"
     )
+    language: str = setting(
+        "en", help="language of the names of an RF2 release: en, en-GB, es, or several: es,en"
+    )
     code_rule: CodeRule = setting(
         "first", help="a composite code counts by its first concept, by any, or not at all"
     )
