@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from embedlink.concepts.names import concept_names
+from embedlink.files.manifest import write_manifest
 from embedlink.linking.linker import Linker
 from embedlink.problems import EmbedLinkError
 
@@ -44,5 +45,6 @@ def test_a_setting_that_no_linker_has_is_named(linker, cdb, tmp_path, name, valu
     described = json.loads((tmp_path / "linker.json").read_text())
     described["settings"][name] = value
     (tmp_path / "linker.json").write_text(json.dumps(described))
+    write_manifest(tmp_path, "linker")
     with pytest.raises(EmbedLinkError, match=rf"linker\.json: .*{value}"):
         Linker.load(tmp_path)

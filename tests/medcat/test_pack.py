@@ -12,6 +12,8 @@ import pytest
 import torch
 from medcat.cat import CAT
 
+from embedlink.files.manifest import read_manifest, write_manifest
+from embedlink.medcat.sealed import seal
 from embedlink.medcat.static import StaticLinker
 from embedlink.medcat.trainable import TrainableLinker
 from embedlink.plugin import STATIC, TRAINABLE
@@ -149,8 +151,10 @@ def test_the_index_is_rebuilt_when_the_database_changed(trained, saved):
 
 
 def test_a_database_changed_behind_the_pack_gets_a_new_index(trained, saved, caplog):
-    index = saved / "saved_components" / "core_linking" / "index.json"
-    index.write_text(index.read_text().replace('"names": "', '"names": "0'))
+    linker = saved / "saved_components" / "core_linking"
+    made_from = dict(read_manifest(linker).made_from)
+    write_manifest(linker, "linker", made_from | {"names": "those of another database"})
+    seal(saved)
     with caplog.at_level("INFO", "embedlink"):
         cat = CAT.load_model_pack(str(saved))
     assert "will be rebuilt" in caplog.text
@@ -158,8 +162,9 @@ def test_a_database_changed_behind_the_pack_gets_a_new_index(trained, saved, cap
 
 
 PARTS = [
-    "linker.json", "linker.safetensors", "index.safetensors", "index.json", "encoder/config.json",
-    "encoder/model.safetensors", "encoder/tokenizer.json", "encoder/tokenizer_config.json",
+    "linker.json", "linker.safetensors", "index.safetensors", "manifest.json",
+    "encoder/config.json", "encoder/model.safetensors", "encoder/tokenizer.json",
+    "encoder/tokenizer_config.json",
 ]  # fmt: skip
 
 
@@ -175,7 +180,7 @@ def test_a_broken_part_is_named(saved, part, how):
     with pytest.raises(EmbedLinkError) as error:
         CAT.load_model_pack(str(saved))
     assert part in str(error.value)
-    assert ("missing" if how == "missing" else "corrupt") in str(error.value)
+    assert ("missing" if how == "missing" else "damaged") in str(error.value)
 
 
 def test_a_missing_component_is_named(saved):

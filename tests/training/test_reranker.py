@@ -174,7 +174,7 @@ def test_a_linker_keeps_its_reranker(reranker, linker, index, cdb, tmp_path):
     assert again.settings == reranker.settings
     assert again.digest() == reranker.digest()
     (tmp_path / "linker" / "reranker" / "head.safetensors").write_bytes(b"no")
-    with pytest.raises(EmbedLinkError, match="no reranker can be read"):
+    with pytest.raises(EmbedLinkError, match=r"reranker/head.safetensors: .* was damaged"):
         Linker.load(tmp_path / "linker")
 
 

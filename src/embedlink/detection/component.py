@@ -31,11 +31,12 @@ from embedlink.detection.config import EmbedLinkNer
 from embedlink.detection.entity_table import EntityTable
 from embedlink.detection.shared_state import SharedState
 from embedlink.detection.tagger import MentionTagger
+from embedlink.files.manifest import verify, write_manifest
 from embedlink.plugin import NER
 from embedlink.problems import EmbedLinkError
 
-TAGGER = "tagger"
-"""The folder of the tagger in the component's."""
+KIND, TAGGER = "detection", "tagger"
+"""The kind of the component's folder in a pack, and the folder of the tagger in it."""
 
 
 class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSerialisable):
@@ -94,7 +95,15 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
         vocab: Vocab,
         model_load_path: str | None,
     ) -> Self:
-        """The database and its configuration say what is needed."""
+        """The database and its configuration say what is needed.
+
+        Raises `EmbedLinkError` if a model pack lacks the folder of this component and its tagger.
+        """
+        # Of a pack MedCAT makes anew only what it finds no folder of. The tagger's path that is
+        # stored there is that of the training run.
+        if model_load_path is not None and _checked(cdb.config.components.ner).tagger is not None:
+            part = Path(model_load_path) / "saved_components" / "core_ner"
+            raise EmbedLinkError(f"{part}: this part of the model pack is missing")
         return cls(tokenizer, cdb)
 
     def get_hash(self) -> str:
@@ -109,6 +118,7 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
         tagger = self._read_tagger()
         if tagger is not None:
             tagger.save(folder / TAGGER)
+        write_manifest(folder, KIND)
 
     def _read_tagger(self) -> MentionTagger | None:
         """The tagger; none if the configuration was switched to another detection since."""
@@ -117,7 +127,10 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
 
     @classmethod
     def deserialise_from(cls, folder_path: str, **init_kwargs: Any) -> Self:
-        """Read it back; the configuration then names the tagger in this folder."""
+        """Read it back; the configuration then names the tagger in this folder.
+
+        Raises `EmbedLinkError` if the tagger that was saved here is missing or damaged.
+        """
         cdb: CDB = init_kwargs["cdb"]
         config = cdb.config.components.ner
         if config.comp_name != NER:  # Another component was set since.
@@ -127,7 +140,7 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
         config = _checked(config)
         # The path that was saved is where the tagger lay when the pack was made.
         own = Path(folder_path) / TAGGER
-        if config.tagger is not None and own.is_dir():
+        if verify(Path(folder_path), KIND).parts:
             config.tagger = str(own)
         return cls(init_kwargs["tokenizer"], cdb)
 

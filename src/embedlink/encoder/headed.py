@@ -20,7 +20,7 @@ from embedlink.encoder.inference import computed
 from embedlink.encoder.pretrained import MAKING_WEIGHTS, load_encoder
 from embedlink.encoder.tokens import TokenSequences
 from embedlink.files.digests import digest_of
-from embedlink.files.manifest import write_manifest
+from embedlink.files.manifest import verify, write_manifest
 from embedlink.files.pickling import PickledByValue
 from embedlink.problems import EmbedLinkError
 
@@ -100,8 +100,14 @@ class HeadedEncoder(PickledByValue, nn.Module, Generic[Settings]):
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:
-        """Read it back, in eval mode; an `EmbedLinkError` names a folder that holds none."""
+        """Read it back, in eval mode.
+
+        An `EmbedLinkError` names a folder that holds none, or a part that is missing or damaged.
+        """
         folder = Path(folder)
+        if not (folder / f"{cls.kind}.json").is_file():
+            raise EmbedLinkError(f"{folder}: no {cls.kind} can be read; {cls.origin}")
+        verify(folder, cls.kind)
         try:
             # First the settings: a folder of something else fails before weights are read.
             described = json.loads((folder / f"{cls.kind}.json").read_text("utf-8"))

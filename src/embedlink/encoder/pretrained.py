@@ -5,10 +5,12 @@ there is no network. Saved linkers, taggers and rerankers hold their encoder as 
 """
 
 import importlib.util
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -46,7 +48,8 @@ def load_encoder(
 
     The model comes in float32, whatever it was saved in, and without a pooler. Without
     `attention_dropout` attention weights are never dropped: on long texts a processor then trains
-    in two thirds of the time. Raises `EmbedLinkError` where none of the three has it.
+    in two thirds of the time. Raises `EmbedLinkError` if none of the three has it, or if its
+    weights are not complete: transformers would draw what is missing at random.
     """
     source = encoder_source(name)
     try:
@@ -57,9 +60,14 @@ def load_encoder(
             for field in ATTENTION_DROPOUTS:
                 if not attention_dropout and hasattr(config, field):
                     setattr(config, field, 0.0)
-            model = AutoModel.from_pretrained(source, config=config, dtype=torch.float32)
+            model, found = AutoModel.from_pretrained(
+                source, config=config, dtype=torch.float32,
+                # Told by the error below, which names the tensor.
+                output_loading_info=True, ignore_mismatched_sizes=True,
+            )  # fmt: skip
     except Exception as error:  # Of a folder that lacks files, transformers raises any type.
         raise EmbedLinkError(_cannot_load(name, error)) from error
+    _check_complete(source, found)
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # Unused here, and its weights would never get a gradient.
     return model, tokenizer
@@ -74,6 +82,44 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source)
     tokenizer("a", add_special_tokens=False, verbose=False)
     return tokenizer
+
+
+OPTIONAL = re.compile(r"(^|\.)(pooler\.|position_ids$|token_type_ids$)")
+"""Tensors that may be missing or too many: the pooler's, and buffers that count positions."""
+HEADS = re.compile(r"^(cls|lm_head|vocab_\w+|predictions|generator_\w+|discriminator_\w+)\.")
+"""Tensors of what published encoders were trained for, of which nothing is used."""
+
+
+def _check_complete(source: str, found: Mapping[str, Collection[Any]]) -> None:
+    """Raise `EmbedLinkError` with the first tensor that the encoder lacks or does not know.
+
+    `found` is what transformers reports of its loading.
+    """
+    missing = sorted(key for key in found["missing_keys"] if not OPTIONAL.search(key))
+    strange = sorted(
+        key for key in found["unexpected_keys"] if not (OPTIONAL.search(key) or HEADS.search(key))
+    )
+    # Some versions of transformers give the shapes beside the key.
+    keys = [key if isinstance(key, str) else key[0] for key in found["mismatched_keys"]]
+    misshapen = sorted(key for key in keys if not OPTIONAL.search(key))
+    file = _weights_file(source)
+    faults = [f"{key} is missing" for key in missing]
+    faults += [f"{key} has another shape" for key in misshapen]
+    faults += [f"the encoder has no {key}" for key in strange]
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise EmbedLinkError(
+            f"{file}: {faults[0]}{more}: not the weights that config.json describes; take the "
+            "encoder anew from where it was published"
+        )
+
+
+def _weights_file(source: str) -> str:
+    """The file of a folder's weights, or the hub's id."""
+    for name in ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"):
+        if (Path(source) / name).is_file():
+            return str(Path(source) / name)
+    return source
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from embedlink.files.manifest import write_manifest
 from embedlink.index.concept_index import ConceptIndex
 from embedlink.linking.linker import Linker
 from embedlink.medcat.config import EmbedLinkLinking
-from embedlink.medcat.pack import load_pack, write_pack
+from embedlink.medcat.pack import load_pack, unpacked, write_pack
 from embedlink.medcat.trainable import TrainableLinker
 from embedlink.medcat.upstream import (
     STATE,
@@ -51,8 +51,7 @@ def load_upstream_pack(pack: Path) -> CAT:
     index is built from the weights. Raises `EmbedLinkError` where weights or encoder are missing or
     do not fit each other.
     """
-    # MedCAT unpacks a zip beside itself, once: what lies there from before is taken as it is.
-    folder = Path(CAT.attempt_unpack(str(pack))) if pack.suffix == ".zip" else pack
+    folder = unpacked(pack) if pack.suffix == ".zip" else pack
     trained = (folder / "saved_components" / "core_linking").is_dir()
     with _upstream_read_here():
         if trained:

@@ -31,7 +31,8 @@ REMEDY = "take the folder anew from where it was made"
 class Manifest:
     """The content of a `manifest.json`. Paths are relative to the folder, with `/` between parts.
 
-    `covered` are the folders in which nothing but the listed parts may lie, "" the folder itself.
+    `covered` are the folders in which nothing but the listed parts may lie: "" is the folder with
+    all that is in it, "." its files alone.
     """
 
     kind: str  # linker | tagger | reranker | pack | what an export wrote
@@ -155,7 +156,10 @@ def _listed(folder: Path, kind: str, covered: Sequence[str]) -> list[str]:
     listed = []
     for name in _files(folder):
         place, _, last = name.rpartition("/")
-        inside = any(not top or f"{place}/".startswith(f"{top}/") for top in covered)
+        inside = any(
+            not place if top == "." else not top or f"{place}/".startswith(f"{top}/")
+            for top in covered
+        )
         hidden = last.startswith(".") and not shown
         if inside and not hidden and name != MANIFEST and name not in inner:
             listed.append(name)

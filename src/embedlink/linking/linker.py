@@ -23,7 +23,7 @@ from embedlink.encoder.streaming import StreamedNames
 from embedlink.encoder.tokens import Sequences, TokenSequences, tokenise_names
 from embedlink.encoder.windows import WindowCutter
 from embedlink.files.digests import digest_of
-from embedlink.files.manifest import write_manifest
+from embedlink.files.manifest import read_manifest, verify, verify_part, write_manifest
 from embedlink.files.pickling import PickledByValue
 from embedlink.index.concept_index import ConceptIndex
 from embedlink.linking.decision import LinkDecision, NameCounts
@@ -36,9 +36,8 @@ log = logging.getLogger(__name__)
 FORMAT = 1
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SETTINGS, WEIGHTS, ENCODER = "linker.json", "linker.safetensors", "encoder"
-INDEX, INDEX_OF = "index.safetensors", "index.json"
-RERANKER = "reranker"
-"""Files of a linker's folder. `INDEX_OF` holds the digests of what the index was built from."""
+KIND, INDEX, RERANKER = "linker", "index.safetensors", "reranker"
+"""Files of a linker's folder, and its kind. The manifest says what the index was built from."""
 _MISSING, _CORRUPT = "this part of the linker is missing", "this part of the linker is corrupt"
 
 
@@ -178,8 +177,7 @@ class Linker(PickledByValue):
         if self.reranker is not None:
             self.reranker.save(folder / RERANKER)
         save_file({"vectors": index.vectors.contiguous()}, folder / INDEX)
-        (folder / INDEX_OF).write_text(json.dumps(self._index_of(names)), encoding="utf-8")
-        write_manifest(folder, "linker", self._index_of(names))
+        write_manifest(folder, KIND, self._index_of(names))
 
     @classmethod
     def load(cls, folder: Path | str) -> "Linker":
@@ -190,6 +188,7 @@ class Linker(PickledByValue):
         """
         folder = Path(folder)
         described = _read_settings(folder)
+        verify(folder, KIND, later=[INDEX])
         model, tokenizer = _read_encoder(folder / ENCODER)
         try:
             settings = LinkerSettings(**described["settings"])
@@ -224,10 +223,12 @@ class Linker(PickledByValue):
     def stored_index(self, folder: Path, names: ConceptNames) -> ConceptIndex | None:
         """The index saved with the linker; None if names, weights or settings have changed since.
 
-        An `EmbedLinkError` names a file of it that is missing or corrupt.
+        An `EmbedLinkError` names its file if that is missing, or other vectors lie in it.
         """
-        if _read_json(folder / INDEX_OF) != self._index_of(names):
+        manifest = read_manifest(folder, KIND)
+        if manifest.made_from != self._index_of(names):
             return None
+        verify_part(folder, manifest, INDEX)
         vectors = read_tensors(folder / INDEX).get("vectors")
         if vectors is None or vectors.shape != (len(names.texts), self.encoder.dim):
             raise EmbedLinkError(f"{folder / INDEX}: {_CORRUPT}")

@@ -35,6 +35,7 @@ from embedlink.linking.linker import Linker
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.live_index import LiveIndex
 from embedlink.medcat.prediction import Predictor
+from embedlink.medcat.sealed import seal_around
 from embedlink.medcat.sources import start_linker
 from embedlink.medcat.sync import follow
 from embedlink.problems import EmbedLinkError
@@ -186,6 +187,7 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         # First of all: it trains on what waits and reads the database.
         index = self.index
         self.linker.save(Path(folder_path), self.names, index)
+        seal_around(Path(folder_path))
 
     @classmethod
     def deserialise_from(cls, folder_path: str, **init_kwargs: Any) -> Self:

@@ -7,6 +7,8 @@ reads and writes packs itself; here they get exact names, and are written whole 
 
 import logging
 import shutil
+import zipfile
+import zlib
 from pathlib import Path
 
 from medcat.cat import CAT
@@ -17,8 +19,9 @@ from embedlink.concepts.database import load_cdb
 from embedlink.concepts.enrichment import add_names
 from embedlink.detection.config import EmbedLinkNer
 from embedlink.files.atomic import written_aside
-from embedlink.files.manifest import write_manifest
+from embedlink.files.manifest import MANIFEST, read_manifest, verify
 from embedlink.medcat.config import EmbedLinkLinking
+from embedlink.medcat.sealed import seal
 from embedlink.plugin import TRAINABLE
 from embedlink.problems import EmbedLinkError, Problems
 
@@ -61,14 +64,62 @@ def is_pack(path: Path) -> bool:
 
 
 def load_pack(pack: Path) -> CAT:
-    """A model pack, folder or zip; `EmbedLinkError` where there is none.
+    """A model pack, folder or zip; `EmbedLinkError` if there is none or it is damaged.
 
-    MedCAT unpacks a zip beside itself, and takes what lies there where that was done before. A
-    pack that cannot be read raises errors of MedCAT or of a component.
+    A pack that EmbedLink wrote is verified as a whole before anything of it is read. Other packs
+    are MedCAT's: what it does not find there is lost without a word.
     """
     if not pack.exists():
         raise EmbedLinkError(f"pack={pack}: no such model pack; give a MedCAT folder or zip")
-    return CAT.load_model_pack(str(pack))
+    folder = unpacked(pack) if pack.suffix == ".zip" else pack
+    if (folder / MANIFEST).is_file():
+        verify(folder, read_manifest(folder).kind)
+    return CAT.load_model_pack(str(folder))
+
+
+def unpacked(archive: Path) -> Path:
+    """The folder of a zipped pack, which MedCAT looks for beside the zip.
+
+    It is unpacked aside and renamed, so that it is never half there. A folder of this name that
+    was there before is taken for the zip's content only if it holds the same files. An
+    `EmbedLinkError` says if it does not, or if the zip is damaged.
+    """
+    folder = archive.with_suffix("")
+    try:
+        with zipfile.ZipFile(archive) as file:
+            if folder.exists():
+                _check_same(file, folder)
+            else:
+                _extract(file, folder)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise EmbedLinkError(f"{archive}: not a whole zip archive ({error})") from error
+    return folder
+
+
+def _check_same(file: zipfile.ZipFile, folder: Path) -> None:
+    for part in file.infolist():
+        there = folder / part.filename
+        if not part.is_dir() and not (
+            there.is_file() and there.stat().st_size == part.file_size and _crc(there) == part.CRC
+        ):
+            raise EmbedLinkError(
+                f"{there}: is not what {file.filename} holds; move the folder {folder} away, or "
+                "give it in place of the zip"
+            )
+
+
+def _crc(path: Path) -> int:
+    """The sum by which a zip knows its files."""
+    crc = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            crc = zlib.crc32(block, crc)
+    return crc
+
+
+def _extract(file: zipfile.ZipFile, folder: Path) -> None:
+    with written_aside(folder) as aside:
+        file.extractall(aside)
 
 
 def save_pack(cat: CAT, folder: Path, overwrite: bool = False) -> Path:
@@ -79,7 +130,7 @@ def save_pack(cat: CAT, folder: Path, overwrite: bool = False) -> Path:
     """
     with written_aside(folder, overwrite) as aside:
         write_pack(cat, aside)
-        write_manifest(aside, "pack")
+        seal(aside)
     return folder
 
 
