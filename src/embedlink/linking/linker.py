@@ -38,7 +38,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SETTINGS, WEIGHTS, ENCODER = "linker.json", "linker.safetensors", "encoder"
 KIND, INDEX, RERANKER = "linker", "index.safetensors", "reranker"
 """Files of a linker's folder, and its kind. The manifest says what the index was built from."""
-_MISSING, _CORRUPT = "this part of the linker is missing", "this part of the linker is corrupt"
+_MISSING, _CORRUPT = "this part of the linker is missing", "this part of the linker is damaged"
 
 
 @dataclass
