@@ -140,7 +140,7 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
         config = _checked(config)
         # The path that was saved is where the tagger lay when the pack was made.
         own = Path(folder_path) / TAGGER
-        if verify(Path(folder_path), KIND).parts:
+        if config.tagger is not None and verify(Path(folder_path), KIND).parts:
             config.tagger = str(own)
         return cls(init_kwargs["tokenizer"], cdb)
 
