@@ -1,11 +1,12 @@
 """Whatever bytes a file holds, a reader gives right documents or says what is wrong.
 
-`EMBEDLINK_LONG=1` tries more than 10,000 cases; by default a few hundred.
+`EMBEDLINK_LONG=1` tries 5,000 cases a format, beside as many of `test_kinds`; by default 40.
 """
 
 import random
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from embedlink.concepts.database import load_cdb
+from embedlink.concepts.release import read_release
+from embedlink.concepts.rows import table_rows
 from embedlink.corpora import Corpus, read_corpora
 from embedlink.corpora.cometa import Cometa
 from embedlink.corpora.distemist import DisTEMIST
@@ -31,12 +34,13 @@ from tests.written import (
     write_snomed_table,
 )
 
-CASES = 2000 if LONG else 40
-SLOW_CASES = 500 if LONG else 10  # those that build a concept database
+CASES = 5000 if LONG else 40
+SLOW_CASES = 100 if LONG else 10  # those that build a concept database
 many = settings(
     max_examples=CASES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 few = settings(many, max_examples=SLOW_CASES)
+CODES = ["", "C1", "OMIM:1", "C1|C2", "C1+C2", "NOMAP", "-1", "195967001", "é"]
 PUBTATOR = "".join(
     f"{n}|t|Asthma in children {n}.\n{n}|a|Diabetes mellitus, too.\n"
     f"{n}\t0\t6\tAsthma\tDisease\tD001249\n{n}\t23\t31\tDiabetes\tDisease\tD003920|D1\n\n"
@@ -68,7 +72,7 @@ def mentions(draw: st.DrawFn, text: str) -> tuple[Mention, ...]:
     for _ in range(draw(st.integers(0, 4)) if text else 0):
         start = draw(st.integers(0, len(text) - 1))
         end = draw(st.integers(start + 1, len(text)))
-        found.append(Mention(start, end, draw(st.text(max_size=8)).strip()))
+        found.append(Mention(start, end, draw(st.sampled_from(CODES))))
     return tuple(found)
 
 
@@ -249,6 +253,27 @@ def test_columns_in_another_order_are_the_same_corpus(
     problems = Problems()
     assert list(corpus.read(problems)) == expected
     assert not problems.rejected
+
+
+@many
+@given(seed=st.integers(0, 2**63))
+def test_rows_of_damaged_concept_tables(tmp_path: Path, seed: int) -> None:
+    path = write_snomed_table(tmp_path / "c.csv")
+    path.write_bytes(damaged(path.read_bytes(), seed))
+    for row in table_rows(path, 2, Problems()):
+        assert row.cui
+        assert row.name
+
+
+@many
+@given(seed=st.integers(0, 2**63))
+def test_rows_of_damaged_releases(tmp_path: Path, seed: int) -> None:
+    root = write_release(tmp_path)
+    files = sorted((root / "Snapshot" / "Terminology").iterdir())
+    path = files[seed % len(files)]
+    path.write_bytes(damaged(path.read_bytes(), seed))
+    with suppress(EmbedLinkError):
+        assert all(row.cui for row in read_release(root, "en", Problems()))
 
 
 @few

@@ -8,7 +8,7 @@ the document is left out: no mention is ever moved by itself.
 import html
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from embedlink.corpora.places import Place
@@ -52,19 +52,18 @@ def read_mentions(
     """
     spans = [_read_span(each, problems) for each in annotations]
     read = [(a, span) for a, span in zip(annotations, spans, strict=True) if span is not None]
-    inside = [(a, span) for a, span in read if span.start >= 0 and span.end <= len(text)]
-    differing = [a for a, span in inside if not _agrees(text[slice(*span)], a.surface)]
-    if not differing and len(inside) == len(read):
-        moved = _noted(text, read, problems)
-    else:
-        version = _explain(text, read, join)
-        if version is not None:
-            found = [version.in_text(span) for _, span in read]
-            value = f"{len(read)} annotations"
-            reason = "offsets of another version of the text"
+    version = _version(text, read, join)
+    if version is not None:
+        moved = [version.in_text(span) for _, span in read]
+        if version.description:
+            value, reason = f"{len(read)} annotations", "offsets of another version of the text"
             place.note(problems, value, reason, version.description, repaired=True)
-            moved = found
-        elif differing:
+        else:
+            _note_differences(text, read, problems)
+    else:
+        inside = [(a, span) for a, span in read if span.start >= 0 and span.end <= len(text)]
+        differing = [a for a, span in inside if not _agrees(text[slice(*span)], a.surface)]
+        if differing:
             value = f"{len(differing)} of {len(read)} annotations of the document"
             remedy = (
                 "left out: no shift of the whole document explains them; correct the offsets, "
@@ -72,8 +71,7 @@ def read_mentions(
             )
             differing[0].place.note(problems, value, DIFFERS, remedy)
             return None
-        else:
-            moved = [_inside(text, a, span, problems) for a, span in read]
+        moved = [_inside(text, a, span, problems) for a, span in read]
     places = iter(moved)
     results = [None if span is None else next(places) for span in spans]
     return [
@@ -122,38 +120,45 @@ def _inside(text: str, annotation: Annotation, span: Span, problems: Problems) -
     return None
 
 
-def _noted(
+def _note_differences(
     text: str, read: Sequence[tuple[Annotation, Span]], problems: Problems
-) -> list[Span | None]:
-    """The spans as they are; surfaces that differ in spacing, case or accents are noted."""
+) -> None:
+    """Note surfaces that differ from the text in spacing, case or accents."""
     for annotation, span in read:
         if annotation.surface is not None and annotation.surface != text[slice(*span)]:
             value = f"{span.start}-{span.end}"
             annotation.place.note(problems, value, DIFFERS, f"read as {value}", repaired=True)
-    return [span for _, span in read]
 
 
-def _explain(
+def _version(
     text: str, read: Sequence[tuple[Annotation, Span]], join: int | None
 ) -> Version | None:
-    """The one version in which every surface stands at its offsets; None if there are two.
+    """The version in which every surface stands at its offsets; None without any.
 
-    The likeliest kind of version that explains everything counts: a shift by any number, which is
-    tried last, could explain what another line break has done.
+    The likeliest kind of version that explains everything counts, but none if two of that kind
+    explain it differently. The text itself comes first, and a shift by any number last, because
+    that could explain what another line break has done. Surfaces that differ in spacing, case or
+    accents are looked at only if no version has all of them exactly.
     """
-    if all(annotation.surface is None for annotation, _ in read):
-        return None
-    for versions in (
-        likely_versions(text),
-        other_versions(text, join),
-        (constant(text, shift) for shift in (1, -1)),
-        _constants(text, read),
-    ):
+    same = constant(text, 0)
+    shown_by_surfaces = any(annotation.surface is not None for annotation, _ in read)
+    kinds: list[tuple[Callable[[], Iterable[Version]], bool]] = [(lambda: [same], True)]
+    if shown_by_surfaces:
+        kinds += [
+            (lambda: likely_versions(text), True),
+            (lambda: other_versions(text, join), True),
+            (lambda: [same], False),
+            (lambda: likely_versions(text), False),
+            (lambda: other_versions(text, join), False),
+            (lambda: [constant(text, 1), constant(text, -1)], False),
+            (lambda: _constants(text, read), False),
+        ]
+    for versions, exact in kinds:
         found: dict[tuple[Span | None, ...], Version] = {}
-        for version in versions:
+        for version in versions():
             places = tuple(version.in_text(span) for _, span in read)
             if all(
-                span is not None and _agrees(text[slice(*span)], annotation.surface)
+                span is not None and _agrees(text[slice(*span)], annotation.surface, exact)
                 for (annotation, _), span in zip(read, places, strict=True)
             ):
                 found.setdefault(places, version)
@@ -173,11 +178,13 @@ def _constants(text: str, read: Sequence[tuple[Annotation, Span]]) -> Iterator[V
         yield constant(text, start - match.start())
 
 
-def _agrees(found: str, surface: str | None) -> bool:
-    """Whether the text at the offsets is the surface, but for spacing, case, accents and quotes."""
+def _agrees(found: str, surface: str | None, exact: bool = False) -> bool:
+    """Whether the text at the offsets is the surface, if not exactly, then but for spacing, case,
+    accents, quotes and invisible characters.
+    """
     if surface is None or (found == surface and surface):
         return True
-    plain = _plain(surface)
+    plain = "" if exact else _plain(surface)
     return bool(plain) and plain in (_plain(found), _plain(html.unescape(found)))
 
 

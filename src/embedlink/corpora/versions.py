@@ -84,10 +84,13 @@ class Version:
         return Span(first, end)
 
 
-def constant(text: str, shift: int, description: str = "") -> Version:
-    """The version whose offsets are all larger than those of the text by `shift`."""
-    said = description or f"all offsets are {abs(shift)} too {'large' if shift > 0 else 'small'}"
-    return Version(said, range(shift, shift + len(text) + 1))
+def constant(text: str, shift: int) -> Version:
+    """The version whose offsets are all larger than those of the text by `shift`.
+
+    By 0 it is the text itself, and has no description.
+    """
+    said = f"all offsets are {abs(shift)} too {'large' if shift > 0 else 'small'}"
+    return Version(said if shift else "", range(shift, shift + len(text) + 1))
 
 
 def other_versions(text: str, join: int | None = None) -> Iterator[Version]:
