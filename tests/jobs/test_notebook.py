@@ -22,8 +22,9 @@ def test_it_reads_runs_and_plots(tmp_path, monkeypatch):
     mlflow.set_tracking_uri(tracking)
     mlflow.create_experiment("embedlink", artifact_location=str(tmp_path / "artifacts"))
     mlflow.set_experiment("embedlink")
-    for unfreeze in (0, 2):
-        with mlflow.start_run():
+    # The runs of one corpus, and one of another: they never share a plot.
+    for unfreeze, digest in ((0, "one"), (2, "one"), (2, "other")):
+        with mlflow.start_run(tags={"data_digest": digest}):
             mlflow.log_params(
                 {"unfreeze": unfreeze, "model.name": "tiny", "data.concepts": "table"}
             )
@@ -39,7 +40,7 @@ def test_it_reads_runs_and_plots(tmp_path, monkeypatch):
         for output in cell.get("outputs", [])
         if "image/png" in output.get("data", {})
     ]
-    assert len(pictures) == 2
+    assert len(pictures) == 4
 
 
 @pytest.fixture(autouse=True)

@@ -51,6 +51,8 @@ def test_the_parent_holds_the_ranking_and_the_best(swept):
     assert float(rows[0]["val F1"]) >= float(rows[1]["val F1"])
     best = rows[0]["unfreeze"]
     assert parent.data.params["best.unfreeze"] == best
+    assert parent.data.metrics["best/test_f1"] == pytest.approx(float(rows[0]["test F1"]), abs=1e-4)
+    assert "test/f1" not in parent.data.metrics
     assert parent.data.tags["best.linker"] == f"{rows[0]['folder']}/linker"
     logged = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
     assert {"sweep.csv", "sweep_unfreeze.png"} <= logged

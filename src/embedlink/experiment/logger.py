@@ -73,7 +73,8 @@ class RunLogger(Logger):
         self.follows = resumed.folder if resumed else None
         self.tags = dict(tags or {})
         self.table: list[tuple[str, int, float]] = []
-        self.ended = False
+        self.datasets: list[str] = []
+        self.started, self.ended = time.time(), False
         self._spool: Spool | None = None
         self._logged: set[tuple[str, int, float]] = set()
         self._params: dict[str, str] = {}
@@ -174,8 +175,13 @@ class RunLogger(Logger):
     @rank_zero_only
     def log_datasets(self, rows: Sequence[Mapping[str, object]]) -> None:
         """Log what identifies the corpora."""
+        self.datasets = [str(row["name"]) for row in rows]
         self.spool.write("datasets", rows=list(rows))
         self.forward()
+
+    def last(self, key: str) -> float | None:
+        """The last value that was logged of a metric."""
+        return next((value for name, _, value in reversed(self.table) if name == key), None)
 
     @rank_zero_only
     def end(self, status: str) -> None:

@@ -68,7 +68,11 @@ def _log_best(logger: RunLogger, rows: Sequence[Row]) -> None:
         return
     best = rows[0]
     logger.log_hyperparams({f"best.{key}": value for key, value in best["settings"].items()})
-    logger.log_metrics({key: best["metrics"][key] for key in COLUMNS if key in best["metrics"]})
+    # Keys of their own: who collects `test/f1` of runs wants members, not their sweep.
+    shown = {key: best["metrics"][key] for key in COLUMNS if key in best["metrics"]}
+    logger.log_metrics(
+        {f"best/{k.removeprefix('best/').replace('/', '_')}": v for k, v in shown.items()}
+    )
     where = {key: best[key] for key in ("linker", "pack") if best.get(key)}
     logger.set_tags({"best.command": command(best)} | {f"best.{k}": v for k, v in where.items()})
 

@@ -229,6 +229,8 @@ def build_trainer(cfg: DictConfig) -> L.Trainer:
 def _leave_out_warnings() -> None:
     """Frozen layers in eval mode and batches made in memory are meant; LeafSpec is Lightning's."""
     warnings.filterwarnings("ignore", "Found .* module\\(s\\) in eval mode")
+    # A resumed run writes to a folder of its own, and `BestEpoch` takes the best epoch over.
+    warnings.filterwarnings("ignore", "The dirpath has changed from")
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec")
     warnings.filterwarnings("ignore", "The '.*_dataloader' does not have many workers")
 

@@ -2,6 +2,7 @@
 
 import logging
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from omegaconf import DictConfig, OmegaConf
 
 from embedlink.experiment.config import flat
+from embedlink.experiment.description import describe, size_in_megabytes
 from embedlink.experiment.evaluate import data_baseline
 from embedlink.experiment.housekeeping import deliver_waiting, end_orphans
 from embedlink.experiment.logger import RunLogger
@@ -68,6 +70,14 @@ def check_tracker(cfg: DictConfig) -> None:
         deliver_waiting(_root(Path(wanted.folder)))
     except MlflowException as error:
         log.warning("earlier runs could not be tidied up: %s", one_line(error))
+
+
+def comparing(cfg: DictConfig) -> str:
+    """How the run is compared with others; nothing without a logger."""
+    if not cfg.get("logger"):
+        return ""
+    uri = str(cfg.logger.tracking_uri)
+    return f" Compare runs: make ui ({uri if uri.startswith('http') else 'PORT=5000'})"
 
 
 def _root(folder: Path) -> Path:
@@ -159,7 +169,12 @@ def note_results(trainer: L.Trainer, f1: float, checkpoint: Path, shipped: Path)
     for logger in trainer.loggers:
         logger.log_metrics({"best/val_f1": f1}, step=trainer.current_epoch)
     for logger in run_loggers(trainer):
-        logger.set_tags(left)
+        description = describe(
+            ", ".join(logger.datasets), metrics,
+            dictionary=logger.last("baseline/dictionary/f1"),
+            minutes=(time.time() - logger.started) / 60, megabytes=size_in_megabytes(shipped),
+        )  # fmt: skip
+        logger.set_tags(left | {"mlflow.note.content": description})
         for file in files_of(trainer):
             logger.log_file(file)
 

@@ -17,6 +17,7 @@ from embedlink.experiment.evaluate import check_evaluation, measure
 from embedlink.experiment.tracking import (
     begin,
     check_tracker,
+    comparing,
     describe_run,
     log_baselines,
     log_evaluation,
@@ -70,7 +71,7 @@ def train(cfg: DictConfig) -> float:
     metrics = metrics_of(trainer)
     print(
         f"F1 {metrics['baseline']['f1']:.3f} untrained, {metrics['test']['f1']:.3f} trained. "
-        f"Linker: {shipped}. Compare runs: make ui (http://127.0.0.1:5000)"
+        f"Linker: {shipped}.{comparing(cfg)}"
     )
     return f1
 

@@ -1,16 +1,17 @@
 """Opens MLflow on the page that lists training runs, the best first: `make ui PORT=5000`."""
 
 import argparse
+import json
 import os
 import socket
 import subprocess
 import sys
 import webbrowser
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from embedlink.experiment.resolvers import PROJECT_ROOT
 
-EXPERIMENT, SORT_BY = "embedlink", "metrics.`test/f1`"
+EXPERIMENT = "embedlink"
 COLUMNS = (
     "attributes.`Duration`",
     "metrics.`test/f1`",
@@ -22,6 +23,18 @@ COLUMNS = (
     "params.`context_window`",
     "params.`model.name`",
 )
+VIEW = {
+    "searchFilter": "",
+    "orderByKey": "metrics.`test/f1`",
+    "orderByAsc": False,
+    "startTime": "ALL",
+    "lifecycleFilter": "Active",
+    "datasetsFilter": [],
+    "modelVersionFilter": "All Runs",
+    "selectedColumns": COLUMNS,
+}
+"""MLflow keeps which columns it shows as a shared view: a tag of the experiment."""
+
 HOST = "127.0.0.1"
 
 
@@ -33,20 +46,20 @@ def tracking_uri() -> str:
 def runs_page(base: str, experiment: str) -> str:
     """The address of the page that lists an experiment's runs by F1 on test documents.
 
-    `experiment` is MLflow's number of it.
+    `experiment` is MLflow's number of it. Without the kind of work MLflow opens its page of traces.
     """
-    query = urlencode(
-        {"orderByKey": SORT_BY, "orderByAsc": "false", "selectedColumns": ",".join(COLUMNS)},
-        quote_via=quote,
-    )
+    query = urlencode({"workflowType": "machine_learning", "viewStateShareKey": EXPERIMENT})
     return f"{base.rstrip('/')}/#/experiments/{experiment}/runs?{query}"
 
 
 def experiment_number(uri: str) -> str:
-    """MLflow's number of the experiment that training logs to, which is made if it is missing."""
+    """MLflow's number of the experiment that training logs to, with the view of its runs."""
     from embedlink.experiment.store import experiment_id, open_store
 
-    return experiment_id(open_store(uri), uri, EXPERIMENT)
+    client = open_store(uri)
+    number = experiment_id(client, uri, EXPERIMENT)
+    client.set_experiment_tag(number, f"mlflow.sharedViewState.{EXPERIMENT}", json.dumps(VIEW))
+    return number
 
 
 def main(arguments: list[str] | None = None) -> int:
