@@ -1,4 +1,4 @@
-"""What a run came to in a few sentences, which MLflow shows beside it. It holds no text of notes."""
+"""What a run came to in a few sentences, which MLflow shows beside it: no text of any note."""
 
 from collections.abc import Mapping
 from pathlib import Path
