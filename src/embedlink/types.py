@@ -11,12 +11,6 @@ from typing import Literal, NamedTuple
 
 from embedlink.identifiers import concepts_of
 
-# Old addresses, for imports that have not moved yet.
-from embedlink.problems import BadInputError as BadInputError
-from embedlink.problems import EmbedLinkError as EmbedLinkError
-from embedlink.problems import Problem as Problem
-from embedlink.problems import Problems as Problems
-
 CodeRule = Literal["first", "any", "skip"]
 """How a composite code is evaluated: its first concept, any of its concepts, or not at all."""
 Pooling = Literal["mention", "window"]

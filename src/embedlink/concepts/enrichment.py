@@ -10,6 +10,7 @@ from medcat.preprocessors.cleaners import prepare_name
 from medcat.tokenizing.tokenizers import BaseTokenizer
 from tqdm import tqdm
 
+from embedlink.concepts.rows import MOST_NAME
 from embedlink.concepts.tables import name_tokenizer
 from embedlink.types import Document
 
@@ -23,10 +24,10 @@ def enrich_cdb(
     """Add the mentions' surfaces as names of their concepts; returns the new (name, CUI) pairs.
 
     This is the part of MedCAT's supervised training (`Trainer.train_supervised_raw`) that changes
-    the database. A mention counts where exactly one concept is known; with `new_concepts` (as
-    MedCAT does) also one that the database lacks. `tokenizer` defaults to the one of
-    the database's configuration. `cdb` is changed in place; the pairs come in the order of the
-    documents, each once, and a second call with the same documents gives none.
+    the database. A mention counts if exactly one concept is known; with `new_concepts` (as MedCAT
+    does) also one that the database lacks. Surfaces longer than `MOST_NAME` are left out.
+    `tokenizer` defaults to the one of the database's configuration. `cdb` is changed in place. The
+    pairs come in the order of the documents, each once, and a second call gives none.
     """
     nlp = tokenizer or name_tokenizer(cdb.config)
     configs = (cdb.config.general, cdb.config.preprocessing, cdb.config.cdb_maker)
@@ -35,6 +36,9 @@ def enrich_cdb(
         for mention in document.mentions:
             cui = mention.cui
             if cui is None or not (new_concepts or cui in cdb.cui2info):
+                continue
+            # A mention of a whole note is no name, and MedCAT's work grows with its square.
+            if mention.end - mention.start > MOST_NAME:
                 continue
             surface = document.text[mention.start : mention.end]
             names = prepare_name(surface, nlp, {}, configs)

@@ -5,7 +5,6 @@ their place and moved there once every file with a known sum is right. So no fil
 meets is half written, and a command that broke off is simply run again.
 """
 
-import hashlib
 import http.client
 import tempfile
 import urllib.error
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from embedlink.files.manifest import file_digest
 from embedlink.files.paths import resolve
 from embedlink.problems import EmbedLinkError
 
@@ -186,7 +186,7 @@ def _copy(
 
 def _verify(source: Source, part: Path) -> None:
     """Check size and sum of what arrived; a wrong file is removed, with an `EmbedLinkError`."""
-    size, found = part.stat().st_size, _sha256(part)
+    size, found = part.stat().st_size, file_digest(part)
     wrong = ""
     if source.size is not None and size != source.size:
         wrong = f"has {size} bytes instead of {source.size}"
@@ -238,13 +238,8 @@ def _wrong_files(folder: Path, contents: Mapping[str, str]) -> list[str]:
     return [
         name
         for name, expected in contents.items()
-        if not (folder / name).is_file() or _sha256(folder / name) != expected
+        if not (folder / name).is_file() or file_digest(folder / name) != expected
     ]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _archive_name(url: str) -> str:
