@@ -1,6 +1,6 @@
 """Put a trained linker into a MedCAT model pack, or into a folder that other tools load.
 
-python export.py checkpoint=runs/<day>/<time>/linker pack=model_pack.zip output=linked_pack
+python export.py linker=runs/<day>/<time> pack=model_pack.zip output=linked_pack
 """
 
 from pathlib import Path
@@ -18,16 +18,18 @@ register_resolvers()
 def main(cfg: DictConfig) -> None:
     """The command line."""
     # Imported here, so that --help does not wait for torch and MedCAT.
+    from embedlink.experiment.config import check_values
     from embedlink.export.export import export_linker
 
     with reported_errors():
+        check_values(cfg)
         pack, tagger, names = (
             Path(path).expanduser() if path else None for path in (cfg.pack, cfg.tagger, cfg.names)
         )
-        checkpoint, output = Path(cfg.checkpoint).expanduser(), Path(cfg.output).expanduser()
+        linker, output = Path(cfg.linker).expanduser(), Path(cfg.output).expanduser()
         print(
             export_linker(
-                checkpoint, cfg.target, output, pack, cfg.encoder, tagger, names, cfg.overwrite
+                linker, cfg.target, output, pack, cfg.encoder, tagger, names, cfg.overwrite
             )
         )
 

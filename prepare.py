@@ -4,6 +4,9 @@ import hydra
 from omegaconf import DictConfig
 
 from embedlink.experiment.entry import launch, reported_errors
+from embedlink.experiment.resolvers import register_resolvers
+
+register_resolvers()
 
 
 @hydra.main(config_path="conf", config_name="prepare", version_base="1.3")

@@ -30,7 +30,7 @@ DEFAULT = "default"
 NOTHING = pd.Series(dtype=float)
 NO_SETTINGS = (
     "seed", "split_seed", "experiment", "pack", "resume", "baselines", "data_dir",
-    "data.document_list", "detection.tagger.folder",
+    "split.document_list", "detection.tagger.folder",
 )  # fmt: skip
 COLUMNS = {
     "baseline/f1": "untrained F1",

@@ -3,7 +3,7 @@
 PYTHONHASHSEED=0 python -m experiments.upstream experiment=recipe data_dir=/path/to/data seed=0
 
 It needs `pip install medcat-embedding-linker==0.4.0`, and the hash seed to repeat itself: it
-draws from sets. Of the settings of the linker it takes `model.name`, `model.projection`,
+draws from sets. Of the settings of the linker it takes `model.encoder`, `model.projection`,
 `context_window`, `unfreeze` and `batch_size`; the rest is its own default. `detection=variants` and
 `detection=vocabulary` take the learned part of detection away. Three metrics are logged to MLflow
 beside the study's runs: `baseline/…` untrained, `names/…` with the training documents' names added
@@ -17,13 +17,11 @@ import io
 import logging
 from contextlib import redirect_stdout
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import hydra
 import numpy as np
 from benchmarks import upstream
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from lightning import seed_everything
 from medcat.cat import CAT
@@ -38,7 +36,10 @@ from embedlink.evaluation.comparison import counts_file
 from embedlink.evaluation.counts import Counts, count, gold_mentions, skipped_starts
 from embedlink.evaluation.document_counts import DocumentCounts
 from embedlink.experiment import stages
+from embedlink.experiment.config import check_settings
+from embedlink.experiment.data import load_data
 from embedlink.experiment.entry import reported_errors
+from embedlink.experiment.parts import TrainRun
 from embedlink.experiment.resolvers import PROJECT_ROOT, register_resolvers
 from embedlink.experiment.tracking import parameters, run_ends
 from embedlink.types import CodeRule, Document, Prediction
@@ -92,37 +93,39 @@ def metrics(counts: DocumentCounts) -> dict[str, float]:
     return found | {k: v for k, v in bounds.items() if k.rsplit("_", 1)[0] in found}
 
 
-def run(cfg: DictConfig, folder: Path) -> dict[str, dict[str, float]]:
+def measured(run: TrainRun) -> dict[str, dict[str, float]]:
     """Metrics on the test documents by stage; the folder takes the last one's counts."""
-    stages.check_run_folder(cfg, folder)
-    cfg.data.enrich = False
-    data = stages.load_data(cfg, cfg.model.representative)
-    note_seen(folder, data.splits.train)
-    stages.learn_detection(cfg, data, folder / "tagger")
-    seed_everything(cfg.seed, verbose=False)  # Upstream draws from `random` and PyTorch.
+    stages.check_run_folder(run)
+    plain = replace(run, data=replace(run.data, enrich=False))
+    data, settings = load_data(plain, run.model.representative), run.settings
+    note_seen(run.folder, data.splits.train)
+    stages.learn_detection(run, data)
+    seed_everything(settings.seed, verbose=False)  # Upstream draws from `random` and PyTorch.
     cat = upstream.training_cat(
-        data.cdb, encoder_source(cfg.model.name), context_window_size=cfg.context_window,
-        top_n_layers_to_unfreeze=cfg.unfreeze, training_batch_size=cfg.batch_size,
+        data.cdb, encoder_source(run.model.encoder),
+        context_window_size=run.model.context_window,
+        top_n_layers_to_unfreeze=settings.unfreeze, training_batch_size=settings.batch_size,
         embedding_batch_size=EMBEDDING_BATCH,
-        use_projection_layer=cfg.model.projection,
+        use_projection_layer=run.model.projection,
     )  # fmt: skip
-    test, rule = data.splits.test, cfg.data.code_rule
+    test, rule = data.splits.test, run.data.code_rule
     found = {}
-    if cfg.baselines:
+    if settings.baselines:
         embed(cat)
         found["baseline"] = metrics(counts_of(cat, test, rule))
-    enrich_cdb(cat.cdb, data.splits.train, new_concepts=cfg.data.new_concepts)
+    enrich_cdb(cat.cdb, data.splits.train, new_concepts=run.data.new_concepts)
     embed(cat)
-    if cfg.baselines:
+    if settings.baselines:
         found["names"] = metrics(counts_of(cat, test, rule))
     train = upstream.export_of([_plain(document) for document in data.splits.train])
-    for epoch in range(cfg.trainer.max_epochs):
+    epochs: int = run.trainer(callbacks=[], logger=False).max_epochs or 1
+    for epoch in range(epochs):
         with redirect_stdout(io.StringIO()):
             cat.trainer.train_supervised_raw(train, nepochs=1, disable_progress=True)
         embed(cat)
-        log.info("epoch %d of %d is trained", epoch + 1, cfg.trainer.max_epochs)
+        log.info("epoch %d of %d is trained", epoch + 1, epochs)
     counts = counts_of(cat, test, rule)
-    counts.write(folder / counts_file("test"))
+    counts.write(run.folder / counts_file("test"))
     return found | {"test": metrics(counts)}
 
 
@@ -133,7 +136,8 @@ def main(cfg: DictConfig) -> None:
     with reported_errors(), run_ends([logger]):
         logger.log_hyperparams(parameters(cfg) | {"linker": "medcat-embedding-linker"})
         logger.set_tags({"mlflow.runName": f"upstream {cfg.logger.run_name}"})
-        found = run(cfg, Path(HydraConfig.get().runtime.output_dir))
+        check_settings(cfg)
+        found = measured(TrainRun.of(cfg))
         for stage, values in found.items():
             logger.log_metrics({f"{stage}/{key}": value for key, value in values.items()}, step=0)
             print(stage, *(f"{key} {value:.3f}" for key, value in values.items()))

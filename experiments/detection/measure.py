@@ -10,8 +10,9 @@ from hydra import compose, initialize_config_dir
 from medcat.cdb import CDB
 
 from embedlink.detection.pipeline import VocabularyDetector
+from embedlink.experiment.data import load_data
+from embedlink.experiment.parts import Inputs
 from embedlink.experiment.resolvers import register_resolvers
-from embedlink.experiment.stages import load_data
 from embedlink.types import Detection, Document
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -42,7 +43,7 @@ def main() -> None:
     for corpus in arguments.corpus:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             chosen = [f"data={corpus}", f"data_dir={arguments.data_dir}", "detection=variants"]
-            data = load_data(compose("train", chosen), "preferred")
+            data = load_data(Inputs.of(compose("train", chosen)), "preferred")
         train = {name: _detect(data.cdb, fields, data.splits.train)[0]
                  for name, fields in settings.items()}  # fmt: skip
         for split in arguments.split:

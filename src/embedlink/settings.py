@@ -70,6 +70,12 @@ def setting(
     return field(default=default, metadata={_METADATA: said})
 
 
+def again(cls: type, name: str) -> Any:
+    """The setting of another class as a field of this one, with its default and range."""
+    declared = next(each for each in fields(cls) if each.name == name)
+    return field(default=declared.default, metadata=declared.metadata)
+
+
 def settings_of(cls: type) -> dict[str, Setting]:
     """The settings of a dataclass by name, in their order. Other fields are left out."""
     kinds = get_type_hints(cls)

@@ -144,7 +144,7 @@ def test_equal_texts_are_one_document_whatever_their_accents() -> None:
 
 
 def test_official_without_test_part_says_what_to_do() -> None:
-    with pytest.raises(EmbedLinkError, match=r"corpus a .*its splits: train.*data\.split=random"):
+    with pytest.raises(EmbedLinkError, match=r"corpus a .*its splits: train.*split=random"):
         split_documents(documents(5, split="train"), split="official", seed=0)
     with pytest.raises(EmbedLinkError, match=r"\(none\)"):
         split_documents(documents(5), split="official", seed=0)
@@ -165,7 +165,7 @@ def test_bad_lists(tmp_path: Path) -> None:
     path = str(write(tmp_path / "list.txt", "nobody\n"))
     with pytest.raises(EmbedLinkError, match="none of its 1 document ids"):
         split_documents(documents(5), split="random", seed=0, document_list=path)
-    with pytest.raises(EmbedLinkError, match=r"no such file; correct data\.document_list"):
+    with pytest.raises(EmbedLinkError, match=r"no such file; correct split\.document_list"):
         split_documents(documents(5), split="random", seed=0, document_list=str(tmp_path / "x"))
     path = str(write(tmp_path / "list.txt", ""))
     with pytest.raises(BadInputError, match="empty file"):
@@ -175,9 +175,9 @@ def test_bad_lists(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"split": "rand"}, r"data\.split='rand': choose random or official"),
-        ({"split": "random", "test_share": 1.0}, r"data\.test_share=1\.0"),
-        ({"split": "random", "validation_share": -0.1}, r"data\.validation_share=-0\.1"),
+        ({"split": "rand"}, r"split='rand': choose random or official"),
+        ({"split": "random", "test_share": 1.0}, r"split\.test_share=1\.0"),
+        ({"split": "random", "validation_share": -0.1}, r"split\.validation_share=-0\.1"),
     ],
 )
 def test_bad_settings(options: dict[str, object], message: str) -> None:

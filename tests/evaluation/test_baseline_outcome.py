@@ -11,9 +11,10 @@ from embedlink.corpora.frequencies import TrainingMentions
 from embedlink.detection.pipeline import VocabularyDetector
 from embedlink.evaluation.baseline_outcome import baseline_outcome, measure_baseline, tie_break
 from embedlink.evaluation.baselines import BASELINES
+from embedlink.experiment.data import load_data
 from embedlink.experiment.evaluate import NoWindows, data_baseline
+from embedlink.experiment.parts import Inputs
 from embedlink.experiment.resolvers import register_resolvers
-from embedlink.experiment.stages import load_data
 from embedlink.linking.mention_table import gold_surfaces, mention_table
 from tests.written import published
 
@@ -79,7 +80,7 @@ def test_the_published_metrics_of_ncbi():
             "data.new_concepts=false",
         ]  # fmt: skip
         cfg = compose("evaluate", overrides=overrides)
-    data = load_data(cfg, "preferred")
+    data = load_data(Inputs.of(cfg), "preferred")
     found = VocabularyDetector(data.cdb, progress=False)(data.splits.test)
     table = mention_table(data.splits.test, found, data.names, NoWindows())
     for name, accuracy in (("dictionary", 0.36), ("dictionary_spans", 0.70)):

@@ -14,7 +14,7 @@ def configured(tiny_encoder):
 
     def make(*overrides):
         with initialize(version_base="1.3", config_path="../../conf"):
-            return compose("train", overrides=[f"model.name={tiny_encoder}", *overrides])
+            return compose("train", overrides=[f"model.encoder={tiny_encoder}", *overrides])
 
     return make
 
@@ -37,7 +37,7 @@ def test_the_default_and_the_command_users_know_pass(configured):
         ("targets=words", "names or cuis"),
         ("model.pooling=max", "mention or window"),
         ("model.max_tokens=2", "8 or more"),
-        ("data.test_share=1.5", "between 0 and 1"),
+        ("split.test_share=1.5", "between 0 and 1"),
         ("data.code_rule=last", "first, any or skip"),
         ("trainer.max_epochs=0", "1 or more"),
         ("trainer.devices=2", "a run trains on one"),
@@ -66,7 +66,7 @@ def test_a_value_out_of_range_names_key_value_and_what_is_allowed(configured, ov
         (("hide_own_name=true", "targets=cuis"), "needs targets=names"),
         (("nil_weight=0", "operating_point={recall:0.9}"), "links everything"),
         (("unfreeze=0", "encoded_negatives=4"), "encoder that trains"),
-        (("unfreeze=0", "stage=synonyms"), "encoder that trains"),
+        (("unfreeze=0", "pretraining=synonyms"), "encoder that trains"),
     ],
 )
 def test_settings_without_effect_together_are_named(configured, overrides, said):
@@ -96,5 +96,5 @@ def test_a_typo_does_not_compose(configured, override):
 
 
 def test_an_encoder_out_of_reach_says_what_to_do(configured):
-    with pytest.raises(EmbedLinkError, match=r"no/such-encoder.*model.name=/path/to/folder"):
-        check_settings(configured("model.name=no/such-encoder"))
+    with pytest.raises(EmbedLinkError, match=r"no/such-encoder.*model.encoder=/path/to/folder"):
+        check_settings(configured("model.encoder=no/such-encoder"))

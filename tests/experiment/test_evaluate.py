@@ -4,10 +4,15 @@ from medcat.config.config import ComponentConfig
 
 from embedlink.concepts.database import load_cdb
 from embedlink.detection.config import EmbedLinkNer
+from embedlink.experiment.data import load_data as load
 from embedlink.experiment.evaluate import NoWindows, check_evaluation
+from embedlink.experiment.parts import Inputs
 from embedlink.experiment.resolvers import register_resolvers
-from embedlink.experiment.stages import load_data
 from embedlink.problems import EmbedLinkError, Problems
+
+
+def load_data(cfg, representative):
+    return load(Inputs.of(cfg), representative)
 
 
 @pytest.fixture
@@ -21,22 +26,22 @@ def configured():
     return make
 
 
-@pytest.mark.parametrize("override", ["checkpoint=a", "baseline=tfidf", "compare=[a,b]"])
+@pytest.mark.parametrize("override", ["linker=a", "baseline=tfidf", "compare=[a,b]"])
 def test_one_thing_to_do_is_enough(configured, override):
     check_evaluation(configured(override))
-    with pytest.raises(EmbedLinkError, match="split='dev'"):
-        check_evaluation(configured(override, "split=dev"))
+    with pytest.raises(EmbedLinkError, match="part='dev'"):
+        check_evaluation(configured(override, "part=dev"))
 
 
-@pytest.mark.parametrize("overrides", [(), ("checkpoint=a", "baseline=tfidf")])
+@pytest.mark.parametrize("overrides", [(), ("linker=a", "baseline=tfidf")])
 def test_nothing_and_two_things_are_errors_that_name_the_keys(configured, overrides):
-    with pytest.raises(EmbedLinkError, match="one of checkpoint, baseline, compare") as caught:
+    with pytest.raises(EmbedLinkError, match="one of linker, baseline, compare") as caught:
         check_evaluation(configured(*overrides))
     assert all(override in str(caught.value) for override in overrides)
 
 
 @pytest.mark.parametrize(
-    "override", ["detection.tagger.least_probability=0", "data.split=some", "limit_documents=0"]
+    "override", ["detection.tagger.least_probability=0", "split.by=some", "limit_documents=0"]
 )
 def test_a_value_out_of_range_is_named_before_any_work(configured, override):
     with pytest.raises(EmbedLinkError, match=override.split("=")[0].replace(".", r"\.")):
@@ -49,7 +54,7 @@ def test_no_windows_are_cut():
 
 def test_the_split_seed_keeps_the_documents_of_another_seed(configured):
     def test_documents(*overrides):
-        cfg = configured("baseline=tfidf", "data.split=random", *overrides)
+        cfg = configured("baseline=tfidf", "split=random", *overrides)
         return [document.id for document in load_data(cfg, "preferred").splits.test]
 
     first = test_documents("seed=0")

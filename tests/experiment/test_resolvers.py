@@ -31,10 +31,10 @@ def test_help_waits_for_no_framework(entry):
     [
         ([], "default"),
         (["unfreeze=4", "seed=1"], "unfreeze=4 seed=1"),
-        (["model.name=/home/me/encoder"], "model.name=encoder"),
+        (["model.encoder=/home/me/encoder"], "model.encoder=encoder"),
         (
-            ["checkpoint=/me/runs/2026-01-31/12-00-00/linker"],
-            "checkpoint=2026-01-31/12-00-00/linker",
+            ["linker=/me/runs/2026-01-31/12-00-00/linker"],
+            "linker=2026-01-31/12-00-00/linker",
         ),
         (["data.names=[a/b,c]", "+x"], "data.names=b,c] +x"),
         (["experiment=recipe", "data_dir=/data", "unfreeze=4"], "unfreeze=4 experiment=recipe"),
@@ -45,7 +45,7 @@ def test_a_run_is_named_by_its_settings_with_the_last_part_of_paths(overrides, n
 
 
 def test_a_long_name_loses_groups_first_and_then_its_end():
-    long = ["optimizer.factory.lr=0.001", "model.rerank_epochs=4", "pack=false"]
+    long = ["optimizer.lr=0.001", "reranker.epochs=4", "pack=false"]
     assert run_name(long) == "lr=0.001 rerank_epochs=4"
     cut = run_name([*long, "detection.tagger.least_probability=0.2"])
     assert (len(cut), cut[-1]) == (40, "…")

@@ -43,7 +43,7 @@ def pack(cdb, tmp_path):
 def test_the_command_line_puts_the_linker_into_a_pack(folder, pack, tmp_path):
     run = subprocess.run(
         [
-            sys.executable, "-W", "ignore", "export.py", f"checkpoint={folder}",
+            sys.executable, "-W", "ignore", "export.py", f"linker={folder}",
             f"pack={pack}.zip", f"output={tmp_path / 'out'}",
         ],
         cwd=ROOT, capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"},
@@ -89,7 +89,7 @@ def test_a_pack_gets_the_names_that_training_added(folder, pack, linker, cdb, tm
 
 def test_the_command_line_reports_errors_in_one_line(folder):
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", "export.py", f"checkpoint={folder}", "output=/tmp/none"],
+        [sys.executable, "-W", "ignore", "export.py", f"linker={folder}", "output=/tmp/none"],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 1

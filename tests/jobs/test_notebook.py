@@ -26,7 +26,7 @@ def test_it_reads_runs_and_plots(tmp_path, monkeypatch):
     for unfreeze, digest in ((0, "one"), (2, "one"), (2, "other")):
         with mlflow.start_run(tags={"data_digest": digest}):
             mlflow.log_params(
-                {"unfreeze": unfreeze, "model.name": "tiny", "data.concepts": "table"}
+                {"unfreeze": unfreeze, "model.encoder": "tiny", "data.concepts": "table"}
             )
             for epoch in range(3):
                 mlflow.log_metric("val/f1", 0.1 * epoch, step=epoch)

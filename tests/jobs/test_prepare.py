@@ -7,8 +7,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
+from embedlink.corpora.report import DataReport
+from embedlink.experiment.parts import Inputs
 from embedlink.experiment.prepare import prepare, read_all
-from embedlink.problems import EmbedLinkError
+from embedlink.experiment.resolvers import register_resolvers
+from embedlink.problems import EmbedLinkError, Problems
 from tests.written import (
     published,
     write,
@@ -22,7 +25,12 @@ ROOT = Path(__file__).parents[2]
 GROUPS = sorted(path.stem for path in (ROOT / "conf" / "data").glob("*.yaml"))
 
 
+def read(cfg: DictConfig) -> tuple[DataReport, Problems]:
+    return read_all(Inputs.of(cfg).data)
+
+
 def composed(*overrides: str) -> DictConfig:
+    register_resolvers()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return compose("prepare", list(overrides))
 
@@ -40,16 +48,15 @@ def corpora(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_configuration_has_the_same_keys(group: str) -> None:
     data = composed(f"data={group}").data
-    keys = {"corpora", "sources", "concepts", "split", "test_share", "validation_share"}
-    keys |= {"document_list", "code_rule", "enrich", "new_concepts", "strict"}
-    assert set(data) - {"export"} == keys
+    keys = {"corpora", "sources", "concepts", "code_rule", "enrich", "new_concepts", "strict"}
+    assert set(data) - {"export", "_target_"} == keys
 
 
 def test_all_three_corpora(corpora: Path) -> None:
     config = composed(
         "data=all", f"data_dir={corpora}", "download=false", f"data.concepts={corpora}/concepts.csv"
     )
-    report, problems = read_all(config)
+    report, problems = read(config)
     assert {name: row.documents for name, row in report.corpora.items()} == {
         "snomed": 12,
         "distemist": 3,
@@ -57,7 +64,7 @@ def test_all_three_corpora(corpora: Path) -> None:
     }
     assert report.corpora["snomed"].in_database == 24
     assert not problems.rejected
-    assert config.data.split == "random"
+    assert config.split.by == "random"
 
 
 def test_missing_corpus_says_where_to_ask(tmp_path: Path) -> None:
@@ -99,6 +106,6 @@ def test_command_line(corpora: Path) -> None:
 @pytest.mark.parametrize(("group", "documents"), [("ncbi", 793), ("distemist", 583)])
 def test_published_data_passes_a_strict_run(group: str, documents: int) -> None:
     folder = published("concepts").parent
-    report, problems = read_all(composed(f"data={group}", f"data_dir={folder}", "download=false"))
+    report, problems = read(composed(f"data={group}", f"data_dir={folder}", "download=false"))
     assert report.corpora[group].documents == documents
     assert not problems.rejected

@@ -33,7 +33,7 @@ def folder(tmp_path_factory, tiny_encoder):
     folder: Path = tmp_path_factory.mktemp("readme")
     write_ncbi(folder / "data")
     done = run_entry(
-        "train.py", f"model.name={tiny_encoder}", "limit_documents=4", "trainer.max_epochs=1",
+        "train.py", f"model.encoder={tiny_encoder}", "limit_documents=4", "trainer.max_epochs=1",
         f"hydra.run.dir={folder / 'run'}", folder=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
@@ -48,7 +48,7 @@ def test_every_command_runs(command, folder, tiny_encoder, tmp_path):
     script, *overrides = shlex.split(command)[1:]
     if script == "train.py":
         overrides += [
-            f"model.name={tiny_encoder}", "limit_documents=4", "trainer.max_epochs=1",
+            f"model.encoder={tiny_encoder}", "limit_documents=4", "trainer.max_epochs=1",
             "pack=false", f"hydra.sweep.dir={tmp_path / 'sweep'}",
         ]  # fmt: skip
     if script == "prepare.py":

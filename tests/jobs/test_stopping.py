@@ -48,7 +48,7 @@ def whole(tiny_encoder, tmp_path_factory):
     """A run that nobody stopped."""
     folder = tmp_path_factory.mktemp("whole")
     done = run_entry(
-        "train.py", f"model.name={tiny_encoder}", *FAST, f"hydra.run.dir={folder / 'run'}",
+        "train.py", f"model.encoder={tiny_encoder}", *FAST, f"hydra.run.dir={folder / 'run'}",
         folder=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
@@ -57,7 +57,7 @@ def whole(tiny_encoder, tmp_path_factory):
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
 def test_a_run_that_is_stopped_goes_on_as_the_same_run(whole, tiny_encoder, tmp_path, signum):
-    overrides = (f"model.name={tiny_encoder}", *FAST)
+    overrides = (f"model.encoder={tiny_encoder}", *FAST)
     first = tmp_path / "runs" / "day" / "first"
     process = start(tmp_path, *overrides, f"hydra.run.dir={first}")
     said = stop(process, first / "checkpoints" / "last.ckpt", signum)
@@ -84,7 +84,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_resumes_with_its_tagg
     tiny_encoder, tmp_path
 ):
     overrides = (
-        f"model.name={tiny_encoder}", f"detection.tagger.encoder={tiny_encoder}",
+        f"model.encoder={tiny_encoder}", f"detection.tagger.encoder={tiny_encoder}",
         *(each for each in FAST if each != "detection=variants"),
     )  # fmt: skip
     first = tmp_path / "runs" / "day" / "first"
@@ -101,7 +101,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_resumes_with_its_tagg
 
 
 def test_a_tracking_server_that_is_not_there_is_named_before_any_work(tiny_encoder, tmp_path):
-    arguments = (f"model.name={tiny_encoder}", *FAST, f"hydra.run.dir={tmp_path / 'run'}")
+    arguments = (f"model.encoder={tiny_encoder}", *FAST, f"hydra.run.dir={tmp_path / 'run'}")
     uri = "logger.tracking_uri=http://127.0.0.1:9"
     done = run_entry("train.py", *arguments, uri, folder=tmp_path)
     assert done.returncode == 1

@@ -13,11 +13,11 @@ FAST = (
     "pack=false",
 )  # fmt: skip
 CHOICES = [
-    ("stage=synonyms", "encoded_negatives=2"),
-    ("loss=multi_similarity", "hide_own_name=true"),
-    ("model.rerank=4", "model.rerank_epochs=2", "detection=variants"),
+    ("pretraining=synonyms", "encoded_negatives=2"),
+    ("objective=multi_similarity", "hide_own_name=true"),
+    ("reranker=cross_encoder", "reranker.top_k=4", "reranker.epochs=2", "detection=variants"),
     ("trainer=bf16", "callbacks=compiled", "callbacks.compiled.backend=aot_eager"),
-    ("loss=sampled", "targets=cuis", "model.surface_weight=0", "data.new_concepts=true"),
+    ("objective=sampled", "targets=cuis", "model.surface_weight=0", "data.new_concepts=true"),
     *((f"experiment={path.stem}",) for path in sorted(ROOT.glob("conf/experiment/*.yaml"))),
 ]
 
@@ -26,7 +26,7 @@ CHOICES = [
 def test_a_choice_runs_the_whole_job(choice, tiny_encoder, tmp_path):
     single = ("hydra.mode=RUN", "unfreeze=1") if choice[0].startswith("experiment") else ()
     done = run_entry(
-        "train.py", *choice, *FAST, *single, f"model.name={tiny_encoder}",
+        "train.py", *choice, *FAST, *single, f"model.encoder={tiny_encoder}",
         f"hydra.run.dir={tmp_path / 'run'}", folder=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

@@ -12,7 +12,7 @@ from tests.jobs.command import run_entry
 def swept(tiny_encoder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweep")
     done = run_entry(
-        "train.py", "-m", "unfreeze=0,9,1", f"model.name={tiny_encoder}", "debug=fast",
+        "train.py", "-m", "unfreeze=0,9,1", f"model.encoder={tiny_encoder}", "debug=fast",
         "limit_documents=6", "detection=variants", "baselines=[]", "pack=false",
         "operating_point={recall:0.9}", f"hydra.sweep.dir={folder / 'sweep'}",
         folder=folder,

@@ -51,7 +51,7 @@ def predictions(pack: Path, folder: Path) -> dict:
 def finished(tiny_encoder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("job")
     done = run_entry(
-        "train.py", f"model.name={tiny_encoder}", *FAST, f"hydra.run.dir={folder / 'run'}",
+        "train.py", f"model.encoder={tiny_encoder}", *FAST, f"hydra.run.dir={folder / 'run'}",
         folder=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
@@ -88,7 +88,7 @@ def test_mlflow_holds_settings_metrics_and_identity(finished):
     logged = {artifact.path for artifact in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
     assert {"test_documents.csv", "test_curve.csv", "test_curve.png", "metrics.csv"} <= logged
     assert run.data.params["context_window"] == "14"
-    assert run.data.params["optimizer.factory.lr"] == "0.0001"
+    assert run.data.params["optimizer.lr"] == "0.0001"
     assert run.data.metrics["best/val_f1"] == pytest.approx(run.data.metrics["val/f1"], abs=1e-6)
     assert {"git_commit", "data_digest", "checkpoint", "pack"} <= run.data.tags.keys()
     assert run.data.params["seed"] == "0"
@@ -129,7 +129,7 @@ def test_the_checkpoint_loads_without_lightning(finished):
 def evaluated(finished):
     folder, _ = finished
     done = run_entry(
-        "evaluate.py", f"checkpoint={folder / 'run' / 'linker'}", "limit_documents=6",
+        "evaluate.py", f"linker={folder / 'run'}", "limit_documents=6",
         f"hydra.run.dir={folder / 'evaluation'}", folder=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
@@ -148,7 +148,7 @@ def test_evaluating_a_linker_without_its_tagger_says_so(finished, tmp_path):
     folder, _ = finished
     shutil.copytree(folder / "run" / "linker", tmp_path / "linker")
     done = run_entry(
-        "evaluate.py", f"checkpoint={tmp_path / 'linker'}", "limit_documents=2",
+        "evaluate.py", f"linker={tmp_path / 'linker'}", "limit_documents=2",
         f"hydra.run.dir={tmp_path / 'evaluation'}", folder=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
@@ -185,11 +185,11 @@ def test_a_baseline_is_measured_and_compared_with_a_run(finished):
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        ((), "checkpoint"),
+        ((), "linker"),
         (("compare=[a]",), "compare=['a']"),
         (("compare=[/nowhere/a,/nowhere/b]",), "/nowhere/a: no such folder"),
-        (("compare=[a,b]", "checkpoint=c"), "checkpoint=c"),
-        (("checkpoint=c", "split=all"), "split='all'"),
+        (("compare=[a,b]", "linker=c"), "linker=c"),
+        (("linker=c", "part=all"), "part='all'"),
         (("baseline=bm26",), "baseline='bm26'"),
     ],
 )
@@ -203,7 +203,7 @@ def test_what_evaluate_cannot_do_is_a_clear_error(tmp_path, overrides, said):
 def test_another_hash_seed_gives_the_same_metrics(finished, tiny_encoder, tmp_path):
     folder, _ = finished
     done = run_entry(
-        "train.py", f"model.name={tiny_encoder}", *FAST, f"hydra.run.dir={tmp_path / 'run'}",
+        "train.py", f"model.encoder={tiny_encoder}", *FAST, f"hydra.run.dir={tmp_path / 'run'}",
         "pack=false", folder=tmp_path, seed="7",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
@@ -213,19 +213,19 @@ def test_another_hash_seed_gives_the_same_metrics(finished, tiny_encoder, tmp_pa
 def test_a_run_is_not_resumed_with_other_settings(finished, tiny_encoder, tmp_path):
     folder, _ = finished
     done = run_entry(
-        "train.py", f"model.name={tiny_encoder}", *FAST, "data.split=random", "context_window=7",
+        "train.py", f"model.encoder={tiny_encoder}", *FAST, "split=random", "context_window=7",
         f"resume={folder / 'run' / 'checkpoints' / 'last.ckpt'}", "pack=false",
         f"hydra.run.dir={tmp_path / 'run'}", folder=tmp_path,
     )  # fmt: skip
     assert done.returncode == 1
-    said = "other settings: context_window=7 was 14; data.split='random' was 'official'; give"
+    said = "other settings: context_window=7 was 14; split.by='random' was 'official'; give"
     assert said in done.stderr
     assert not (tmp_path / "run" / "train_documents.txt").exists()
 
 
 def test_a_run_without_a_logger(tiny_encoder, tmp_path):
     done = run_entry(
-        "train.py", f"model.name={tiny_encoder}", "debug=fast", "pack=false", "~logger",
+        "train.py", f"model.encoder={tiny_encoder}", "debug=fast", "pack=false", "~logger",
         "detection=variants", f"hydra.run.dir={tmp_path / 'run'}", folder=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
@@ -237,13 +237,13 @@ def test_a_run_without_a_logger(tiny_encoder, tmp_path):
     [
         (("unfreeze=99",), "unfreeze=99"),
         (("data=ncbi", "data_dir=/nowhere"), "/nowhere"),
-        (("model.name=no/encoder",), "no/encoder: this encoder cannot be loaded"),
+        (("model.encoder=no/encoder",), "no/encoder: this encoder cannot be loaded"),
         (("data.concepts=/nowhere.csv",), "/nowhere.csv"),
     ],
 )
 def test_bad_input_is_a_clear_error_and_exit_code_1(tiny_encoder, tmp_path, overrides, said):
     done = run_entry(
-        "train.py", f"model.name={tiny_encoder}", *overrides,
+        "train.py", f"model.encoder={tiny_encoder}", *overrides,
         f"hydra.run.dir={tmp_path / 'run'}", folder=tmp_path,
     )  # fmt: skip
     assert done.returncode == 1
@@ -260,7 +260,7 @@ def test_a_run_folder_that_holds_something_else_is_refused_before_any_work(
     (blocked / part).parent.mkdir(parents=True)
     (blocked / part).write_text("mine")
     done = run_entry(
-        "train.py", f"model.name={tiny_encoder}", *FAST, f"hydra.run.dir={blocked}",
+        "train.py", f"model.encoder={tiny_encoder}", *FAST, f"hydra.run.dir={blocked}",
         folder=tmp_path,
     )  # fmt: skip
     assert done.returncode == 1

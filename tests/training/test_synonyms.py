@@ -60,7 +60,7 @@ def test_without_synonyms_it_says_so(linker, cdb):
             cdb.cui2info[cui]["names"].discard(name)
         del cdb.name2info[name]
     names = concept_names(cdb)
-    with pytest.raises(EmbedLinkError, match="stage=synonyms"):
+    with pytest.raises(EmbedLinkError, match="pretraining=synonyms"):
         SynonymDataModule(names, linker.tokenise(names))
 
 

@@ -18,6 +18,9 @@ class DataSettings(Settings):
     language: str = setting(
         "en", help="language of the names of an RF2 release: en, en-GB, es, or several: es,en"
     )
+    language: str = setting(
+        "en", help='of the names of an RF2 release: en, en-GB, es, or several as "es,en"'
+    )
     code_rule: CodeRule = setting(
         "first", help="a composite code counts by its first concept, by any, or not at all"
     )

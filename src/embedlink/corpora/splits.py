@@ -89,8 +89,8 @@ def check_sides(splits: Splits) -> None:
         if not getattr(splits, side):
             raise EmbedLinkError(
                 f"no {side} documents: documents of one text stay together, and what is "
-                "left was not enough to divide; choose other data.test_share and "
-                "data.validation_share, or data.split=official"
+                "left was not enough to divide; choose other split.test_share and "
+                "split.validation_share, or split=official"
             )
 
 
@@ -106,7 +106,7 @@ def group_same(documents: Sequence[Document]) -> list[int]:
 
 def _check(split: str, test_share: float, validation_share: float) -> None:
     if split not in ("random", "official"):
-        raise EmbedLinkError(f"data.split={split!r}: choose random or official")
+        raise EmbedLinkError(f"split={split!r}: choose random or official")
     for name, share in (("test_share", test_share), ("validation_share", validation_share)):
         if not 0 <= share < 1:
             raise EmbedLinkError(f"data.{name}={share}: must be at least 0 and below 1")
@@ -120,7 +120,7 @@ def _listed(documents: Sequence[Document], document_list: str | None) -> set[int
     if document_list is None:
         return set()
     problems = Problems()
-    path = require_file(document_list, "correct data.document_list")
+    path = require_file(document_list, "correct split.document_list")
     lines = [line.text.strip().removesuffix(".txt") for line in read_lines(path, problems)]
     problems.raise_if_rejected()
     wanted = {line for line in lines if line}
@@ -150,7 +150,7 @@ def _use_official(
         named = ", ".join(name or "(none)" for name in found)
         raise EmbedLinkError(
             f"corpus {corpus} has no official train and test part (its splits: {named}); "
-            "use data.split=random, or name the test documents in data.document_list"
+            "use split=random, or name the test documents in split.document_list"
         )
     for n in members:
         sides[n] = documents[n].split

@@ -80,7 +80,7 @@ def _stack_path(model: nn.Module) -> str:
         except AttributeError:
             continue
     raise EmbedLinkError(
-        f"model.name: the architecture {type(model).__name__} has no stack of layers that can be "
+        f"model.encoder: the architecture {type(model).__name__} has no stack of layers to be "
         "unfrozen; use a BERT-, DistilBERT-, RoBERTa- or MPNet-like encoder"
     )
 

@@ -172,5 +172,5 @@ def _cannot_load(name: str, error: Exception) -> str:
     return (
         f"{name}: this encoder cannot be loaded ({reason}). It is no local folder, and "
         "the model hub did not give it. Check the id and the network, or download the folder "
-        "elsewhere and give it, as model.name=/path/to/folder; model=minilm needs no network"
+        "elsewhere and give it, as model.encoder=/path/to/folder; model=minilm needs no network"
     )

@@ -13,76 +13,73 @@ from embedlink.detection.pipeline import VocabularyDetector
 from embedlink.encoder.tokens import TokenSequences
 from embedlink.encoder.windows import WindowCutter
 from embedlink.evaluation.baseline_outcome import measure_baseline
-from embedlink.evaluation.baselines import check_baseline
 from embedlink.evaluation.report import Measured, measure_linker
 from embedlink.evaluation.scorer import Scorer
 from embedlink.experiment import stages
 from embedlink.experiment.config import check_values
-from embedlink.experiment.stages import Data
+from embedlink.experiment.data import Data, load_data
+from embedlink.experiment.parts import EvaluateRun
 from embedlink.linking.entity_linking import EntityLinking
 from embedlink.linking.linker import Linker
 from embedlink.linking.mention_table import MentionTable, mention_table
+from embedlink.linking.shipped import Shipped
 from embedlink.problems import EmbedLinkError
 from embedlink.types import CodeRule, Document
 
 log = logging.getLogger(__name__)
 
-SPLITS = ("train", "validation", "test")
-WAYS = ("checkpoint", "baseline", "compare")
+WAYS = ("linker", "baseline", "compare")
 """The keys that say what to evaluate; each run takes one of them."""
 
 
 def check_evaluation(cfg: DictConfig) -> None:
-    """Raise `EmbedLinkError` unless the configuration names one thing to do, and a split."""
+    """Raise `EmbedLinkError` unless the configuration names one thing to do, in allowed values."""
     given = [way for way in WAYS if OmegaConf.select(cfg, way) is not None]
     if len(given) != 1:
         said = ", ".join(f"{way}={cfg[way]}" for way in given) or "none was given"
         raise EmbedLinkError(f"evaluate.py takes one of {', '.join(WAYS)}: {said}")
-    if cfg.baseline is not None:
-        check_baseline("baseline", cfg.baseline)
-    check_values(cfg, ("data.", "detection.", "seed", "split_seed", "limit_documents"))
-    if cfg.split not in SPLITS:
-        raise EmbedLinkError(f"split={cfg.split!r} is not allowed; train, validation or test")
+    check_values(cfg)
 
 
-def measure(cfg: DictConfig) -> tuple[Data, Measured]:
-    """Load what the configuration names, and measure it on the split `cfg.split`."""
-    if cfg.baseline is not None:
-        data = stages.load_data(cfg, "preferred")
-        table = _table(cfg, data, NoWindows())
-        return data, data_baseline(cfg.baseline, data, table, cfg.data.code_rule)
-    linker = Linker.load(cfg.checkpoint)
+def measure(run: EvaluateRun) -> tuple[Data, Measured]:
+    """Load what the run names, and measure it on its part of the documents."""
+    if run.settings.baseline is not None:
+        data = load_data(run, "preferred")
+        table = _table(run, data, NoWindows())
+        return data, data_baseline(run.settings.baseline, data, table, run.data.code_rule)
+    shipped = Shipped.of(run.settings.linker or "")
+    linker = Linker.load(shipped.linker)
     for encoder in (linker.encoder, linker.reranker):
         if encoder is not None:
             encoder.to("cuda" if torch.cuda.is_available() else "cpu")
-    data = stages.load_data(cfg, linker.settings.representative)
-    _check_not_trained_on(cfg, data, Path(cfg.checkpoint))
-    if cfg.data.enrich and count_seen(Path(cfg.checkpoint), data.splits.train) == 0:
+    data = load_data(run, linker.settings.representative)
+    _check_not_trained_on(run, data, shipped.linker)
+    if run.data.enrich and count_seen(shipped.linker, data.splits.train) == 0:
         log.warning(
             "%s: was trained on other documents than those whose names are added here; "
             "data.enrich=false leaves these names out",
-            cfg.checkpoint,
+            shipped.linker,
         )
-    _use_own_tagger(cfg, data)
-    return data, _measure_linker(cfg, data, linker)
+    _use_own_tagger(run, data, shipped)
+    return data, _measure_linker(run, data, linker, shipped.linker)
 
 
-def _check_not_trained_on(cfg: DictConfig, data: Data, folder: Path) -> None:
-    """Only `split=train` asks for documents that the linker or tagger in the folder has seen."""
-    if cfg.split != "train":
-        check_unseen(folder, getattr(data.splits, cfg.split))
+def _check_not_trained_on(run: EvaluateRun, data: Data, folder: Path) -> None:
+    """Only `part=train` asks for documents that the linker or tagger in the folder has seen."""
+    if run.settings.part != "train":
+        check_unseen(folder, getattr(data.splits, run.settings.part))
 
 
-def _use_own_tagger(cfg: DictConfig, data: Data) -> None:
+def _use_own_tagger(run: EvaluateRun, data: Data, shipped: Shipped) -> None:
     """Detect with the tagger of the configuration, or else with that of the linker's run.
 
     Baselines need none: they link names alone.
     """
-    wanted = cfg.detection.get("tagger")
+    wanted = run.detection.tagger
     if wanted is not None:
-        folder = Path(wanted.folder or Path(cfg.checkpoint).parent / "tagger")
+        folder = Path(wanted.folder or shipped.tagger)
         if wanted.folder or folder.is_dir():
-            _check_not_trained_on(cfg, data, folder)
+            _check_not_trained_on(run, data, folder)
             stages.use_tagger(data.cdb, folder, wanted.least_probability)
         else:
             log.warning(
@@ -109,16 +106,16 @@ class NoWindows(WindowCutter):
         return TokenSequences.of([], [], 0)
 
 
-def _measure_linker(cfg: DictConfig, data: Data, linker: Linker) -> Measured:
-    table = _table(cfg, data, linker.cutter)
-    index = linker.stored_index(Path(cfg.checkpoint), data.names) or linker.build_index(data.names)
+def _measure_linker(run: EvaluateRun, data: Data, linker: Linker, folder: Path) -> Measured:
+    table = _table(run, data, linker.cutter)
+    index = linker.stored_index(folder, data.names) or linker.build_index(data.names)
     linking = EntityLinking.of(linker, data.names, index)
-    scorer = Scorer(linking, cfg.data.code_rule, TrainingMentions.of(data.splits.train))
+    scorer = Scorer(linking, run.data.code_rule, TrainingMentions.of(data.splits.train))
     vectors = linker.encoder.encode(table.windows, progress="Encoding windows")
     return measure_linker(scorer, table, vectors)
 
 
-def _table(cfg: DictConfig, data: Data, cutter: WindowCutter) -> MentionTable:
-    documents: list[Document] = getattr(data.splits, cfg.split)
+def _table(run: EvaluateRun, data: Data, cutter: WindowCutter) -> MentionTable:
+    documents: list[Document] = getattr(data.splits, run.settings.part)
     detections = VocabularyDetector(data.cdb)(documents)
     return mention_table(documents, detections, data.names, cutter)

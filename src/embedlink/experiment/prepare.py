@@ -5,14 +5,16 @@ report names every bad row with its file and line.
 """
 
 import mlflow
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from embedlink.concepts.codes import align_codes, note_absent_codes
 from embedlink.concepts.database import load_cdb
 from embedlink.corpora import read_corpora
 from embedlink.corpora.report import DataReport, build_report, format_report
+from embedlink.corpora.settings import DataSettings
+from embedlink.experiment.config import check_values
 from embedlink.experiment.mlflow_report import log_report
+from embedlink.experiment.parts import Inputs
 from embedlink.files.download import fetch
 from embedlink.problems import Problems
 
@@ -22,30 +24,31 @@ def prepare(cfg: DictConfig) -> None:
 
     Raises `EmbedLinkError` where a strict run would, after the report.
     """
+    check_values(cfg)
+    data = Inputs.of(cfg).data
     if cfg.download:
-        for source in instantiate(cfg.data.sources, _convert_="all").values():
+        for source in data.sources.values():
             fetch(source)
-    report, problems = read_all(cfg)
+    report, problems = read_all(data)
     print(format_report(report))
     if cfg.tracking_uri:
-        log(report, cfg)
-    if cfg.data.strict:
+        log(report, cfg.tracking_uri, cfg.experiment_name)
+    if data.strict:
         problems.raise_if_rejected()
 
 
-def read_all(cfg: DictConfig) -> tuple[DataReport, Problems]:
+def read_all(data: DataSettings) -> tuple[DataReport, Problems]:
     """Read corpora and concept database without stopping at bad rows, and count."""
-    corpora = instantiate(cfg.data.corpora, _convert_="all")
-    documents, problems = read_corpora(corpora, strict=False)
-    cdb = load_cdb(cfg.data.concepts, problems, language=cfg.data.get("language") or "en")
+    documents, problems = read_corpora(data.corpora, strict=False)
+    cdb = load_cdb(data.concepts, problems, language=data.language)
     documents = align_codes(documents, cdb)
     note_absent_codes(documents, cdb, problems)
     return build_report(documents, problems, cdb), problems
 
 
-def log(report: DataReport, cfg: DictConfig) -> None:
-    """Log the report as a run of the MLflow experiment that the configuration names."""
-    mlflow.set_tracking_uri(cfg.tracking_uri)
-    mlflow.set_experiment(cfg.experiment_name)
+def log(report: DataReport, tracking_uri: str, experiment_name: str) -> None:
+    """Log the report as a run of this MLflow experiment."""
+    mlflow.set_tracking_uri(tracking_uri)
+    mlflow.set_experiment(experiment_name)
     with mlflow.start_run():
         log_report(report)

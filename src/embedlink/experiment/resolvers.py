@@ -12,6 +12,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
+from embedlink.experiment.registry import register_settings
+
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 OF_A_RUN = ("linker", "tagger")
 LONGEST_NAME = 40
@@ -22,7 +24,7 @@ UNTOLD = ("data_dir=", "pack=", "logger.", "hydra.", "resume=", "trainer.enable_
 
 
 def register_resolvers() -> None:
-    """Make the resolvers known.
+    """Make the resolvers and the typed settings known to Hydra.
 
     `${project_root:}` is the folder of the entry scripts. `${run_name:…}` turns a list of overrides
     into a name for the run, in place of a random one that the seed would repeat. `${run_folder:…}`
@@ -31,6 +33,7 @@ def register_resolvers() -> None:
     """
     OmegaConf.register_new_resolver("project_root", lambda: str(PROJECT_ROOT), replace=True)
     OmegaConf.register_new_resolver("run_name", run_name, replace=True)
+    register_settings()
     OmegaConf.register_new_resolver("sweep_folder", sweep_folder, replace=True)
     OmegaConf.register_new_resolver("joined", " ".join, replace=True)
     # Cached, so that one configuration means one folder however often it asks.

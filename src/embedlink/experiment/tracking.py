@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from omegaconf import DictConfig, OmegaConf
 
 from embedlink.experiment.config import flat
+from embedlink.experiment.data import Data
 from embedlink.experiment.description import describe, size_in_megabytes
 from embedlink.experiment.evaluate import data_baseline
 from embedlink.experiment.housekeeping import deliver_waiting, end_orphans
@@ -23,7 +24,6 @@ from embedlink.experiment.logger import RunLogger
 from embedlink.experiment.mlflow_report import dataset_rows
 from embedlink.experiment.resuming import Resumed
 from embedlink.experiment.signals import Stopped
-from embedlink.experiment.stages import Data
 from embedlink.experiment.store import StoreAway, experiment_id, one_line, open_store
 from embedlink.experiment.sweep import add_result
 from embedlink.experiment.tagger_metrics import tagger_metrics
@@ -110,6 +110,12 @@ def run_loggers(trainer: L.Trainer) -> list[RunLogger]:
     return [logger for logger in trainer.loggers if isinstance(logger, RunLogger)]
 
 
+def run_logger(cfg: DictConfig) -> RunLogger | None:
+    """The logger of the configuration; None without one."""
+    made: RunLogger | None = instantiate(cfg.logger) if cfg.get("logger") else None
+    return made
+
+
 def describe_run(trainer: L.Trainer, cfg: DictConfig, data: Data, folder: Path) -> None:
     """Log the configuration as flat parameters and a file, and what identifies code and data."""
     tagger = tagger_metrics(folder / "tagger", data.splits.validation)
@@ -145,7 +151,7 @@ def log_evaluation(
     logger: RunLogger = instantiate(cfg.logger)
     with run_ends([logger]):
         logger.log_hyperparams(parameters(cfg))
-        stage = "val" if cfg.split == "validation" else cfg.split  # As training logs it.
+        stage = "val" if cfg.part == "validation" else cfg.part  # As training logs it.
         logger.log_metrics({f"{stage}/{k}": v for k, v in metrics.items()}, step=0)
         logger.set_tags(_identity(data))
         for file in files:

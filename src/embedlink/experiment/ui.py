@@ -21,7 +21,7 @@ COLUMNS = (
     "metrics.`baseline/f1`",
     "params.`unfreeze`",
     "params.`context_window`",
-    "params.`model.name`",
+    "params.`model.encoder`",
 )
 VIEW = {
     "searchFilter": "",

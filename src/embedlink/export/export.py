@@ -17,6 +17,7 @@ from embedlink.files.atomic import written_aside
 from embedlink.files.manifest import write_manifest
 from embedlink.files.outputs import output_folder
 from embedlink.linking.linker import SETTINGS, Linker
+from embedlink.linking.shipped import Shipped
 from embedlink.medcat.component import LinkingComponent
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.pack import is_pack, relink, save_pack
@@ -36,7 +37,7 @@ Target = Literal["embedlink", "upstream", "sentence-transformers"]
 
 
 def export_linker(
-    checkpoint: Path,
+    folder: Path,
     target: Target,
     output: Path,
     pack: Path | None,
@@ -47,6 +48,8 @@ def export_linker(
 ) -> str:
     """Write `output` whole or not at all; returns what to tell the user.
 
+    `folder` is a linker folder, a run's folder, or what upstream saved. A run's folder brings its
+    tagger and its names into `pack`, unless others are given.
     `overwrite` lets it replace a folder that EmbedLink wrote; no other folder is ever replaced.
     `pack` is the MedCAT pack to put the linker into; without one the target `upstream` writes the
     model alone. Only then `encoder` counts, the hub id that upstream loads first; by default the
@@ -63,13 +66,19 @@ def export_linker(
         raise EmbedLinkError("encoder= goes with target=upstream and without pack=")
     if pack is not None and target == "sentence-transformers":
         raise EmbedLinkError("pack= goes with target=embedlink or target=upstream")
-    inputs = {"checkpoint": checkpoint, "pack": pack, "tagger": tagger, "names": names}
+    shipped = Shipped.of(folder)
+    if shipped.whole:
+        folder = shipped.linker
+        if target == "embedlink" and pack is not None:
+            tagger = tagger or _there(shipped.tagger)
+            names = names or _there(shipped.names)
+    inputs = {"linker": folder, "pack": pack, "tagger": tagger, "names": names}
     # A hub id is no folder, and an output that is one by chance is none either.
     local = Path(encoder).expanduser() if encoder and Path(encoder).expanduser().is_dir() else None
     output_folder(output, overwrite, inputs | {"encoder": local})
     if target == "embedlink":
-        return _pack(checkpoint, output, pack, tagger, names, overwrite)
-    linker = _read(checkpoint)
+        return _pack(folder, output, pack, tagger, names, overwrite)
+    linker = _read(folder)
     if target == "sentence-transformers":
         with written_aside(output, overwrite) as aside:
             write_sentence_model(linker, aside)
@@ -99,7 +108,7 @@ def export_linker(
 
 
 def _pack(
-    checkpoint: Path,
+    folder: Path,
     output: Path,
     pack: Path | None,
     tagger: Path | None,
@@ -108,33 +117,37 @@ def _pack(
 ) -> str:
     """A pack with our component: an existing pack with this linker, or upstream's pack as ours."""
     if pack is not None:
-        save_pack(relink(pack, _model_folder(checkpoint), tagger, names), output, overwrite)
-    elif is_pack(checkpoint):
-        save_pack(load_upstream_pack(checkpoint), output, overwrite)
+        save_pack(relink(pack, _model_folder(folder), tagger, names), output, overwrite)
+    elif is_pack(folder):
+        save_pack(load_upstream_pack(folder), output, overwrite)
     else:
         raise EmbedLinkError("target=embedlink: set pack= to the MedCAT pack to link with it")
     return f"{output}: CAT.load_model_pack({str(output)!r})"
 
 
-def _model_folder(checkpoint: Path) -> Path:
+def _there(folder: Path) -> Path | None:
+    return folder if folder.is_dir() else None
+
+
+def _model_folder(folder: Path) -> Path:
     """The folder that holds the model alone: a linker's, upstream's, or the one in our pack."""
-    for folder in (checkpoint, checkpoint / "saved_components" / "core_linking"):
-        if (folder / SETTINGS).is_file() or is_upstream_model(folder):
-            return folder
+    for held in (folder, folder / "saved_components" / "core_linking"):
+        if (held / SETTINGS).is_file() or is_upstream_model(held):
+            return held
     raise EmbedLinkError(
-        f"checkpoint={checkpoint}: no linker; give the folder `linker` of a run, a folder that "
+        f"linker={folder}: no linker; give a run's folder or its `linker`, a folder that "
         "medcat-embedding-linker saved, or (without pack=) a model pack of it"
     )
 
 
-def _read(checkpoint: Path) -> Linker:
+def _read(folder: Path) -> Linker:
     """The linker of a folder or pack, upstream's or ours."""
-    own = checkpoint / "saved_components" / "core_linking" / SETTINGS
+    own = folder / "saved_components" / "core_linking" / SETTINGS
     # An unpacked pack of our own holds the linker's folder: the rest need not be loaded.
-    if is_pack(checkpoint) and not own.is_file():
-        component = load_upstream_pack(checkpoint).pipe.get_component(CoreComponentType.linking)
+    if is_pack(folder) and not own.is_file():
+        component = load_upstream_pack(folder).pipe.get_component(CoreComponentType.linking)
         if isinstance(component, LinkingComponent):
             return component.linker
-        raise not_linked(checkpoint)
-    config = EmbedLinkLinking(embedding_model_name=str(_model_folder(checkpoint)))
+        raise not_linked(folder)
+    config = EmbedLinkLinking(embedding_model_name=str(_model_folder(folder)))
     return start_linker(config)[0]

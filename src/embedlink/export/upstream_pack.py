@@ -74,7 +74,7 @@ def load_upstream_pack(pack: Path) -> CAT:
 def not_linked(pack: Path) -> EmbedLinkError:
     """The error for a pack whose linker is neither upstream's nor ours."""
     return EmbedLinkError(
-        f"checkpoint={pack}: this pack does not link by an encoder; give a pack of "
+        f"linker={pack}: this pack does not link by an encoder; give a pack of "
         "medcat-embedding-linker, or one that a run here left"
     )
 

@@ -39,7 +39,7 @@ class Reranker(HeadedEncoder[RerankerSettings]):
     """
 
     kind = "reranker"
-    origin = "a reranker is a folder in the linker that a run with model.rerank leaves"
+    origin = "a reranker is a folder in the linker that a run with reranker leaves"
     settings_type = RerankerSettings
     outputs = 1
 

@@ -125,7 +125,7 @@ class EmbedLinkLinking(Linking):
     nothing.)"""
     rerank: bool = True
     """Let the linker's cross-encoder, where it has one, choose among the concepts nearest to a
-    span without candidates (`model.rerank=k` in training)."""
+    span without candidates (`reranker=cross_encoder` in training)."""
     disambiguate_by: Literal["names", "concepts"] = "names"
     """Among several candidates, compare each one's closest name, or its representative name (as
     `medcat-embedding-linker` does)."""
@@ -151,7 +151,7 @@ class EmbedLinkLinking(Linking):
     learning_rate: float = field_of(OptimizerSettings, "lr")
     """Constant; the link decision has its own, `objective.optim.DECISION_LR`."""
     weight_decay: float = field_of(OptimizerSettings, "weight_decay")
-    gradient_clip_val: float = field_of(BatchSettings, "gradient_clip_val")
+    gradient_clip_val: float = field_of(OptimizerSettings, "gradient_clip_val")
     top_n_layers_to_unfreeze: int = field_of(BatchSettings, "unfreeze", 0)
     train_on_names: bool = True
     """Compare with all names; else with each concept's representative name."""

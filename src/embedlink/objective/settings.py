@@ -1,7 +1,7 @@
 """The settings of one training step, shared by Lightning's training and MedCAT's own."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from embedlink.settings import Settings, setting
 
@@ -42,9 +42,6 @@ class BatchSettings(Settings):
         8192, ge=1, help="padded tokens in a batch if texts are only encoded"
     )
     seed: int = setting(0, ge=0, help="decides random splits, batches, dropout and negatives")
-    gradient_clip_val: float = setting(
-        1.0, ge=0, help="greatest norm of the gradient; 0 is no limit"
-    )
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,10 @@ class OptimizerSettings(Settings):
     warmup_share: float = setting(
         0.1, ge=0, le=1, help="share of all steps in which the learning rate rises"
     )
+    gradient_clip_val: float = setting(
+        1.0, ge=0, help="greatest norm of the gradient; 0 is no limit"
+    )
+    factory: Any = None
 
 
 @dataclass(frozen=True)

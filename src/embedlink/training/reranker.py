@@ -133,8 +133,8 @@ class ChoiceData(L.LightningDataModule):
         at, column = torch.nonzero(choices.name >= 0, as_tuple=True)
         if not len(at):
             raise EmbedLinkError(
-                "model.rerank: no training mention has a concept with another name than its own "
-                "wording nearby; choose model.rerank=null"
+                "reranker: no training mention has a concept with another name than its own "
+                "wording nearby; choose reranker=null"
             )
         names = [texts[name] for name in choices.name[at, column].tolist()]
         self.pairs: TokenSequences = reranker.pairs(table.windows, choices.mention[at], names)

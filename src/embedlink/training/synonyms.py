@@ -44,7 +44,7 @@ class SynonymDataModule(L.LightningDataModule):
         self.concepts = first  # (examples,) the gold concept of each
         if not len(self.rows):
             raise EmbedLinkError(
-                "stage=synonyms: no concept has two names of its own, so there is nothing to "
+                "pretraining=synonyms: no concept has two names of its own, so there is nothing to "
                 "learn; leave the stage out or give data.concepts with synonyms"
             )
 

@@ -1,0 +1,106 @@
+"""The parts of a run, made from its configuration by Hydra; from here on nobody reads `cfg`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from embedlink.corpora.settings import DataSettings, SplitSettings
+from embedlink.detection.settings import VocabularySettings
+from embedlink.experiment.settings import EvaluateSettings, TrainSettings
+from embedlink.linking.linker import Linker
+from embedlink.linking.settings import LinkerSettings
+from embedlink.objective.settings import OptimizerSettings
+from embedlink.settings import settings_of
+from embedlink.training.datamodule import LinkingDataModule
+from embedlink.training.module import LinkerModule
+from embedlink.training.settings import PretrainingSettings, RerankerTraining
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a run reads, and how it detects."""
+
+    data: DataSettings
+    split: SplitSettings
+    detection: VocabularySettings
+    limit_documents: int | None
+
+    @classmethod
+    def of(cls, cfg: DictConfig) -> "Inputs":
+        """The inputs of a configuration."""
+        return cls(**_inputs(cfg))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRun(Inputs):
+    """All of a training run: `settings` are those at the top of its configuration."""
+
+    settings: TrainSettings
+    model: LinkerSettings
+    linker: Callable[[], Linker]
+    datamodule: Callable[..., LinkingDataModule]
+    module: Callable[..., LinkerModule]
+    optimizer: OptimizerSettings
+    trainer: Callable[..., L.Trainer]
+    callbacks: Mapping[str, Callback]
+    reranker: RerankerTraining | None
+    pretraining: PretrainingSettings | None
+    folder: Path
+
+    @classmethod
+    def of(cls, cfg: DictConfig) -> "TrainRun":
+        """Make every part but the logger, which is `tracking`'s."""
+        parts = (
+            "model", "linker", "datamodule", "module", "optimizer", "trainer", "callbacks",
+            "reranker", "pretraining",
+        )  # fmt: skip
+        made = {part: _made(cfg, part) for part in parts}
+        top = settings_at_top(cfg, TrainSettings)
+        return cls(settings=TrainSettings(**top), folder=run_folder(), **made, **_inputs(cfg))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateRun(Inputs):
+    """All of a run that measures."""
+
+    settings: EvaluateSettings
+    folder: Path
+
+    @classmethod
+    def of(cls, cfg: DictConfig) -> "EvaluateRun":
+        """Make every part but the logger, which is `tracking`'s."""
+        top = settings_at_top(cfg, EvaluateSettings)
+        return cls(settings=EvaluateSettings(**top), folder=run_folder(), **_inputs(cfg))
+
+
+def run_folder() -> Path:
+    """Where Hydra lets this run write."""
+    return Path(HydraConfig.get().runtime.output_dir) if HydraConfig.initialized() else Path()
+
+
+def settings_at_top(cfg: DictConfig, settings: type) -> dict[str, Any]:
+    """The values of an entry's own settings, references resolved."""
+    chosen = OmegaConf.masked_copy(cfg, list(settings_of(settings)))
+    values: Any = {
+        name: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+        for name, value in ((name, cfg[name]) for name in chosen)
+    }
+    return dict(values)
+
+
+def _inputs(cfg: DictConfig) -> dict[str, Any]:
+    made = {part: _made(cfg, part) for part in ("data", "split", "detection")}
+    return made | {"limit_documents": cfg.get("limit_documents")}
+
+
+def _made(cfg: DictConfig, part: str) -> Any:
+    """One part; None if nothing was chosen of its group, which then leaves no key."""
+    node = cfg.get(part)
+    return None if node is None else instantiate(node, _convert_="all")

@@ -1,0 +1,211 @@
+"""The settings of the entries, and which typed class stands behind each group of `conf`.
+
+Nothing heavy is imported: `--help` reads this before torch, Lightning and MLflow are loaded.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from embedlink.corpora.settings import DataSettings, SplitSettings
+from embedlink.detection.settings import TaggerTraining, VariantSettings, VocabularySettings
+from embedlink.evaluation.settings import BaselineName
+from embedlink.experiment.resuming import TAKES as TAKES_RESUME
+from embedlink.linking.settings import LinkerSettings
+from embedlink.objective.settings import (
+    BatchSettings,
+    MarginalSettings,
+    MultiSimilaritySettings,
+    ObjectiveSettings,
+    OptimizerSettings,
+    SampledSettings,
+)
+from embedlink.settings import again, setting
+from embedlink.training.settings import PretrainingSettings, RerankerTraining
+
+DATA_DIR = "${oc.env:EMBEDLINK_DATA,data}"
+
+
+def _operating_point(value: object) -> bool:
+    if value == "f1":
+        return True
+    if not isinstance(value, Mapping) or len(value) != 1:
+        return False
+    ((metric, least),) = value.items()
+    if isinstance(least, bool) or not isinstance(least, int | float):
+        return False
+    return metric in ("precision", "recall") and 0 < least < 1
+
+
+def _one_device(value: object) -> bool:
+    """A count of 1, or a list with the number of one, as Lightning has it."""
+    one = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 1
+    return one or (value == 1 and not isinstance(value, bool))
+
+
+@dataclass(frozen=True)
+class CommonSettings:
+    """What every entry that reads documents takes."""
+
+    data_dir: str = setting(DATA_DIR, help="where the corpora lie; also EMBEDLINK_DATA")
+
+
+@dataclass(frozen=True)
+class MeasuredSettings(CommonSettings):
+    """What entries that measure take."""
+
+    seed: int = again(BatchSettings, "seed")
+    split_seed: int = setting(
+        "${seed}", ge=0, help="decides random splits alone: several seeds, the same documents"
+    )
+    limit_documents: int | None = setting(
+        None, ge=1, help="use only the first documents of each split, to try things out"
+    )
+    overwrite: bool = setting(
+        False, help="replace what an earlier run left in this run's folder; nothing else ever"
+    )
+
+
+@dataclass(frozen=True)
+class TrainSettings(ObjectiveSettings, BatchSettings, MeasuredSettings):
+    """`train.py`: an experiment, from data to pack."""
+
+    context_window: int = again(LinkerSettings, "context_window")
+    resume: str | None = setting(
+        None, help="go on where a run stopped: last, or a run's folder", takes=TAKES_RESUME,
+        check=lambda value: value in (None, "last") or Path(str(value)).expanduser().exists(),
+    )  # fmt: skip
+    pack: bool = setting(True, help="leave a MedCAT model pack")
+    operating_point: Any = setting(
+        "f1", help="what the link threshold is chosen for", check=_operating_point,
+        takes="f1, {precision: p} or {recall: r} with a share between 0 and 1",
+    )  # fmt: skip
+    baselines: tuple[BaselineName, ...] = setting(
+        ("dictionary", "dictionary_spans", "tfidf"), help="measured beside the linker; [] for none"
+    )
+
+
+@dataclass(frozen=True)
+class EvaluateSettings(MeasuredSettings):
+    """`evaluate.py`: a linker or a baseline on a corpus, or two runs beside each other."""
+
+    linker: str | None = setting(None, help="a linker folder, or the run's folder that holds it")
+    baseline: BaselineName | None = setting(None, help="a baseline without an encoder")
+    compare: tuple[str, ...] | None = setting(
+        None, help="the folders of two runs measured on the same documents"
+    )
+    part: Literal["train", "validation", "test"] = setting(
+        "test", help="the documents to measure on"
+    )
+
+
+@dataclass(frozen=True)
+class PrepareSettings(CommonSettings):
+    """`prepare.py`: download, check and report data."""
+
+    split_seed: int = setting(0, ge=0, help="decides random splits")
+    download: bool = setting(True, help="download what may be downloaded")
+    tracking_uri: str | None = setting(None, help="an MLflow address to log the report to")
+    experiment_name: str = setting("data", help="MLflow's experiment for the report")
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """`export.py`: a linker in a MedCAT model pack, or in a folder that other tools load."""
+
+    linker: str = setting(
+        help="a linker folder, a run's folder, or what medcat-embedding-linker saved"
+    )
+    output: str = setting("exported", help="the folder to write")
+    overwrite: bool = setting(False, help="replace a folder that EmbedLink wrote; no other ever")
+    target: Literal["embedlink", "upstream", "sentence-transformers"] = setting(
+        "embedlink", help="who is to load it"
+    )
+    pack: str | None = setting(None, help="the MedCAT model pack to put the linker into")
+    tagger: str | None = setting(
+        None, help="a run's folder `tagger`: the pack then detects as training does"
+    )
+    names: str | None = setting(
+        None, help="the run's folder `pack`: its names that the pack lacks are added"
+    )
+    encoder: str | None = setting(
+        None, help="target=upstream without pack=: the hub id that upstream loads first"
+    )
+
+
+@dataclass(frozen=True)
+class TrainerSettings:
+    """Lightning's trainer; it takes more keys than these (+trainer.key=value)."""
+
+    accelerator: str = setting("auto", help="a GPU if there is one; cpu: not")
+    devices: Any = setting(
+        1, help="1, or [1] for the second GPU", check=_one_device,
+        takes="1, or the number of one device as [0]: a run trains on one, several runs on one "
+        "each",
+    )  # fmt: skip
+    precision: str = setting("32-true", help="numbers of the training (trainer=bf16)")
+    max_epochs: int = setting(2, ge=1, help="epochs over the training mentions")
+    enable_progress_bar: bool = setting(True, help="show progress")
+
+
+@dataclass(frozen=True)
+class MonitorSettings:
+    """A callback that goes by a metric of validation."""
+
+    monitor: Literal["val/f1", "val/precision", "val/recall"] = setting(
+        "val/f1", help="the metric that decides"
+    )
+    patience: int = setting(3, ge=0, help="epochs without a better value before training stops")
+
+
+@dataclass(frozen=True)
+class Group:
+    """A typed class behind a part of `conf`: `name` can be included by the files of the group.
+
+    `target` is what is made of the values, by default the class itself. `given` are values that
+    differ from the class' defaults, `without` are settings that this part does not take.
+    """
+
+    group: str
+    name: str
+    settings: type
+    target: str = ""
+    given: Mapping[str, object] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+
+
+LOSSES = "embedlink.objective.losses"
+GROUPS = (
+    Group("data", "settings", DataSettings, without=("export",)),
+    Group("split", "settings", SplitSettings, given={"seed": "${split_seed}"}),
+    Group("detection", "vocabulary_settings", VocabularySettings),
+    Group("detection", "variant_settings", VariantSettings),
+    Group("detection", "tagger_settings", TaggerTraining),
+    Group(
+        "model", "settings", LinkerSettings, given={"context_window": "${context_window}"},
+        without=("dtype",),
+    ),
+    Group("objective", "marginal_settings", MarginalSettings, f"{LOSSES}.MarginalSoftmax"),
+    Group("objective", "sampled_settings", SampledSettings, f"{LOSSES}.SampledSoftmax"),
+    Group(
+        "objective", "multi_similarity_settings", MultiSimilaritySettings,
+        "embedlink.objective.multi_similarity.MultiSimilarity",
+    ),
+    Group("reranker", "settings", RerankerTraining),
+    Group("pretraining", "settings", PretrainingSettings),
+    Group("optimizer", "settings", OptimizerSettings),
+    Group("trainer", "settings", TrainerSettings, "lightning.Trainer"),
+    Group("callbacks", "stopping", MonitorSettings, "lightning.pytorch.callbacks.EarlyStopping"),
+    Group(
+        "callbacks", "best", MonitorSettings, "embedlink.training.best_epoch.BestEpoch",
+        without=("patience",),
+    ),
+)  # fmt: skip
+ENTRIES: Mapping[str, type] = {
+    "train": TrainSettings,
+    "evaluate": EvaluateSettings,
+    "prepare": PrepareSettings,
+    "export": ExportSettings,
+}
+"""The settings at the top of each entry's configuration."""
