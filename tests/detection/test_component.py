@@ -321,3 +321,14 @@ def test_other_processes_tag_the_same(tagging_pack):
 def test_a_folder_without_a_tagger_is_named(database):
     with pytest.raises(EmbedLinkError, match="/nowhere: no tagger"):
         detect(database(tagger="/nowhere"), TEXT)
+
+
+def test_a_text_that_no_tokenizer_takes_costs_neither_itself_nor_the_others(tagging_pack):
+    broken = "Spiked \ud83d a temperature\0 with her cold."
+    texts = [TEXT, broken, "Common cold."]
+    found = entities(tagging_pack, broken)
+    assert "cold" in {broken[start:end] for start, end, *_ in found}
+    together = dict(tagging_pack.get_entities_multi_texts(texts))
+    for text, key in zip(texts, sorted(together, key=int), strict=True):
+        spans = [(e["start"], e["end"]) for e in together[key]["entities"].values()]
+        assert spans == [each[:2] for each in entities(tagging_pack, text)]

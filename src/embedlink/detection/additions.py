@@ -72,13 +72,13 @@ def add_tagged(
                 table.put(part, "", [])
 
 
-def define_short_forms(table: EntityTable, tags: Tags | None) -> None:
+def define_short_forms(table: EntityTable, tags: Tags | None, variants: NameVariants) -> None:
     """Let every short form that the document defines mean its long form, wherever it stands.
 
-    It gets the long form's name and candidates. If no name was found for the long form, and the
-    tagger sees nothing of a mention in it, the short form means something that is no concept, and
-    is not detected. If the tagger does, the short form is detected without candidates: the linker
-    compares its long form with all names.
+    It gets the long form's name and candidates. If no name was found for the long form, a short
+    form whose own candidates have such words in their names keeps them. Others mean something that
+    the database lacks, and are not detected. If the tagger sees a mention in the long form, the
+    short form is detected without candidates: the linker compares its long form with all names.
     """
     defined = abbreviations(table.text)
     places = occurrences(table.text, [abbreviation.short for abbreviation in defined])
@@ -92,18 +92,23 @@ def define_short_forms(table: EntityTable, tags: Tags | None) -> None:
             part = table.tokens_of(span)
             if part and meant is not None:
                 table.put(part, meant.detected_name, meant.link_candidates)
-            elif part and likely and span in table.found:
-                table.put(part, "", [])
-            else:
-                table.found.pop(span, None)
+            elif span in table.found:
+                own = table.found[span].link_candidates
+                if part and likely:
+                    table.put(part, "", [])
+                elif not variants.share_words(own, abbreviation.long):
+                    del table.found[span]
 
 
-def prefer_longer(table: EntityTable, tags: Tags) -> None:
-    """Take away spans if a longer one with the same end is as probable by the tagger."""
+def prefer_longer(table: EntityTable, tags: Tags, least: float) -> None:
+    """Take away spans if the tagger believes in a longer one with the same end.
+
+    A span that the tagger itself finds at least so probable stays.
+    """
     longest: dict[int, float] = {}
     for span in sorted(table.found):  # The longer of two with one end come first.
         probability = tags.probability(span)
-        if longest.get(span.end, 0.0) >= max(probability, _PROBABLE):
+        if probability < least and longest.get(span.end, 0.0) >= _PROBABLE:
             del table.found[span]
         else:
             longest[span.end] = max(longest.get(span.end, 0.0), probability)

@@ -80,9 +80,9 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
             least, letters = config.least_tagged, config.min_name_len
             add_tagged(table, tags, self._shared.variants, least=least, least_letters=letters)
         if config.abbreviations:
-            define_short_forms(table, tags)
+            define_short_forms(table, tags, self._shared.variants)
         if tags is not None:
-            prefer_longer(table, tags)
+            prefer_longer(table, tags, config.least_tagged)
             set_probabilities(table, tags)
         return table.in_order()
 

@@ -7,7 +7,7 @@ from medcat.cdb import CDB
 
 from embedlink.progress import watched
 from embedlink.text.spelling import content_words, is_same_word, key, stem, stems
-from embedlink.text.words import LETTERS
+from embedlink.text.words import LETTERS, folded
 
 
 class NameVariants:
@@ -74,6 +74,16 @@ class NameVariants:
         """The concepts of these names, each once, in the order of the names."""
         info = self.cdb.name2info
         return list(dict.fromkeys(cui for name in names for cui in info[name]["per_cui_status"]))
+
+    def share_words(self, cuis: Iterable[str], surface: str) -> bool:
+        """Whether a name of these concepts has at least half of the surface's content words."""
+        wanted = set(stems(LETTERS.findall(folded(surface))))
+        return any(
+            2 * len(wanted.intersection(self._stems(name))) >= len(wanted) > 0
+            for cui in cuis
+            if cui in self.cdb.cui2info
+            for name in self.cdb.cui2info[cui]["names"]
+        )
 
     def _add(self, names: Iterable[str]) -> None:
         for name in names:

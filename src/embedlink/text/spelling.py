@@ -87,7 +87,7 @@ def _singulars(word: str) -> frozenset[str]:
         found.add(word[:-3] + "y")
     if word.endswith("es") and word[-3:-2] in _BEFORE_ES:
         found.update({word[:-2], word[:-2] + "is"})
-    if word.endswith("omata"):
+    if word.endswith(("omata", "alis", "aris")):  # "labialis" is Latin for "labial".
         found.add(word[:-2])
     return frozenset(found)
 
@@ -103,7 +103,7 @@ def _respelt(word: str) -> str:
 
 
 def key(content: Iterable[str]) -> str | None:
-    """The key of these stems, whatever their order; None where too little would be compared.
+    """The key of these stems, whatever their order; None if too little would be compared.
 
     That is fewer than `_LEAST_LETTERS` characters beside numbers.
     """
