@@ -99,7 +99,7 @@ def leave_out_extras(cdb: CDB) -> None:
 
 
 def check_tokenizer(cdb: CDB) -> None:
-    """Raise `EmbedLinkError` where the database asks for a spaCy model that is not installed.
+    """Raise `EmbedLinkError` if the database asks for a spaCy model that is not installed.
 
     MedCAT would start a download of it in the middle of the work.
     """
@@ -128,7 +128,7 @@ class VocabularyDetector:
         self.cdb, self.vocab, self.progress = cdb, vocab or Vocab(), progress
 
     def __call__(self, documents: Sequence[Document]) -> list[list[Detection]]:
-        """Detections of every document, in MedCAT's order; an empty list where there are none."""
+        """Detections of every document, in MedCAT's order; empty lists if there are none."""
         # The linker that the database names may be missing, and would only be loaded for nothing.
         with _without_linking(self.cdb.config):
             pipeline = Pipeline(self.cdb, self.vocab, None)

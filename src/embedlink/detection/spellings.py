@@ -13,7 +13,7 @@ from embedlink.text.words import LETTERS, folded
 class NameVariants:
     """Looks names up by their content words; follows a database that changes.
 
-    Names that were added are read alone, all names only where others went. Memory: one string
+    Names that were added are read alone, all names only if others went. Memory: one string
     and one dictionary entry for each key.
     """
 
@@ -28,7 +28,7 @@ class NameVariants:
         self._count, self._last = 0, ""  # so many of its names, and the last of them.
 
     def follow(self) -> None:
-        """Read what is new in the database; almost free where nothing is."""
+        """Read what is new in the database; almost free if nothing is."""
         names = self.cdb.name2info
         count = len(names)
         last = next(reversed(names), "")

@@ -63,7 +63,7 @@ class Tags:
     def probability(self, span: Span) -> float:
         """How probable it is that exactly the words of this span are a mention.
 
-        Its words are those that share a character with it; 0 where none does.
+        Its words are those that share a character with it. 0 if none does.
         """
         first, end = self._range(span)
         if end <= first:

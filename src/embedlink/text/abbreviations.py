@@ -3,7 +3,7 @@
 A. S. Schwartz and M. A. Hearst, "A simple algorithm for identifying abbreviation definitions in
 biomedical text", Pacific Symposium on Biocomputing 8 (2003), 451-462. Beyond it: a short form
 must have a capital letter and no word in small ones, square brackets count, the plural of a
-short form may lack its "s" in the long form, and where the letters do not come in order, the
+short form may lack its "s" in the long form, and if the letters do not come in order, the
 initials of as many words may come in another, for many are Latin or foreign ("myotonic dystrophy
 (DM)"). "DM = diabetes mellitus" defines as well, and so do as many words as letters if the
 last agree ("twice daily (BD)"). What is looked at around a sign is bounded.
@@ -46,7 +46,7 @@ class Abbreviation(NamedTuple):
 def abbreviations(text: str) -> list[Abbreviation]:
     """The definitions in a text, in its order; of several for one short form, the first.
 
-    Short forms are told apart by case and by a plural "s". Empty where the text defines none.
+    Short forms are told apart by case and by a plural "s". Empty if the text defines none.
     """
     first: dict[str, Abbreviation] = {}
     for sign in _DEFINING.finditer(text):
@@ -208,7 +208,7 @@ def _long_form(short: str, room: str) -> int | None:
     """Where the shortest long form starts: the paper's `findBestLongForm`, from right to left.
 
     Each letter and digit of the short form must be found, in order; the first of them begins a
-    word. None where that fails. Where it starts is an offset in `room`.
+    word. None if that fails. Where it starts is an offset in `room`.
     """
     at = len(room)
     for rank, character in reversed(list(enumerate(short.lower()))):
@@ -230,7 +230,7 @@ def _long_form(short: str, room: str) -> int | None:
 def _initials(short: str, room: str) -> int | None:
     """Where the words start whose initials are the letters of the short form, in any order.
 
-    As many of the last words of `room` as there are letters; None where their initials differ.
+    As many of the last words of `room` as there are letters. None if their initials differ.
     """
     letters = sorted(short.lower())
     words = list(WORD.finditer(room))[-len(letters) :]
