@@ -136,13 +136,12 @@ def _texts(folder: Path) -> list[Path]:
 def _annotations(
     rows: dict[tuple[str, str, str], tuple[Path, Row]], codes: Codes, problems: Problems
 ) -> list[Annotation]:
-    """The rows of one document, but for those with a damaged code."""
+    """The rows of one document as annotations."""
     found = []
     for file, row in rows.values():
         place, cells = Place(str(file), row.line), row.cells
         code = codes.read(cells.get("code", ""), place, problems)
-        if code is not None:
-            found.append(Annotation(cells["off0"], cells["off1"], code, place, cells["span"]))
+        found.append(Annotation(cells["off0"], cells["off1"], code, place, cells["span"]))
     return found
 
 

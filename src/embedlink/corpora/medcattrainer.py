@@ -117,8 +117,6 @@ class _Reading:
             place.note(self.problems, shown(cui), "cui is not a text", remedy)
             return None
         code = self.codes.read("" if cui is None else str(cui), place, self.problems)
-        if code is None:
-            return None
         # Without a value, offsets are taken as given.
         known = surface if isinstance(surface, str) else None
         return Annotation(value["start"], value["end"], code, place, known)

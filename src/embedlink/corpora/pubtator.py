@@ -115,7 +115,7 @@ class _Part:
             return None
         # A mention may have no id at all, and a seventh cell that is not read (names of parts).
         code = self.codes.read(cells[5] if len(cells) > 5 else "", place, self.problems)
-        return None if code is None else Annotation(cells[1], cells[2], code, place, cells[3])
+        return Annotation(cells[1], cells[2], code, place, cells[3])
 
     def _asked_for(self, types: str) -> bool:
         if self.types is None:

@@ -121,9 +121,8 @@ class SnomedBenchmark:
         for row in rows:
             where = Place(str(pair.annotations), row.line, shown(note_id))
             code = codes.read(row.cells["concept_id"], where, problems)
-            if code is not None:
-                start, end = _moved(row, repair)
-                annotations.append(Annotation(start, end, code, where))
+            start, end = _moved(row, repair)
+            annotations.append(Annotation(start, end, code, where))
         return in_text_order(read_mentions(text, annotations, place, problems) or [])
 
 

@@ -26,12 +26,13 @@ _UNSEEN = re.compile("[\\s\u00ad\u200b-\u200f\u2060\ufeff\x00]+")
 class Annotation:
     """A mention as a file has it: `start` and `end` are numbers or their digits, if all is well.
 
-    `surface` is the mention's text as published, or None if the format has none.
+    `surface` is the mention's text as published, or None if the format has none. A code that cannot
+    be read is None: its annotation gives no mention, but still shows how offsets were counted.
     """
 
     start: object
     end: object
-    code: str
+    code: str | None
     place: Place
     surface: str | None = None
 
@@ -75,7 +76,7 @@ def read_mentions(
     places = iter(moved)
     results = [None if span is None else next(places) for span in spans]
     return [
-        None if span is None else Mention(span.start, span.end, a.code)
+        None if span is None or a.code is None else Mention(span.start, span.end, a.code)
         for a, span in zip(annotations, results, strict=True)
     ]
 

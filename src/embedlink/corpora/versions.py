@@ -124,9 +124,8 @@ def likely_versions(text: str) -> Iterator[Version]:
             if unit != "characters" or said:
                 yield Version(f"offsets in {unit}{said}", _starts(counted))
         for said, counted in bases:
-            if unit != "characters" or said:
-                name = f"offsets in {unit}{said}, with a byte order mark"
-                yield Version(name, _starts(counted, _BOM_WIDTHS[unit]))
+            name = f"offsets in {unit}{said}, with a byte order mark"
+            yield Version(name, _starts(counted, _BOM_WIDTHS[unit]))
     plain = np.ones(len(text), dtype=np.int64)
     for mark, length, said in _HTML:
         yield from _marked(text, mark, _of(length), plain, said)
