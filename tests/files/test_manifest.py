@@ -80,6 +80,15 @@ def test_a_part_that_is_verified_later_must_be_there(folder):
         verify(folder, "linker", later=["linker.json"])
 
 
+def test_contents_are_not_compared_if_the_user_says_so(folder, monkeypatch):
+    (folder / "linker.json").write_text("other")
+    monkeypatch.setenv("EMBEDLINK_VERIFY", "false")
+    verify(folder, "linker")
+    (folder / "linker.json").unlink()
+    with pytest.raises(EmbedLinkError, match="missing"):
+        verify(folder, "linker")
+
+
 def test_a_folder_of_another_kind_or_format(folder):
     with pytest.raises(EmbedLinkError, match="the folder holds a linker, not a tagger"):
         verify(folder, "tagger")
