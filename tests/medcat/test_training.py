@@ -213,7 +213,7 @@ def test_rejected_spans_are_trained_on_and_never_undo_a_gold_one(trainable, monk
     component.train("C5", cold, doc, negative=True)
     component.train("C3", fever, doc)
     component.train("C3", fever, doc, negative=True)
-    entities(trainable)
+    component.get_hash()
     (batch,) = batches
     assert batch.gold.tolist() == [-1, component.names.cui_row["C3"]]
     assert batch.detected.tolist() == [True, True]
@@ -233,7 +233,7 @@ def test_add_and_train_concept(trainable, monkeypatch):
     trainable.trainer.add_and_train_concept(
         "C3", "temperature", doc, trainable.pipe.entity_from_tokens_in_doc(tokens, doc)
     )
-    entities(trainable)
+    linking_of(trainable).get_hash()
     (batch,) = batches
     assert batch.detected.tolist() == [True]  # Not "cold": the rest was not annotated.
     assert batch.linked.tolist() == [True]

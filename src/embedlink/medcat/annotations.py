@@ -18,9 +18,11 @@ def annotated_span(doc: MutableDocument, entity: MutableEntity, strings: Iterabl
     """The annotation's own characters, given strings that it may have been.
 
     Of the strings that read like the entity's name, the longest at its start wins; one that
-    starts within the token before is an annotation that starts inside a word. Where no string is
-    found, the entity's tokens decide. The span counts characters of the document; it is empty
-    only where a blank string is all that fits.
+    starts within the token before is an annotation that starts inside a word. An entity without a
+    name may be the first token of its annotation alone, which is what MedCATtrainer hands over:
+    then a string may reach beyond it, to the end of a word. If no string is found, the entity's
+    tokens decide. The span counts characters of the document; it is empty only if a blank string
+    is all that fits.
     """
     text, start = doc.base.text, entity.base.start_char_index
     end = entity.base.end_char_index
@@ -33,7 +35,9 @@ def annotated_span(doc: MutableDocument, entity: MutableEntity, strings: Iterabl
     low = doc[before].base.char_index if before >= 0 else 0
 
     def at_start(string: str) -> bool:
-        return text.startswith(string, start) and start + len(string) <= end
+        stop = start + len(string)
+        beyond = not name and not text[stop : stop + 1].isalnum()
+        return text.startswith(string, start) and (stop <= end or beyond)
 
     for string in filter(at_start, fitting):
         return Span(start, start + len(string))

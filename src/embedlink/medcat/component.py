@@ -15,6 +15,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
+from weakref import WeakValueDictionary
 
 from medcat.cdb import CDB
 from medcat.components.types import (
@@ -43,6 +44,9 @@ from embedlink.types import Prediction
 
 log = logging.getLogger(__name__)
 
+_IN_USE: WeakValueDictionary[int, "LinkingComponent"] = WeakValueDictionary()
+"""The component that each configuration object is of, by its id, as long as it lives."""
+
 
 class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisable):
     """Links MedCAT's detections by the similarity of their context to concept names.
@@ -61,17 +65,19 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         config: EmbedLinkLinking,
         tokenizer: BaseTokenizer | None = None,
         vocab: Vocab | None = None,
+        live: LiveIndex | None = None,
     ) -> None:
         super().__init__()
         self.linker, self.cdb, self.config = linker, cdb, config
         self.tokenizer, self.vocab = tokenizer, vocab
-        self.live = LiveIndex(linker, cdb)
+        self.live = live or LiveIndex(linker, cdb)
         self._predictor: Predictor | None = None
         self._lock = threading.RLock()
         linker.encoder.eval()
         cdb.has_subname("")  # MedCAT collects the parts of names when first asked.
         # Fields given at loading hold from here on, and an impossible device shows at once.
         self._settle()
+        _IN_USE[id(config)] = self
 
     def get_type(self) -> CoreComponentType:
         """A linking component."""
@@ -100,7 +106,7 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         unless `config.general.show_nested_entities` is set.
         """
         entities = doc.ner_ents if ents is None else ents
-        if not entities or self._is_discarded():
+        if not entities:
             return []
         detections = [detection(entity) for entity in entities]
         with self._lock:
@@ -168,19 +174,31 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
     ) -> Self:
         """Start from the linker or encoder that the configuration names.
 
-        Raises `EmbedLinkError` where the configuration is another linker's, where no linker or
-        encoder is found, and where a model pack lacks the folder of this component.
+        MedCAT makes its pipeline anew to follow a changed configuration: then the linker goes on
+        that is in use, with what it has learned. Raises `EmbedLinkError` if the configuration is
+        another linker's, if no linker or encoder is found, and if a model pack lacks the folder of
+        this component.
         """
         config = _checked(cnf)
         # Of a pack MedCAT makes anew only what it finds no folder of.
         if model_load_path is not None:
             part = Path(model_load_path) / "saved_components" / "core_linking"
             raise EmbedLinkError(f"{part}: this part of the model pack is missing")
+        before = _IN_USE.get(id(config))
+        if before is not None and before.config is config and before.cdb is cdb:
+            return cls._after(before, tokenizer, vocab)
         linker, index_folder = start_linker(config)
         component = cls(linker, cdb, config, tokenizer, vocab)
         if index_folder is not None:
             component._take_stored_index(index_folder)
         return component
+
+    @classmethod
+    def _after(cls, before: "LinkingComponent", tokenizer: BaseTokenizer, vocab: Vocab) -> Self:
+        """A component that goes on with the linker and the index of another one."""
+        with before._lock:
+            before._settle()
+        return cls(before.linker, before.cdb, before.config, tokenizer, vocab, live=before.live)
 
     def serialise_to(self, folder_path: str) -> None:
         """Write the linker and its index, which is built first where it is out of date."""
@@ -230,17 +248,16 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         else:
             self.live.adopt(index)
 
-    def _is_discarded(self) -> bool:
-        """Whether nobody will read what is predicted now."""
-        return False
+    def _settle(self, to_predict: bool = False) -> None:
+        """Bring the linker to what the configuration says now, and train on what waits.
 
-    def _settle(self) -> None:
-        """Bring the linker to what the configuration says now."""
+        `to_predict`: what can wait for the next save is left waiting.
+        """
         follow(self.config, self.linker, self.live)
 
     def _current_predictor(self) -> Predictor:
         """The predictor for the present names, weights and configuration."""
-        self._settle()
+        self._settle(to_predict=True)
         # Training leaves it where the encoder is; vectors and candidates are on the CPU.
         self.linker.decision.to("cpu")
         index, made = self.live.current(), self._predictor

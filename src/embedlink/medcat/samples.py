@@ -47,12 +47,14 @@ class OpenDocument:
     `whole` says that everything annotated in it will come, so that the rest was left alone. `gold`
     holds CUIs; `repeats` how often each gold span is to be trained on; `rejected` the spans that
     are no mention of the concept they came with. `filters` are those that hold while they come:
-    MedCAT's trainer sets others for each project.
+    MedCAT's trainer sets others for each project. `submitted` says that examples come one by one,
+    as annotators submit them, and not from a whole export.
     """
 
     doc: MutableDocument
     whole: bool
     filters: LinkingFilters
+    submitted: bool = False
     gold: dict[Span, str] = field(default_factory=dict)
     repeats: dict[Span, int] = field(default_factory=dict)
     rejected: set[Span] = field(default_factory=set)
@@ -61,6 +63,19 @@ class OpenDocument:
     def text(self) -> str:
         """The document's text."""
         return str(self.doc.base.text)
+
+    def shows(self, detection: Detection) -> bool:
+        """Whether filters let annotators see this detection, so that they may leave it alone.
+
+        What a detection without candidates would be linked to is not known: under filters it may
+        be hidden.
+        """
+        filters = self.filters
+        if not (filters.cuis or filters.cuis_exclude):
+            return True
+        if Span(detection.start, detection.end) in self.gold:
+            return True
+        return any(map(filters.check_filters, detection.candidates))
 
     def add(self, span: Span, cui: str, negative: bool, repeats: int = 1) -> None:
         """Note an example; a span's first concept counts, and a rejection never undoes it."""

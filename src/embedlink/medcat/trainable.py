@@ -3,15 +3,16 @@
 MedCAT's trainer hands over annotated entities one document after the other. Those of a document are
 collected (`OpenDocument`) until the next one begins; then detection runs over its text, both become
 samples (`samples_of`), and every batch that they fill is trained on (`Training`). Nobody says that
-training is over, so each use of the linker, `_settle`, first trains on what waits.
+training is over, so each use of the linker, `_settle`, first trains on what waits. What annotators
+submit one by one waits longer: until a batch is full, or the linker is saved.
 """
 
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from medcat.components.types import TrainingExample
 from medcat.tokenizing.tokens import MutableDocument, MutableEntity
 
 from embedlink.detection.pipeline import ComponentDetector
@@ -21,18 +22,17 @@ from embedlink.medcat.samples import CountedNames, OpenDocument, samples_of
 from embedlink.medcat.training import Training
 from embedlink.plugin import TRAINABLE
 
-if TYPE_CHECKING:  # MedCAT before 2.8 has no batch interface.
-    from medcat.components.types import TrainingExample
-
 log = logging.getLogger(__name__)
 
 
 class TrainableLinker(LinkingComponent):
     """Links, and learns from MedCAT's trainer by the steps that `train.py` takes.
 
-    What does not fill a batch is trained on at the latest before the next prediction or save,
-    and the index is then brought up to date. A step raises `EmbedLinkError` where `dtype` is not
-    float32. Weights and counts go into the pack, the optimizer and the step number do not.
+    What does not fill a batch is trained on before the next prediction or save, and the index is
+    then brought up to date. Single submissions that do not fill a batch wait for the next save, so
+    that not every one of them has all names embedded again. A step raises `EmbedLinkError` if
+    `dtype` is not float32. Weights and counts go into the pack, the optimizer and the step number
+    do not.
     """
 
     name = TRAINABLE
@@ -40,7 +40,7 @@ class TrainableLinker(LinkingComponent):
     _document: OpenDocument | None = None
     _counts: CountedNames | None = None
 
-    def train_supervised_batch(self, examples: "list[TrainingExample]") -> None:
+    def train_supervised_batch(self, examples: list[TrainingExample]) -> None:
         """Train on annotated spans, and on rejected ones (`negative`).
 
         An example's `epochs` repeat its span. Examples wait until another document's come, or the
@@ -60,7 +60,7 @@ class TrainableLinker(LinkingComponent):
         names: Sequence[str] | Mapping[str, object] = (),
         **_: Any,
     ) -> None:
-        """Train on one annotated or rejected span (the interface of MedCAT before 2.8).
+        """Train on one annotated or rejected span (MedCAT's older interface).
 
         `names` are what the annotated string was made into, where the caller knows.
         """
@@ -101,11 +101,15 @@ class TrainableLinker(LinkingComponent):
             # MedCAT's trainer sets `train` and goes through all annotations of a document; other
             # callers show single ones.
             whole = self.config.train and self.config.learn_from_unannotated
-            self._document = OpenDocument(doc, whole, self.config.filters.model_copy())
+            # Copied: MedCAT may change the filters in place.
+            filters = self.config.filters.model_copy(deep=True)
+            self._document = OpenDocument(doc, whole, filters, submitted=not self.config.train)
         strings = annotated_strings(self.cdb, cui, names)
         span = annotated_span(doc, entity, strings)
         if span.end > span.start:
             self._document.add(span, cui, negative, repeats)
+            if not negative and cui in self.cdb.cui2info:
+                self.cdb.cui2info[cui]["count_train"] += repeats
 
     def _close_document(self) -> None:
         """Turn the open document into samples."""
@@ -116,39 +120,20 @@ class TrainableLinker(LinkingComponent):
         super()._settle()
         detections = self._detector(document.text)
         # What filters hide will not be linked, and so is not to be learned as left alone.
-        allowed = document.filters.check_filters
-        detections = [d for d in detections if not d.candidates or any(map(allowed, d.candidates))]
+        detections = list(filter(document.shows, detections))
         samples = samples_of(document, detections, self.linker.cutter, self._counted)
         self._predictor = None  # Its table of counts is of before.
-        self.training.add(samples)
+        self.training.add(samples, can_wait=document.submitted)
 
-    def _settle(self) -> None:
+    def _settle(self, to_predict: bool = False) -> None:
         super()._settle()
         self._close_document()
         # Asked for by name: the property would make it where nothing ever trained.
         if "training" in self.__dict__:
-            self.training.finish()
-
-    def _is_discarded(self) -> bool:
-        """MedCAT's trainer before 2.8 runs the pipeline over each document for its tokens.
-
-        Predicting would train out a partial batch and build the index anew each time.
-        """
-        busy = self._document is not None or "training" in self.__dict__
-        return busy and _called_by_trainer()
+            self.training.finish(to_predict)
 
     def __getstate__(self) -> dict[str, Any]:
         """As the base's, without what only training needs: other processes predict."""
         state = super().__getstate__()
         own = {"training", "_counts", "_detector", "_document"}
         return {key: value for key, value in state.items() if key not in own}
-
-
-def _called_by_trainer() -> bool:
-    """Whether MedCAT's trainer is on the stack; it does not say in any other way."""
-    frame = sys._getframe()
-    while frame.f_back is not None:
-        frame = frame.f_back
-        if frame.f_globals.get("__name__") == "medcat.trainer":
-            return True
-    return False

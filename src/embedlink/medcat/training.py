@@ -46,22 +46,30 @@ class Training:
     def __init__(self, linker: Linker, live: LiveIndex, config: EmbedLinkLinking) -> None:
         self.linker, self.live, self.config = linker, live, config
         self.waiting: list[Sample] = []
+        self._pressing = False  # whether some of them are to be trained on before a prediction
         self.steps = 0
         self._objective: Objective | None = None
         self._optimizer: AdamW | None = None
         self._index: ConceptIndex | None = None
 
-    def add(self, samples: list[Sample]) -> None:
+    def add(self, samples: list[Sample], can_wait: bool = False) -> None:
         """Take samples in, and train on every batch that they fill.
 
-        Raises `EmbedLinkError` where a batch is full and `dtype` is not float32.
+        Those that `can_wait` are not trained on for a prediction. Raises `EmbedLinkError` if a
+        batch is full and `dtype` is not float32.
         """
+        self._pressing = self._pressing or (bool(samples) and not can_wait)
         self.waiting.extend(samples)
         while len(self.waiting) >= self.config.training_batch_size:
             self._step_on_waiting()
 
-    def finish(self) -> None:
-        """Train on what is left, the last batch partial; nothing happens where nothing waits."""
+    def finish(self, to_predict: bool = False) -> None:
+        """Train on what is left, the last batch partial; nothing happens if nothing waits.
+
+        `to_predict`: what can wait is left waiting.
+        """
+        if to_predict and not self._pressing:
+            return
         while self.waiting:  # More than a batch where `training_batch_size` was lowered since.
             self._step_on_waiting()
 
@@ -69,6 +77,7 @@ class Training:
         size = self.config.training_batch_size
         # Taken out before the step: where that raises an error, the batch is gone.
         batch, self.waiting = self.waiting[:size], self.waiting[size:]
+        self._pressing = self._pressing and bool(self.waiting)
         self._step(batch)
         every = self.config.embed_per_n_batches
         if every and self.steps % every == 0:
@@ -99,11 +108,26 @@ class Training:
         if self.config.gradient_clip_val:
             nn.utils.clip_grad_norm_(objective.parameters(), self.config.gradient_clip_val)
         optimizer.step()
+        if not self.steps:
+            log.info("%s", self._described())
         self.steps += 1
         encoder = self.linker.encoder
         # Where the decision alone trains, vectors of names stay what they are.
         self.live.outdated |= any(p.requires_grad for p in encoder.parameters())
         log.debug("step %d: loss %.4f", self.steps, float(losses.total.detach()))
+
+    def _described(self) -> str:
+        """What trains, in one line."""
+        config, encoder = self.config, self.linker.encoder
+        layers = {0: "no layer", -1: "all layers and embeddings"}.get(
+            encoder.unfrozen, f"the top {encoder.unfrozen} layers"
+        )
+        projection = "with" if encoder.projection is not None else "without"
+        return (
+            f"training inside MedCAT: the link decision and {layers} of the encoder "
+            f"({projection} a projection), loss={config.loss}, "
+            f"learning_rate={config.learning_rate:g}, batches of {config.training_batch_size}"
+        )
 
     def _prepared(self, index: ConceptIndex) -> tuple[Objective, AdamW]:
         """Objective and optimizer, made or brought to what the configuration says now.
