@@ -7,6 +7,11 @@ given the components' modules by name.
 from importlib import import_module
 from typing import Any
 
+from medcat.components.addons.addons import (
+    AddonComponent,
+    get_registered_addons,
+    register_addon,
+)
 from medcat.components.types import (
     CoreComponentType,
     get_registered_components,
@@ -29,6 +34,10 @@ TAGGING = "embedlink_tagging"
 """Value of `config.components.tagging.comp_name`."""
 
 
+SIMILARITY = "embedlink_similarity"
+"""The addon that shows cosines in MedCAT's output."""
+
+
 def register() -> None:
     """Register the components under names that other plugins do not use.
 
@@ -43,9 +52,18 @@ def register() -> None:
         # A name that comes twice is an error of MedCAT's.
         if name not in {known for known, _ in get_registered_components(kind)}:
             lazy_register_core_component(kind, name, module, f"{cls}.create_new_component")
+    if SIMILARITY not in {known for known, _ in get_registered_addons()}:
+        register_addon(SIMILARITY, make_similarity)
     if TOKENIZER not in {known for known, _ in list_available_tokenizers()}:
         made: Any = make_tokenizer  # MedCAT calls what it asks for as a class.
         register_tokenizer(TOKENIZER, made)
+
+
+def make_similarity(*given: Any) -> AddonComponent:
+    """Make the addon; MedCAT knows no lazy registration of addons."""
+    module = import_module("embedlink.medcat.similarity")
+    made: AddonComponent = module.SimilarityOutput.create_new_component(*given)
+    return made
 
 
 def make_tokenizer(config: Config) -> BaseTokenizer:

@@ -9,6 +9,7 @@ from medcat.components.types import CoreComponentType, get_registered_components
 
 from embedlink.index.concept_index import paired_scores
 from embedlink.medcat.config import EmbedLinkLinking
+from embedlink.medcat.similarity import cosine_of
 from embedlink.plugin import STATIC, TRAINABLE
 from embedlink.problems import EmbedLinkError
 from tests.medcat.conftest import TEXT, entities, linking_of
@@ -58,7 +59,7 @@ def test_a_single_candidate_is_scored_by_its_concepts_own_row(cat):
     vector = linker.linker.encoder.encode(windows)
     row = linker.names.cui_row["C3"]
     own = linker.index.concept_vectors[row] @ vector[0]
-    assert entity.context_similarity == pytest.approx(float(own), abs=1e-6)
+    assert cosine_of(entity) == pytest.approx(float(own), abs=1e-6)
 
 
 def test_one_of_several_is_scored_by_its_closest_name(cat):
@@ -73,7 +74,7 @@ def test_one_of_several_is_scored_by_its_closest_name(cat):
         query = torch.zeros(len(rows), dtype=torch.int64)
         scores[cui] = float(paired_scores(vector, query, index.vectors, rows).max())
     best = max(scores, key=scores.get)
-    assert (entity.cui, entity.context_similarity) == (best, pytest.approx(scores[best], abs=1e-6))
+    assert (entity.cui, cosine_of(entity)) == (best, pytest.approx(scores[best], abs=1e-6))
 
 
 @pytest.mark.parametrize(

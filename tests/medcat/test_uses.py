@@ -3,9 +3,11 @@
 import logging
 
 import pytest
+import torch
 from medcat.cat import CAT
 
 from embedlink.medcat.samples import OpenDocument
+from embedlink.medcat.similarity import cosine_of
 from embedlink.plugin import STATIC, TRAINABLE
 from tests.medcat.conftest import entities, export, linking_of
 
@@ -126,3 +128,37 @@ def test_what_a_filter_may_hide_is_not_left_alone(trainable, filtered):
         document.shows(Detection(5, 10, "", ())),
     ]
     assert shown == ([False, True, False] if filtered else [True, True, True])
+
+
+def test_acc_is_the_probability_and_context_similarity_the_cosine(trainable, tmp_path):
+    train(trainable)
+    with torch.no_grad():
+        linking_of(trainable).linker.decision.head.weight.normal_()
+    saved = trainable.save_model_pack(str(tmp_path), "pack", add_hash_to_pack_name=False)
+    for cat in (trainable, CAT.load_model_pack(saved)):
+        linked = cat(NOTE).linked_ents
+        shown = cat.get_entities(NOTE)["entities"].values()
+        assert [e["acc"] for e in shown] == [entity.context_similarity for entity in linked]
+        assert [e["context_similarity"] for e in shown] == list(map(cosine_of, linked))
+        assert [e["acc"] for e in shown] != [e["context_similarity"] for e in shown]
+        assert all(0 <= e["acc"] <= 1 for e in shown)
+
+
+def test_similarity_threshold_is_a_probability(trainable):
+    with torch.no_grad():
+        linking_of(trainable).linker.decision.head.weight.normal_()
+    config = trainable.config.components.linking
+    every = trainable(NOTE).linked_ents
+    least = sorted(entity.context_similarity for entity in every)[1]
+    config.similarity_threshold = least - 1e-6
+    kept = trainable(NOTE).linked_ents
+    assert 0 < len(kept) < len(every)
+    # MedCATtrainer marks what is below as deleted: nothing that is shown is.
+    assert all(entity.context_similarity >= config.similarity_threshold for entity in kept)
+
+
+def test_another_process_shows_the_same(trainable):
+    texts = [NOTE, "Fever and a cold."] * 3
+    one = [trainable.get_entities(text)["entities"] for text in texts]
+    several = dict(trainable.get_entities_multi_texts(texts, n_process=2, batch_size_chars=60))
+    assert [several[key]["entities"] for key in sorted(several, key=int)] == one

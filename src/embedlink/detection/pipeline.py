@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from embedlink.concepts.tables import split_words
 from embedlink.detection.config import EmbedLinkNer
-from embedlink.plugin import NER
+from embedlink.plugin import NER, SIMILARITY
 from embedlink.problems import EmbedLinkError
 from embedlink.progress import watched
 from embedlink.types import Detection, Document
@@ -82,7 +82,7 @@ def leave_out_extras(cdb: CDB) -> None:
     """
     config = cdb.config
     extras = {
-        "addons": bool(config.components.addons),
+        "addons": any(addon.comp_name != SIMILARITY for addon in config.components.addons),
         "filters": bool(config.components.linking.filters.cuis)
         or bool(config.components.linking.filters.cuis_exclude),
         "nested entities": bool(config.general.show_nested_entities),

@@ -28,6 +28,7 @@ from embedlink.index.concept_index import ConceptIndex
 from embedlink.linking.linker import Linker
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.pack import load_pack, unpacked, write_pack
+from embedlink.medcat.similarity import hide_similarity
 from embedlink.medcat.trainable import TrainableLinker
 from embedlink.medcat.upstream import (
     STATE,
@@ -103,6 +104,7 @@ def write_upstream_pack(linker: Linker, pack: Path, output: Path, overwrite: boo
         fields = _upstream_fields(linker, str(aside / ".encoder"))
         cat.config.components.linking = config_class(filters=filters, **fields)
         detect_as_medcat(cat.config)
+        hide_similarity(cat.config)
         cat._recreate_pipe()
         component: Any = cat.pipe.get_component(CoreComponentType.linking)
         component.context_model.model.load_state_dict(upstream_state(linker))

@@ -37,6 +37,7 @@ from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.live_index import LiveIndex
 from embedlink.medcat.prediction import Predictor
 from embedlink.medcat.sealed import seal_around
+from embedlink.medcat.similarity import set_prediction, show_similarity
 from embedlink.medcat.sources import start_linker
 from embedlink.medcat.sync import follow
 from embedlink.problems import EmbedLinkError
@@ -77,6 +78,8 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         cdb.has_subname("")  # MedCAT collects the parts of names when first asked.
         # Fields given at loading hold from here on, and an impossible device shows at once.
         self._settle()
+        # MedCAT makes the addons of the configuration after its core components.
+        show_similarity(cdb.config)
         _IN_USE[id(config)] = self
 
     def get_type(self) -> CoreComponentType:
@@ -100,8 +103,8 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
     ) -> list[MutableEntity]:
         """Link the detected entities of a document: `ents`, or all that detection left in it.
 
-        Linked ones come back by start, with concept, similarity (cosine, in [-1, 1]) and link
-        probability (`confidence`, in [0, 1]) set in place. The others are left out and keep the
+        Linked ones come back by start, with concept, probability (`context_similarity`, in [0, 1])
+        and cosine (`similarity.cosine_of`) set in place. The others are left out and keep the
         empty concept that detection gives them; so do those that overlap a more probable link,
         unless `config.general.show_nested_entities` is set.
         """
@@ -287,17 +290,9 @@ def _linked(
     free = max((entity.id for entity in doc.ner_ents), default=0) + 1
     result = []
     for entity, predictions in sorted(found, key=lambda pair: pair[0].base.start_char_index):
-        result.append(_set(entity, predictions[0]))
+        result.append(set_prediction(entity, predictions[0]))
         for prediction in predictions[1:]:
-            further = _set(copy.copy(entity), prediction)
+            further = set_prediction(copy.copy(entity), prediction)
             further.id = free = free + 1  # MedCAT's output is keyed by id.
             result.append(further)
     return result
-
-
-def _set(entity: MutableEntity, prediction: Prediction) -> MutableEntity:
-    entity.cui = prediction.cui
-    entity.context_similarity = prediction.similarity
-    # What the tagger said of the span is gone with this: it counted in the probability.
-    entity.confidence = prediction.probability
-    return entity

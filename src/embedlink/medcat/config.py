@@ -133,6 +133,9 @@ class EmbedLinkLinking(Linking):
     """Off: `long_similarity_threshold` is ignored."""
     long_similarity_threshold: float = Field(0.0, ge=-1, le=1)
     """Least similarity of a link; 0 is no limit."""
+    similarity_threshold: float = Field(0.0, ge=0, le=1)
+    """Least probability of a link, in addition to `link_threshold`. It is MedCAT's field, which
+    MedCATtrainer compares with the probability of a link, `acc`."""
     link_threshold: float | None = Field(None, ge=0, le=1)
     """Least probability that a span is linked at all; None is the one that `train.py` chose on
     validation documents. Training inside MedCAT has none: it teaches the decision and leaves

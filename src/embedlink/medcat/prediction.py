@@ -122,6 +122,7 @@ class Predictor:
         threshold = config.link_threshold
         if threshold is None:
             threshold = float(self.linker.decision.threshold)
+        threshold = max(threshold, config.similarity_threshold)
         limited = config.use_similarity_threshold and bool(config.long_similarity_threshold)
         return LinkRules(
             threshold,
