@@ -6,9 +6,11 @@ import pytest
 import torch
 from medcat.cat import CAT
 
+from embedlink.detection.config import EmbedLinkNer
 from embedlink.medcat.samples import OpenDocument
 from embedlink.medcat.similarity import cosine_of
 from embedlink.plugin import STATIC, TRAINABLE
+from embedlink.problems import EmbedLinkError
 from tests.medcat.conftest import entities, export, linking_of
 
 NOTE = "Cold hands; seen with heart failure and a fever."
@@ -162,3 +164,26 @@ def test_another_process_shows_the_same(trainable):
     one = [trainable.get_entities(text)["entities"] for text in texts]
     several = dict(trainable.get_entities_multi_texts(texts, n_process=2, batch_size_chars=60))
     assert [several[key]["entities"] for key in sorted(several, key=int)] == one
+
+
+@pytest.mark.parametrize(("cui", "known"), [("NEW1", False), ("C4", True)])
+def test_a_static_linker_that_is_asked_to_train_changes_nothing(cat, cui, known):
+    before = entities(cat, NOTE)
+    names = {cui: set(info["names"]) for cui, info in cat.cdb.cui2info.items()}
+    keys = set(cat.cdb.name2info)
+    with pytest.raises(EmbedLinkError, match="does not train, and nothing was changed"):
+        submit(cat, NOTE, "hands", cui)
+    assert {cui: set(info["names"]) for cui, info in cat.cdb.cui2info.items()} == names
+    assert set(cat.cdb.name2info) == keys
+    assert entities(cat, NOTE) == before
+    cat.trainer.add_and_train_concept("C5", "hands")  # A name alone needs no training.
+    assert "C5" in {cui for *_, cui, _ in entities(cat, NOTE)}
+
+
+def test_a_name_that_was_unlinked_stays_so_for_the_tagger(make_cat, cdb, tagger_folder):
+    cdb.config.components.ner = EmbedLinkNer(min_name_len=2, tagger=str(tagger_folder))
+    cat = make_cat(use_pre_inference=False)
+    note = "Spiked a fever with her pyrexia."
+    assert (9, 14, "C3") in [found[:3] for found in entities(cat, note)]
+    cat.trainer.unlink_concept_name("C3", "fever")
+    assert (9, 14, "C3") not in [found[:3] for found in entities(cat, note)]

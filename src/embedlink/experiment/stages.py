@@ -22,6 +22,7 @@ from embedlink.linking.linker import Linker
 from embedlink.linking.reranker import Reranker
 from embedlink.linking.settings import RerankerSettings
 from embedlink.medcat.pack import linking_cat, save_pack
+from embedlink.medcat.training_fields import training_fields
 from embedlink.training.callbacks import IndexRefresh
 from embedlink.training.datamodule import LinkingDataModule
 from embedlink.training.module import LinkerModule
@@ -116,7 +117,9 @@ def ship(run: TrainRun, module: LinkerModule, data: Data) -> Path:
         module.linker.save(aside, data.names, index)
     if not run.settings.pack:
         return linker_folder
-    return save_pack(linking_cat(linker_folder, data.cdb), run.folder / "pack", replace)
+    settings, loss = run.settings, module.objective.loss
+    training = training_fields(settings, settings, run.optimizer, loss)
+    return save_pack(linking_cat(linker_folder, data.cdb, training), run.folder / "pack", replace)
 
 
 def pretrain(run: TrainRun, data: Data, module: LinkerModule) -> None:

@@ -40,6 +40,7 @@ from embedlink.medcat.sealed import seal_around
 from embedlink.medcat.similarity import set_prediction, show_similarity
 from embedlink.medcat.sources import start_linker
 from embedlink.medcat.sync import follow
+from embedlink.medcat.unlinked import without_unlinked
 from embedlink.problems import EmbedLinkError
 from embedlink.types import Prediction
 
@@ -118,6 +119,7 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
             predictor = self._current_predictor()
         nested = self.cdb.config.general.show_nested_entities
         found = predictor.predict(doc.base.text, detections, nested)
+        found = without_unlinked(self.cdb, doc.base.text, detections, found)
         pairs = zip(entities, found, strict=True)
         return _linked(doc, [(entity, own) for entity, own in pairs if own])
 

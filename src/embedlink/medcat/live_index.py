@@ -49,7 +49,8 @@ class LiveIndex(PickledByValue):
         self._names: ConceptNames | None = None
         self._index: ConceptIndex | None = None
         self._indexed: ConceptNames | None = None  # The names that the index is of.
-        self._seen: tuple[int, ...] = ()
+        self._names_stale = True
+        self._seen: tuple[int, ...] = ()  # sizes of the database as they were read
         self._seen_dirty = False
 
     @property
@@ -62,13 +63,24 @@ class LiveIndex(PickledByValue):
         sizes = (id(self.cdb.cui2info), len(self.cdb.cui2info), len(self.cdb.name2info))
         # MedCAT never takes this mark back, so only its first appearance tells anything.
         dirty = bool(self.cdb.is_dirty)
-        if self._names is None or sizes != self._seen or (dirty and not self._seen_dirty):
+        changed = sizes != self._seen or (dirty and not self._seen_dirty)
+        if self._names is None or self._names_stale or changed:
             read = concept_names(self.cdb, self.linker.settings.representative)
             # Equal tables stay one object: an index of it need not be touched.
             if self._names is None or read.digest != self._names.digest:
                 self._names = read
+        self._names_stale = False
         self._seen, self._seen_dirty = sizes, dirty
         return self._names
+
+    def unread_names(self, cui: str) -> set[str]:
+        """Names that a concept got since the table was read; none if no table was read."""
+        info = self.cdb.cui2info.get(cui)
+        if self._names is None or info is None:
+            return set()
+        row = self._names.cui_row.get(cui)
+        rows = [] if row is None else self._names.names_of_concept[row].tolist()
+        return info["names"] - {self._names.names[name] for name in rows}
 
     def check(self, detections: Iterable[Detection]) -> None:
         """Notice a name that has other concepts than the table says.
@@ -86,7 +98,7 @@ class LiveIndex(PickledByValue):
             row = names.name_row.get(name)
             have = set() if row is None else _cuis(names, row)
             if have != {cui for cui in info["per_cui_status"] if cui in known}:
-                self._seen = ()  # No database has these sizes.
+                self._names_stale = True
                 return
 
     def adopt(self, index: ConceptIndex) -> None:

@@ -9,6 +9,7 @@ import logging
 import shutil
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from medcat.cat import CAT
@@ -28,14 +29,15 @@ from embedlink.problems import EmbedLinkError, Problems
 log = logging.getLogger(__name__)
 
 
-def linking_cat(linker_folder: Path, cdb: CDB, vocab: Vocab | None = None) -> CAT:
+def linking_cat(linker_folder: Path, cdb: CDB, training: Mapping[str, object] | None = None) -> CAT:
     """A CAT of this concept database that links with the linker of this folder.
 
-    The database's configuration is changed in place: it keeps its detection and its filters.
-    Raises `EmbedLinkError` where the folder holds neither a linker nor an encoder.
+    `training` are fields of its configuration that say how it trains further. The database's
+    configuration is changed in place: it keeps its detection and its filters. Raises
+    `EmbedLinkError` if the folder holds neither a linker nor an encoder.
     """
-    cdb.config.components.linking = _linking(linker_folder, cdb)
-    return CAT(cdb, vocab or Vocab())
+    cdb.config.components.linking = _linking(linker_folder, cdb, training or {})
+    return CAT(cdb, Vocab())
 
 
 def relink(
@@ -53,7 +55,7 @@ def relink(
         log.info("%d names of %s were added", added, names)
     if tagger is not None:
         cat.config.components.ner = EmbedLinkNer(min_name_len=2, tagger=str(tagger))
-    cat.config.components.linking = _linking(linker_folder, cat.cdb)
+    cat.config.components.linking = _linking(linker_folder, cat.cdb, {})
     cat._recreate_pipe()  # MedCAT's way to make a changed configuration take effect.
     return cat
 
@@ -149,12 +151,15 @@ def write_pack(cat: CAT, folder: Path) -> None:
     Path(saved).rmdir()
 
 
-def _linking(linker_folder: Path, cdb: CDB) -> EmbedLinkLinking:
+def _linking(linker_folder: Path, cdb: CDB, training: Mapping[str, object]) -> EmbedLinkLinking:
     filters = cdb.config.components.linking.filters
     # Without pre-inference a span without candidates meets every name, as in evaluation.
-    return EmbedLinkLinking(
+    made = EmbedLinkLinking(
         comp_name=TRAINABLE,
         filters=filters,
         embedding_model_name=str(linker_folder),
         use_pre_inference=False,
     )
+    for field, value in training.items():
+        setattr(made, field, value)  # Checked as the field is set.
+    return made
