@@ -112,7 +112,7 @@ def faults(cls: type, values: Mapping[str, object], prefix: str = "") -> list[st
 
 def near_miss(name: str, known: Sequence[str]) -> str:
     """What a misspelt name may have meant, as the end of a message; "" if nothing is near."""
-    near = get_close_matches(name, known, n=1)
+    near = get_close_matches(name, known, n=1, cutoff=0.75)
     return f"; did you mean {near[0]}?" if near else ""
 
 

@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 
+from embedlink.experiment.near_misses import near_misses
 from embedlink.experiment.signals import Stopped, stoppable
 from embedlink.experiment.sweep import Sweep
 from embedlink.problems import EmbedLinkError
@@ -41,6 +42,10 @@ def _summed_up(main: Callable[[], object]) -> None:
         main()
         status = "FINISHED"
     except SystemExit as end:
+        if end.code == 1:
+            # Hydra has said which key it does not know.
+            for line in near_misses(sys.argv[1:]):
+                print(line, file=sys.stderr)
         # Hydra exits with 1 when a member failed; a signal's code is above 128.
         status = "FAILED" if end.code == 1 else "KILLED"
         raise

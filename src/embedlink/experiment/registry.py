@@ -4,7 +4,7 @@
 settings and validation find the class behind a part of a composed configuration by its `_target_`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING
 from typing import Any
 
@@ -96,6 +96,18 @@ def refers(value: object) -> bool:
     return text.startswith("${") and text.endswith("}") and text[2:-1].replace(".", "").replace(
         "_", ""
     ).isalnum()  # fmt: skip
+
+
+def settings_by_key(groups: Sequence[Group] = GROUPS) -> dict[str, Setting]:
+    """Every setting of `train.py` by its key, those of all choices of a group together."""
+    found = settings_of(ENTRIES["train"])
+    for group in groups:
+        if not group.place:
+            continue
+        for name, declared in settings_of(group.settings).items():
+            if name not in group.without and not refers(group.given.get(name)):
+                found.setdefault(f"{group.place}.{name}", declared)
+    return found
 
 
 def settings_help(root: DictConfig) -> str:

@@ -174,7 +174,21 @@ class Group:
     given: Mapping[str, object] = field(default_factory=dict)
     without: tuple[str, ...] = ()
 
+    @property
+    def place(self) -> str:
+        """Where the values stand in a configuration."""
+        return PLACES.get((self.group, self.name), self.group)
 
+
+PLACES = {
+    ("detection", "tagger_settings"): "detection.tagger",
+    ("objective", "marginal_settings"): "objective.loss",
+    ("objective", "sampled_settings"): "objective.loss",
+    ("objective", "multi_similarity_settings"): "objective.loss",
+    ("callbacks", "stopping"): "callbacks.early_stopping",
+    ("callbacks", "best"): "callbacks.checkpoint",
+}
+"""Parts that do not stand at their group itself."""
 LOSSES = "embedlink.objective.losses"
 GROUPS = (
     Group("data", "settings", DataSettings, without=("export",)),

@@ -1,7 +1,7 @@
 """Losses: which targets a mention's vector should come close to, and how near.
 
 Targets are rows of the index, encoded once an epoch. Every loss takes the same arguments, so that
-`conf/loss` can swap one for another.
+`conf/objective` can swap one for another.
 """
 
 import math

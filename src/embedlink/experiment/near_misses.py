@@ -1,0 +1,18 @@
+"""What a misspelt key on the command line may have meant."""
+
+from collections.abc import Sequence
+
+from embedlink.experiment.registry import settings_by_key
+from embedlink.experiment.settings import GROUPS
+from embedlink.settings import near_miss
+
+
+def near_misses(arguments: Sequence[str]) -> list[str]:
+    """One line for each key that is no setting and close to one. Other keys are left alone."""
+    known = [*settings_by_key(), *{group.group for group in GROUPS}]
+    found = []
+    for argument in arguments:
+        key, equals, _ = argument.lstrip("+~").partition("=")
+        if equals and key not in known and (said := near_miss(key, known)):
+            found.append(f"{key}: no such setting{said}")
+    return found
