@@ -52,6 +52,7 @@ def test_the_parent_holds_the_ranking_and_the_best(swept):
     best = rows[0]["unfreeze"]
     assert parent.data.params["best.unfreeze"] == best
     assert parent.data.metrics["best/test_f1"] == pytest.approx(float(rows[0]["test F1"]), abs=1e-4)
+    assert "2 of 3 members finished" in parent.data.tags["mlflow.note.content"]
     assert "test/f1" not in parent.data.metrics
     assert parent.data.tags["best.linker"] == f"{rows[0]['folder']}/linker"
     logged = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}

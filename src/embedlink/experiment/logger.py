@@ -86,9 +86,8 @@ class RunLogger(Logger):
         return self.experiment_name
 
     @property
-    def version(self) -> str:
-        """The run's name."""
-        return self.run_name
+    def version(self) -> None:
+        """None: Lightning would show it in the progress bar."""
 
     @property
     def spool(self) -> Spool:

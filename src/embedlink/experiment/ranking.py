@@ -51,7 +51,8 @@ def close_sweep(
 ) -> None:
     """Print the ranking, leave `sweep.csv` and plots in the folder, and end the sweep's run."""
     rows = ranked(results(folder, members))
-    print(format_ranking(rows, folder))
+    ranking = format_ranking(rows, folder)
+    print(ranking)
     table = folder / "sweep.csv"
     write_ranking(table, rows)
     plots = draw_settings(folder, finished(rows))
@@ -59,6 +60,7 @@ def close_sweep(
         return
     for file in (table, *plots):
         logger.log_file(file)
+    logger.set_tags({"mlflow.note.content": f"```\n{ranking.strip()}\n```"})
     _log_best(logger, finished(rows))
     logger.end(status)
 

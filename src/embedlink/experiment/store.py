@@ -15,6 +15,8 @@ from urllib.parse import quote, urlsplit
 # An answer that does not come in seconds is none: what is logged waits beside the run.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+# A delivery ends a run in MLflow, which would print its address among the run's own lines.
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
