@@ -53,24 +53,31 @@ def register() -> None:
         if name not in {known for known, _ in get_registered_components(kind)}:
             lazy_register_core_component(kind, name, module, f"{cls}.create_new_component")
     if SIMILARITY not in {known for known, _ in get_registered_addons()}:
-        register_addon(SIMILARITY, make_similarity)
+        register_addon(SIMILARITY, Lazy.similarity)
     if TOKENIZER not in {known for known, _ in list_available_tokenizers()}:
-        made: Any = make_tokenizer  # MedCAT calls what it asks for as a class.
+        made: Any = Lazy.tokenizer  # MedCAT calls what it asks for as a class.
         register_tokenizer(TOKENIZER, made)
 
 
-def make_similarity(*given: Any) -> AddonComponent:
-    """Make the addon; MedCAT knows no lazy registration of addons."""
-    module = import_module("embedlink.medcat.similarity")
-    made: AddonComponent = module.SimilarityOutput.create_new_component(*given)
-    return made
+class Lazy:
+    """Makes what MedCAT cannot register lazily; it names a maker by its class, so they are methods.
 
+    A plain function makes MedCAT log a traceback at every start.
+    """
 
-def make_tokenizer(config: Config) -> BaseTokenizer:
-    """Make the tokenizer; MedCAT knows no lazy registration of tokenizers."""
-    module = import_module("embedlink.detection.tokenizer")
-    made: BaseTokenizer = module.WordTokenizer.create_new_tokenizer(config)
-    return made
+    @classmethod
+    def similarity(cls, *given: Any) -> AddonComponent:
+        """Make the addon."""
+        module = import_module("embedlink.medcat.similarity")
+        made: AddonComponent = module.SimilarityOutput.create_new_component(*given)
+        return made
+
+    @classmethod
+    def tokenizer(cls, config: Config) -> BaseTokenizer:
+        """Make the tokenizer."""
+        module = import_module("embedlink.detection.tokenizer")
+        made: BaseTokenizer = module.WordTokenizer.create_new_tokenizer(config)
+        return made
 
 
 register()
