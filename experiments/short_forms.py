@@ -10,15 +10,18 @@ import argparse
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import lightning as L
 import torch
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 import embedlink  # noqa: F401 - first: telemetry is off from here
 from embedlink.corpora.unlabelled import read_notes
-from embedlink.linking.linker import Linker, LinkerSettings
+from embedlink.encoder.context import ContextEncoder
+from embedlink.encoder.pretrained import load_encoder
 from embedlink.senses.ambiguous import of_table
 from embedlink.senses.substitution import Example, Substitutions, examples_of, substitute
 from embedlink.senses.table import Senses
@@ -35,6 +38,16 @@ HELD_OUT_DOCUMENTS, HELD_OUT_SHORT_FORMS = 0.15, 0.15
 MEASURED = 20  # examples of a sense
 
 
+@dataclass
+class NoteReader:
+    """What reads the notes."""
+
+    encoder: ContextEncoder
+    tokenizer: PreTrainedTokenizerBase
+    context_window: int
+    max_tokens: int
+
+
 def main() -> None:
     """Train, measure, and print one line of JSON for each metric."""
     asked = _arguments()
@@ -46,26 +59,30 @@ def main() -> None:
     seen = Senses({s: own for s, own in senses.by_short_form.items() if s not in unseen})
     training = ["" if n in documents else text for n, text in enumerate(texts)]
     substitutions = examples_of(
-        training, seen, per_sense=60, per_phrase=6, most=asked.most, seed=asked.seed, without=unseen
+        training,
+        seen,
+        per_sense=60,
+        per_phrase=6,
+        made_up=asked.made_up,
+        seed=asked.seed,
+        without=unseen,
     )
-    settings = LinkerSettings(
-        encoder=asked.encoder, context_window=asked.context_window,
-        max_tokens=asked.max_tokens, towers=asked.towers,
-    )  # fmt: skip
-    linker = Linker.untrained(settings, asked.layers)
+    model, tokenizer = load_encoder(asked.encoder)
+    encoder = ContextEncoder(model, unfreeze=asked.layers, towers=asked.towers)
+    reader = NoteReader(encoder, tokenizer, asked.context_window, asked.max_tokens)
     kept = [text if n in documents else "" for n, text in enumerate(texts)]
     held = substitute(kept, of_table(senses), per_sense=MEASURED, seed=asked.seed)
-    measured, targets = SenseExamples.of(linker, held.examples), sense_vectors(linker, held)
-    before = right_senses(linker.encoder, targets, measured)
+    measured, targets = SenseExamples.of(reader, held.examples), sense_vectors(reader, held)
+    before = right_senses(encoder, targets, measured)
     data = ShortFormData(
-        linker, substitutions.examples, batch_size=asked.batch_size, seed=asked.seed
+        reader, substitutions.examples, batch_size=asked.batch_size, seed=asked.seed
     )
     learn_short_forms(
-        linker, data, SenseExamples.of(linker, []), sense_vectors(linker, substitutions),
+        reader, data, SenseExamples.of(reader, []), sense_vectors(reader, substitutions),
         _trainer(asked.epochs), partial(torch.optim.AdamW, lr=asked.lr), weight_decay=0.01,
         warmup_share=0.1, seed=asked.seed,
     )  # fmt: skip
-    after = right_senses(linker.encoder, targets, measured)
+    after = right_senses(encoder, targets, measured)
     rows = held.examples
     majority = _majority(rows, held, substitutions)
     short_form = [held.ambiguous[number].short_form for number in held.short_form_of_sense]
@@ -76,7 +93,7 @@ def main() -> None:
         if part.any():
             _print(name, rows, part, metrics)
     if asked.save:
-        torch.save(linker.encoder.note_layers.state_dict(), asked.save)
+        torch.save(encoder.note_layers.state_dict(), asked.save)
 
 
 def _arguments() -> argparse.Namespace:
@@ -91,7 +108,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--lr", type=float, default=1e-4)
-    parser.add_argument("--most", type=int, default=20_000, help="made-up examples")
+    parser.add_argument(
+        "--made-up", type=float, default=3.0, help="made-up examples for each listed"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save", help="a file for the note tower's layers")
     return parser.parse_args()

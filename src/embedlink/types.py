@@ -82,7 +82,8 @@ class Detection:
 
     `name` is the key in the concept database that matched (or "" where no name did);
     `candidates` are CUIs in the database's order; `tagged` is how probable the tagger finds it
-    that an annotator marks this span, None without a tagger.
+    that an annotator marks this span, None without a tagger; `outside` is how probable it is that
+    a short form means something outside the database here (`linking.senses`).
     """
 
     start: int
@@ -90,6 +91,7 @@ class Detection:
     name: str
     candidates: tuple[str, ...]
     tagged: float | None = None
+    outside: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-from embedlink.senses.ambiguous import Ambiguous, LongForms, made_up, of_table
+from embedlink.senses.ambiguous import Ambiguous, LongForms, of_table, phrases_of
 from embedlink.senses.substitution import substitute
 from embedlink.senses.table import Sense, Senses
 
@@ -43,10 +43,10 @@ def test_no_sense_has_more_examples_than_asked_for_and_the_seed_decides_them():
 
 def test_phrases_with_the_same_initials_become_a_short_form():
     texts = ["The chest pain eased. Cardiac pacing began.", "Cardiac pacing; chest pain."] * 2
-    found = {each.short_form: each.senses for each in made_up(texts, seed=0)}
+    found = {each.short_form: each.senses for each in phrases_of(texts, seed=0)}
     assert sorted(found["CP"]) == [("cardiac pacing",), ("chest pain",)]
-    assert "CP" not in {each.short_form for each in made_up(texts, seed=0, without=["cp"])}
+    assert "CP" not in {each.short_form for each in phrases_of(texts, seed=0, without=["cp"])}
 
 
-def test_a_phrase_of_one_text_is_not_made_up():
-    assert not made_up(["chest pain, cardiac pacing. " * 5], seed=0)
+def test_a_phrase_of_one_text_is_not_phrases_of():
+    assert not phrases_of(["chest pain, cardiac pacing. " * 5], seed=0)

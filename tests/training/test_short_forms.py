@@ -1,14 +1,15 @@
 """Notes without labels teach context: the sense that was written out is found again."""
 
 import copy
+from dataclasses import dataclass
 from functools import partial
 
 import lightning as L
 import pytest
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from embedlink.encoder.context import ContextEncoder
-from embedlink.linking.linker import Linker
 from embedlink.problems import EmbedLinkError
 from embedlink.senses.ambiguous import Ambiguous
 from embedlink.senses.substitution import substitute
@@ -28,13 +29,18 @@ TEXTS = [
 ] * 4
 
 
+@dataclass
+class NoteReader:
+    encoder: ContextEncoder
+    tokenizer: PreTrainedTokenizerBase
+    context_window: int = 14
+    max_tokens: int = 64
+
+
 @pytest.fixture
 def two(linker):
-    settings = copy.copy(linker.settings)
-    object.__setattr__(settings, "towers", "two")
     model = copy.deepcopy(linker.encoder.language_model)
-    encoder = ContextEncoder(model, unfreeze=2, towers="two")
-    return Linker(settings, encoder, linker.tokenizer, copy.deepcopy(linker.decision))
+    return NoteReader(ContextEncoder(model, unfreeze=2, towers="two"), linker.tokenizer)
 
 
 def trainer(epochs):

@@ -186,14 +186,16 @@ class Scorer:
         links, named = self.links(table, vectors), table.candidates.name >= 0
         right, counted = judge(table, links, self.names, self.code_rule)
         for kind in (False, True):
-            rows = counted & (named == kind)
+            # A short form that means something else tells nothing of the decision itself.
+            rows = counted & (named == kind) & (table.candidates.outside < 0.5)
             weights = fit_platt(links.evidence[rows], right[rows])
             # Where there is nothing to fit, the calibration of an earlier epoch must not stay.
             self.decision.calibration[int(kind)] = torch.tensor(UNCALIBRATED)
             if weights is not None:
                 self.decision.calibration[int(kind)] = weights
         # Calibration changes no choice of a concept: the links need not be made again.
-        links = links._replace(probability=self.decision.probability(links.evidence, named))
+        probability = self.decision.probability(links.evidence, named)
+        links = links._replace(probability=probability * (1 - table.candidates.outside))
         best = best_threshold(table, links, self.names, self.code_rule, point)
         self.decision.threshold.fill_(best)
         return links

@@ -28,12 +28,14 @@ class Candidates:
 
     Shape: concepts one group of concept rows for each mention; name (mentions,) row of the name
     that matched, -1 where none did; tagged (mentions,) log odds that an annotator marks the
-    span, as the tagger has it, 0 without one.
+    span, as the tagger has it, 0 without one; outside (mentions,) probability that a short form
+    means something outside the database.
     """
 
     concepts: Groups
     name: Tensor
     tagged: Tensor
+    outside: Tensor
 
     @classmethod
     def of(cls, detections: Sequence[Detection], names: ConceptNames) -> "Candidates":
@@ -57,11 +59,14 @@ class Candidates:
             concepts,
             torch.tensor(name, dtype=torch.int64),
             torch.logit(torch.tensor(tagged, dtype=torch.float64), eps=TAGGED_EPS).float(),
+            torch.tensor([d.outside for d in detections], dtype=torch.float32),
         )
 
     def select(self, rows: Tensor) -> "Candidates":
         """Those of some mentions. Shape: rows (n,)."""
-        return Candidates(self.concepts.select(rows), self.name[rows], self.tagged[rows])
+        return Candidates(
+            self.concepts.select(rows), self.name[rows], self.tagged[rows], self.outside[rows]
+        )
 
 
 class Links(NamedTuple):
@@ -172,6 +177,8 @@ def link(
 ) -> Links:
     """Choose a concept for every mention and say how probable a link is.
 
+    What a short form means outside the database takes its share of the probability.
+
     Shape: vectors (mentions, dim), unit length; scores (members,) as in `choose`.
     """
     choice = choose(vectors, candidates.concepts, index, scores)  # (mentions,) each
@@ -179,5 +186,5 @@ def link(
         choice, candidates.concepts.sizes, counts.features(candidates.name)
     )
     evidence = decision.evidence(vectors, features, candidates.tagged)
-    probability = decision.probability(evidence, candidates.name >= 0)
+    probability = decision.probability(evidence, candidates.name >= 0) * (1 - candidates.outside)
     return Links(choice.concept, choice.similarity, probability, evidence)

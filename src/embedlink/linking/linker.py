@@ -28,6 +28,8 @@ from embedlink.files.pickling import PickledByValue
 from embedlink.index.concept_index import ConceptIndex
 from embedlink.linking.decision import LinkDecision, NameCounts
 from embedlink.linking.reranker import Reranker, Reranking
+from embedlink.linking.senses import WEIGHTS as SENSE_WEIGHTS
+from embedlink.linking.senses import SenseReader
 from embedlink.linking.settings import LinkerSettings
 from embedlink.problems import EmbedLinkError
 
@@ -36,7 +38,7 @@ log = logging.getLogger(__name__)
 FORMAT = 1
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SETTINGS, WEIGHTS, ENCODER = "linker.json", "linker.safetensors", "encoder"
-KIND, INDEX, RERANKER = "linker", "index.safetensors", "reranker"
+KIND, INDEX, RERANKER, SENSES = "linker", "index.safetensors", "reranker", "senses"
 """Files of a linker's folder, and its kind. The manifest says what the index was built from."""
 _MISSING, _CORRUPT = "this part of the linker is missing", "this part of the linker is damaged"
 
@@ -47,7 +49,7 @@ class Linker(PickledByValue):
 
     `counts` says of the names seen in training how often each was (detected, linked),
     `frequencies` of the concepts how many mentions they had there. `reranker` looks at the nearest
-    concepts again, where one was trained.
+    concepts again, where one was trained, and `senses` reads what short forms mean.
     """
 
     settings: LinkerSettings
@@ -57,6 +59,7 @@ class Linker(PickledByValue):
     counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     frequencies: Mapping[str, int] = field(default_factory=dict)
     reranker: Reranker | None = None
+    senses: SenseReader | None = None
 
     def __post_init__(self) -> None:
         self.encoder.to(DTYPES[self.settings.dtype])  # The link decision stays in float32.
@@ -176,6 +179,8 @@ class Linker(PickledByValue):
         (folder / SETTINGS).write_text(json.dumps(described, indent=1), encoding="utf-8")
         if self.reranker is not None:
             self.reranker.save(folder / RERANKER)
+        if self.senses is not None:
+            self.senses.save(folder / SENSES)
         save_file({"vectors": index.vectors.contiguous()}, folder / INDEX)
         write_manifest(folder, KIND, self._index_of(names))
 
@@ -217,6 +222,10 @@ class Linker(PickledByValue):
         linker.counts, linker.frequencies = counts, frequencies
         if (folder / RERANKER).is_dir():
             linker.reranker = Reranker.load(folder / RERANKER)
+        if (folder / SENSES).is_dir():
+            linker.senses = SenseReader.load(
+                folder / SENSES, encoder, tokenizer, read_tensors(folder / SENSES / SENSE_WEIGHTS)
+            )
         linker.encoder.eval()
         return linker
 

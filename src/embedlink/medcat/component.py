@@ -155,8 +155,8 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
     def get_hash(self) -> str:
         """Changes with weights, decision and settings: part of the model pack's hash.
 
-        So it does with what was counted in training and with the reranker. Samples that wait are
-        trained on first, as before a save.
+        So it does with what was counted in training, the reranker and the reader of short forms.
+        Samples that wait are trained on first, as before a save.
         """
         self._settle()
         sha = hashlib.sha256(self.linker.digest().encode())
@@ -166,6 +166,8 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
             sha.update(json.dumps(sorted(counts.items())).encode())
         if self.linker.reranker is not None:
             sha.update(self.linker.reranker.digest().encode())
+        if self.linker.senses is not None:
+            sha.update(self.linker.senses.digest().encode())
         return sha.hexdigest()
 
     @classmethod

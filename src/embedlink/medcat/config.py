@@ -126,6 +126,9 @@ class EmbedLinkLinking(Linking):
     rerank: bool = True
     """Let the linker's cross-encoder, where it has one, choose among the concepts nearest to a
     span without candidates (`reranker=cross_encoder` in training)."""
+    senses: bool = True
+    """Let a short form that means something outside the database where it stands go unlinked, if
+    the linker learned to read them (`pretraining=short_forms`)."""
     disambiguate_by: Literal["names", "concepts"] = "names"
     """Among several candidates, compare each one's closest name, or its representative name (as
     `medcat-embedding-linker` does)."""

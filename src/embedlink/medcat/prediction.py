@@ -73,6 +73,8 @@ class Predictor:
         links may do so only if `nested`. More than one for a detection only with
         `multiple_predictions_per_detected_entity`.
         """
+        if self.linker.senses is not None and self.config.senses:
+            [detections] = self.linker.senses.read([(text, detections)])
         candidates = self._candidates(text, detections)
         ways = self._ways(detections, candidates)
         options: list[list[Link]] = [[] for _ in detections]

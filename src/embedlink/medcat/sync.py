@@ -56,6 +56,8 @@ def follow(config: EmbedLinkLinking, linker: Linker, live: LiveIndex) -> None:
         linker.encoder.to(device)
     if linker.reranker is not None and linker.reranker.device != device:
         linker.reranker.to(device)
+    if linker.senses is not None and linker.senses.encoder.device != device:
+        linker.senses.encoder.to(device)
 
 
 def _switch(config: EmbedLinkLinking, linker: Linker) -> None:
@@ -69,7 +71,7 @@ def _switch(config: EmbedLinkLinking, linker: Linker) -> None:
     # A bare encoder brings no counts, and those of names and concepts hold for any encoder.
     linker.counts = fresh.counts or linker.counts
     linker.frequencies = fresh.frequencies or linker.frequencies
-    linker.reranker = fresh.reranker
+    linker.reranker, linker.senses = fresh.reranker, fresh.senses
     linker.encoder.eval()
 
 

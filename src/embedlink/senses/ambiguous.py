@@ -1,7 +1,7 @@
 """Short forms with several senses, as an encoder learns to tell them apart.
 
 They come from a table of senses (`of_table`) or are made up from phrases that notes repeat
-(`made_up`). Made-up ones are never linked. They teach what a context says of the meaning of any
+(`phrases_of`). Made-up ones are never linked. They teach what a context says of the meaning of any
 short form, also of those that no table lists.
 """
 
@@ -53,7 +53,7 @@ def of_table(senses: Senses) -> list[Ambiguous]:
     return found
 
 
-def made_up(
+def phrases_of(
     texts: Sequence[str], *, seed: int, without: Iterable[str] = (), least: int = 3
 ) -> list[Ambiguous]:
     """Short forms of phrases that at least two texts hold, `least` times together.

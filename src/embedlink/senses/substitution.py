@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from embedlink.senses.ambiguous import Ambiguous, LongForms, made_up, of_table
+from embedlink.senses.ambiguous import Ambiguous, LongForms, of_table, phrases_of
 from embedlink.senses.table import Senses
 
 REACH = 1200
@@ -77,18 +77,20 @@ def examples_of(
     *,
     per_sense: int,
     per_phrase: int,
-    most: int,
+    made_up: float,
     seed: int,
     without: Iterable[str] = (),
 ) -> Substitutions:
     """Examples of a table's short forms, and of short forms made up from repeated phrases.
 
-    At most `per_sense` of each sense and `per_phrase` of each phrase. Of more than `most` made-up
-    examples so many are drawn at random. `without` names short forms that are not to be made up.
+    At most `per_sense` of each sense and `per_phrase` of each phrase. `made_up` is how many made-up
+    examples there are at most for each one of the table, drawn at random. `without` names short
+    forms that are not to be made up.
     """
     listed = substitute(texts, of_table(senses), per_sense=per_sense, seed=seed)
-    phrases = made_up(texts, seed=seed, without=[*senses.by_short_form, *without])
+    phrases = phrases_of(texts, seed=seed, without=[*senses.by_short_form, *without])
     more = substitute(texts, phrases, per_sense=per_phrase, seed=seed).examples
+    most = round(made_up * len(listed.examples))
     if len(more) > most:
         more = tuple(random.Random(seed).sample(more, most))
     first = len(listed.long_forms)

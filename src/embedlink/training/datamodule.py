@@ -18,6 +18,7 @@ from embedlink.encoder.tokens import Sequences
 from embedlink.encoder.windows import WindowCutter
 from embedlink.linking.decision import NameCounts
 from embedlink.linking.mention_table import MentionTable, mention_table
+from embedlink.linking.senses import SenseReader
 from embedlink.objective.batch import TrainBatch
 from embedlink.problems import EmbedLinkError
 from embedlink.training.batches import EncodeBatch
@@ -49,8 +50,10 @@ class LinkingDataModule(L.LightningDataModule):
         batch_size: int = 32,
         token_budget: int = 8192,
         seed: int = 0,
+        senses: SenseReader | None = None,
     ) -> None:
         super().__init__()
+        self.senses = senses
         self.splits, self.detector, self.names, self.cutter = splits, detector, names, cutter
         self.batch_size, self.token_budget, self.seed = batch_size, token_budget, seed
         self.tables: dict[str, MentionTable] = {}
@@ -68,6 +71,9 @@ class LinkingDataModule(L.LightningDataModule):
         for split in ("train", "validation", "test"):
             documents: list[Document] = getattr(self.splits, split)
             found = self.detector(documents)
+            if self.senses is not None:
+                texts = [document.text for document in documents]
+                found = self.senses.read(list(zip(texts, found, strict=True)))
             self.tables[split] = mention_table(documents, found, self.names, self.cutter)
             self.sequences[split] = self.tables[split].windows
             if documents and split != "train" and not len(self.tables[split]):

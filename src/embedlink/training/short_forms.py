@@ -8,7 +8,7 @@ less weight, against all other senses. The vectors of long forms stay as they ar
 import copy
 import logging
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import lightning as L
 import torch
@@ -17,12 +17,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
+from transformers import PreTrainedTokenizerBase
 
 from embedlink.encoder.context import ContextEncoder
 from embedlink.encoder.states import StateCache
 from embedlink.encoder.tokens import EncoderBatch, Sequences, tokenise_names
 from embedlink.encoder.windows import WindowCutter
-from embedlink.linking.linker import Linker
 from embedlink.objective.optim import parameter_groups, step_seed
 from embedlink.problems import EmbedLinkError
 from embedlink.senses.substitution import Example, Substitutions
@@ -41,6 +41,15 @@ HIDDEN = 0.3
 """Share of the examples that hide the short form, so that context alone has to tell."""
 _CACHE = 4 * 2**30  # bytes of states below the trained layers
 _COMPARED = 1024  # examples that are compared with all senses at a time
+
+
+class Reader(Protocol):
+    """An encoder that reads notes, and how much it reads of them."""
+
+    encoder: ContextEncoder
+    tokenizer: PreTrainedTokenizerBase
+    context_window: int  # words on each side of a short form
+    max_tokens: int  # of a window or a long form, special tokens included
 
 
 class SenseBatch(NamedTuple):
@@ -75,24 +84,24 @@ class SenseVectors(NamedTuple):
         return self.short_form[sense][:, None] != self.short_form[None]
 
 
-def sense_vectors(linker: Linker, substitutions: Substitutions) -> SenseVectors:
+def sense_vectors(reader: Reader, substitutions: Substitutions) -> SenseVectors:
     """Encode all long forms and short forms with the present weights."""
     spellings = substitutions.long_forms
     flat = [(form, sense) for sense, forms in enumerate(spellings) for form in forms]
     first: dict[str, int] = {}
     same = [first.setdefault(forms[0].lower(), len(first)) for forms in spellings]
     return SenseVectors(
-        _name_vectors(linker, [form for form, _ in flat]),
+        _name_vectors(reader, [form for form, _ in flat]),
         torch.tensor([sense for _, sense in flat]),
         torch.tensor(substitutions.short_form_of_sense),
         torch.tensor(same),
-        _name_vectors(linker, [each.short_form for each in substitutions.ambiguous]),
+        _name_vectors(reader, [each.short_form for each in substitutions.ambiguous]),
     )
 
 
-def _name_vectors(linker: Linker, texts: Sequence[str]) -> Tensor:
-    tokens = tokenise_names(linker.tokenizer, texts, linker.settings.max_name_tokens)
-    return linker.encoder.encode(tokens, progress="Encoding long forms")
+def _name_vectors(reader: Reader, texts: Sequence[str]) -> Tensor:
+    tokens = tokenise_names(reader.tokenizer, texts, reader.max_tokens)
+    return reader.encoder.encode(tokens, progress="Encoding long forms")
 
 
 class SenseExamples(NamedTuple):
@@ -102,11 +111,10 @@ class SenseExamples(NamedTuple):
     sense: Tensor  # (examples,) int64
 
     @classmethod
-    def of(cls, linker: Linker, examples: Sequence[Example]) -> "SenseExamples":
-        """Cut the windows that the linker reads of these examples, in their order."""
+    def of(cls, reader: Reader, examples: Sequence[Example]) -> "SenseExamples":
+        """Cut the windows that are read of these examples, in their order."""
         # A short form's own text is added to its context by the module, not read as a surface.
-        settings = linker.settings
-        cutter = WindowCutter(linker.tokenizer, settings.context_window, settings.max_tokens)
+        cutter = WindowCutter(reader.tokenizer, reader.context_window, reader.max_tokens)
         windows = cutter((each.text, [(each.start, each.end)]) for each in examples)
         return cls(windows, torch.tensor([each.sense for each in examples], dtype=torch.int64))
 
@@ -123,7 +131,7 @@ class ShortFormData(L.LightningDataModule):
     """
 
     def __init__(
-        self, linker: Linker, examples: Sequence[Example], *, batch_size: int = 32, seed: int = 0
+        self, reader: Reader, examples: Sequence[Example], *, batch_size: int = 32, seed: int = 0
     ) -> None:
         super().__init__()
         if not examples:
@@ -133,13 +141,13 @@ class ShortFormData(L.LightningDataModule):
             )
         generator = torch.Generator().manual_seed(step_seed(seed, 0))
         hidden = (torch.rand(len(examples), generator=generator) < HIDDEN).tolist()
-        mask = linker.tokenizer.mask_token or linker.tokenizer.unk_token
+        mask = reader.tokenizer.mask_token or reader.tokenizer.unk_token
         shown = [
             _hiding(example, mask) if hide and mask else example
             for example, hide in zip(examples, hidden, strict=True)
         ]
-        cut = SenseExamples.of(linker, shown)
-        frozen = StateCache(_CACHE).freeze(linker.encoder, cut.windows, "Windows of notes")
+        cut = SenseExamples.of(reader, shown)
+        frozen = StateCache(_CACHE).freeze(reader.encoder, cut.windows, "Windows of notes")
         self.examples = cut._replace(windows=frozen)
         self.batch_size, self.seed = batch_size, seed
 
@@ -228,7 +236,7 @@ class Gain(NamedTuple):
 
 
 def learn_short_forms(
-    linker: Linker,
+    reader: Reader,
     data: ShortFormData,
     held_out: SenseExamples,
     targets: SenseVectors,
@@ -239,12 +247,12 @@ def learn_short_forms(
     warmup_share: float,
     seed: int,
 ) -> Gain:
-    """Train the linker's encoder on the examples, in place.
+    """Train the reader's encoder on the examples, in place.
 
     If the held-out examples gain nothing, the weights from before are put back. Without any the
     trained weights are kept.
     """
-    encoder = linker.encoder
+    encoder = reader.encoder
     weights = copy.deepcopy(encoder.state_dict())
     before = _accuracy(encoder, targets, held_out)
     module = ShortFormModule(

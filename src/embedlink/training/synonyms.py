@@ -66,6 +66,11 @@ class SynonymDataModule(L.LightningDataModule):
             linked=nothing,
             counts=torch.zeros(len(rows), 2),
             # A name equals itself, so it would learn from itself if it were not hidden.
-            candidates=Candidates(no_candidates, name=rows, tagged=torch.zeros(len(rows))),
+            candidates=Candidates(
+                no_candidates,
+                name=rows,
+                tagged=torch.zeros(len(rows)),
+                outside=torch.zeros(len(rows)),
+            ),
             hide_own_name=True,
         )

@@ -1,0 +1,138 @@
+"""What a short form means where it stands: context and shares against the concepts."""
+
+import copy
+
+import pytest
+import torch
+
+from embedlink.concepts.names import concept_names
+from embedlink.linking.choice import Candidates, link
+from embedlink.linking.decision import LinkDecision, NameCounts
+from embedlink.linking.linker import Linker
+from embedlink.linking.senses import SenseReader
+from embedlink.problems import EmbedLinkError
+from embedlink.ragged import Groups
+from embedlink.senses.table import Sense, Senses
+from embedlink.types import Detection
+
+TABLE = Senses.of([
+    Sense("MS", "mental status", 0.6), Sense("MS", "multiple sclerosis", 0.3),
+    Sense("MS", "mitral stenosis", 0.1), Sense("Fe", "iron", 1.0),
+])  # fmt: skip
+TEXT = "Known MS with fever. Fe low."
+MS = Detection(6, 8, "ms", ("C1", "C2"))
+FEVER = Detection(14, 19, "fever", ("C3",))
+FE = Detection(21, 23, "", ())
+
+
+@pytest.fixture
+def names(cdb):
+    return concept_names(cdb)
+
+
+@pytest.fixture
+def reader(linker, names):
+    return SenseReader.untrained(
+        linker.encoder, linker.tokenizer, TABLE, names, layers=1, context_window=8, max_tokens=32
+    )
+
+
+def with_context(reader, monkeypatch, row):
+    """The reader, as if every context were exactly the long form in this row."""
+    vector = reader.vectors[row]
+    monkeypatch.setattr(
+        reader.encoder, "encode", lambda windows: vector.expand(len(windows), -1), raising=True
+    )
+
+
+def outside(reader, detections, text=TEXT):
+    [found] = reader.read([(text, detections)])
+    assert [(d.start, d.end) for d in found] == [(d.start, d.end) for d in detections]
+    return [round(detection.outside, 4) for detection in found]
+
+
+def row_of(reader, long_form):
+    return [each.sense.long_form for each in reader.known].index(long_form)
+
+
+def test_senses_know_their_concepts(reader):
+    cuis = {each.sense.long_form: each.cuis for each in reader.known}
+    assert cuis == {
+        "mental status": (), "multiple sclerosis": ("C1",), "mitral stenosis": ("C2",), "iron": ()
+    }  # fmt: skip
+
+
+def test_names_that_are_no_listed_short_forms_are_left_as_they_are(reader):
+    assert outside(reader, [FEVER]) == [0.0]
+    assert 0 < outside(reader, [FEVER, MS])[1] < 1
+
+
+def test_the_context_moves_what_the_shares_say(reader, monkeypatch):
+    reader.vectors = torch.eye(len(reader.known), reader.encoder.dim)
+    with_context(reader, monkeypatch, row_of(reader, "multiple sclerosis"))
+    [low] = outside(reader, [MS])
+    with_context(reader, monkeypatch, row_of(reader, "mental status"))
+    [high] = outside(reader, [MS])
+    assert low < 0.01
+    assert high > 0.99
+
+
+def test_equal_contexts_leave_the_shares(reader, monkeypatch):
+    reader.vectors = torch.eye(1, reader.encoder.dim).expand(len(reader.known), -1)
+    with_context(reader, monkeypatch, 0)
+    [only_c1] = outside(reader, [Detection(6, 8, "ms", ("C1",))])
+    assert outside(reader, [MS]) == [pytest.approx(0.6, abs=1e-3)]
+    assert only_c1 == pytest.approx(0.7, abs=1e-3)
+
+
+def test_a_short_form_without_any_concept_is_outside(reader):
+    assert outside(reader, [FE]) == [1.0]
+
+
+def test_a_candidate_that_the_table_lacks_has_a_small_share(reader, monkeypatch):
+    reader.vectors = torch.eye(1, reader.encoder.dim).expand(len(reader.known), -1)
+    with_context(reader, monkeypatch, 0)
+    assert outside(reader, [Detection(21, 23, "fe", ("C3",))]) == [pytest.approx(1 / 1.05, 1e-3)]
+
+
+def test_a_short_form_that_the_text_spells_out_is_left_to_its_definition(reader):
+    text = "Mitral stenosis (MS) on echo. MS is severe."
+    assert outside(reader, [Detection(30, 32, "ms", ("C2",))], text) == [0.0]
+
+
+def test_what_lies_outside_takes_its_share_of_the_probability(linker, names):
+    index = linker.build_index(names)
+    decision = LinkDecision(linker.encoder.dim)
+    detections = [MS, Detection(6, 8, "ms", ("C1", "C2"), outside=0.9)]
+    vectors = linker.encoder.encode(linker.cutter([(TEXT, [(6, 8), (6, 8)])]))
+    row = names.cui_row
+    groups = Groups.of([[row["C1"], row["C2"]]] * 2)
+    links = link(
+        vectors, Candidates.found(groups, detections, names), index, decision,
+        NameCounts.empty(len(names.names)),
+    )  # fmt: skip
+    assert links.probability[1] == pytest.approx(0.1 * float(links.probability[0]), rel=1e-4)
+    assert links.concept[0] == links.concept[1]
+
+
+def test_a_linker_keeps_its_reader(reader, linker, names, tmp_path):
+    own = Linker(
+        linker.settings, linker.encoder, linker.tokenizer, copy.deepcopy(linker.decision),
+        senses=reader,
+    )  # fmt: skip
+    with torch.no_grad():
+        for parameter in reader.encoder.note_layers.parameters():
+            parameter.add_(0.05)
+    own.save(tmp_path / "linker", names, own.build_index(names))
+    loaded = Linker.load(tmp_path / "linker")
+    assert loaded.senses is not None
+    assert loaded.senses.digest() == reader.digest()
+    assert outside(loaded.senses, [MS, FE]) == outside(reader, [MS, FE])
+
+
+def test_a_damaged_reader_is_named(reader, linker, names, tmp_path):
+    own = Linker(linker.settings, linker.encoder, linker.tokenizer, linker.decision, senses=reader)
+    own.save(tmp_path / "linker", names, own.build_index(names))
+    (tmp_path / "linker" / "senses" / "senses.json").write_text("[]")
+    with pytest.raises(EmbedLinkError, match=r"senses.*senses\.json"):
+        Linker.load(tmp_path / "linker")
