@@ -15,7 +15,7 @@ from benchmarks.inputs import queries_near, spread
 from benchmarks.linking import DOCUMENT, K, index_over, real_vectors
 from benchmarks.measure import Timing, whole_peak
 from benchmarks.options import Options
-from embedlink.linking.linker import read_tensors
+from embedlink.linking.parts import read_tensors
 
 QUERIES = 512
 

@@ -16,7 +16,8 @@ from embedlink.export.upstream_pack import load_upstream_pack, not_linked, write
 from embedlink.files.atomic import written_aside
 from embedlink.files.manifest import write_manifest
 from embedlink.files.outputs import output_folder
-from embedlink.linking.linker import SETTINGS, Linker
+from embedlink.linking.linker import Linker
+from embedlink.linking.parts import SETTINGS
 from embedlink.linking.shipped import Shipped
 from embedlink.medcat.component import LinkingComponent
 from embedlink.medcat.config import EmbedLinkLinking

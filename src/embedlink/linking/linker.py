@@ -9,12 +9,11 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from embedlink.concepts.names import ConceptNames
 from embedlink.encoder.context import ContextEncoder
@@ -27,6 +26,15 @@ from embedlink.files.manifest import read_manifest, verify, verify_part, write_m
 from embedlink.files.pickling import PickledByValue
 from embedlink.index.concept_index import ConceptIndex
 from embedlink.linking.decision import LinkDecision, NameCounts
+from embedlink.linking.parts import (
+    DAMAGED,
+    FORMAT,
+    SETTINGS,
+    read_encoder,
+    read_settings,
+    read_tensors,
+    under,
+)
 from embedlink.linking.reranker import Reranker, Reranking
 from embedlink.linking.senses import WEIGHTS as SENSE_WEIGHTS
 from embedlink.linking.senses import SenseReader
@@ -35,12 +43,10 @@ from embedlink.problems import EmbedLinkError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-SETTINGS, WEIGHTS, ENCODER = "linker.json", "linker.safetensors", "encoder"
+WEIGHTS, ENCODER = "linker.safetensors", "encoder"
 KIND, INDEX, RERANKER, SENSES = "linker", "index.safetensors", "reranker", "senses"
 """Files of a linker's folder, and its kind. The manifest says what the index was built from."""
-_MISSING, _CORRUPT = "this part of the linker is missing", "this part of the linker is damaged"
 
 
 @dataclass
@@ -192,15 +198,15 @@ class Linker(PickledByValue):
         `stored_index`: whether it fits depends on the names.
         """
         folder = Path(folder)
-        described = _read_settings(folder)
+        described = read_settings(folder)
         verify(folder, KIND, later=[INDEX])
-        model, tokenizer = _read_encoder(folder / ENCODER)
+        model, tokenizer = read_encoder(folder / ENCODER)
         try:
             settings = LinkerSettings(**described["settings"])
             counts = {name: (int(d), int(k)) for name, (d, k) in described["counts"].items()}
             frequencies = {cui: int(n) for cui, n in described.get("frequencies", {}).items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise EmbedLinkError(f"{folder / SETTINGS}: {_CORRUPT} ({error})") from error
+            raise EmbedLinkError(f"{folder / SETTINGS}: {DAMAGED} ({error})") from error
         encoder = ContextEncoder(
             model,
             pooling=settings.pooling,
@@ -211,10 +217,10 @@ class Linker(PickledByValue):
         linker = cls(settings, encoder, tokenizer, LinkDecision(encoder.dim))
         weights = read_tensors(folder / WEIGHTS)
         try:
-            linker.decision.load_state_dict(_under("decision.", weights))
+            linker.decision.load_state_dict(under("decision.", weights))
             if encoder.projection is not None:
-                encoder.projection.load_state_dict(_under("projection.", weights))
-            notes = _under("note_layers.", weights)
+                encoder.projection.load_state_dict(under("projection.", weights))
+            notes = under("note_layers.", weights)
             encoder.grow_note_tower(len({key.split(".")[0] for key in notes}))
             encoder.note_layers.load_state_dict(notes)
         except RuntimeError as error:
@@ -240,7 +246,7 @@ class Linker(PickledByValue):
         verify_part(folder, manifest, INDEX)
         vectors = read_tensors(folder / INDEX).get("vectors")
         if vectors is None or vectors.shape != (len(names.texts), self.encoder.dim):
-            raise EmbedLinkError(f"{folder / INDEX}: {_CORRUPT}")
+            raise EmbedLinkError(f"{folder / INDEX}: {DAMAGED}")
         return self.index_of(vectors, names)
 
     def _index_of(self, names: ConceptNames) -> dict[str, str]:
@@ -250,57 +256,3 @@ class Linker(PickledByValue):
         """Changes whenever a weight that the index depends on, or a setting, does."""
         settings = json.dumps(asdict(self.settings), sort_keys=True)
         return digest_of(settings, self.encoder.state_dict())
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read a safetensors file, with an error that names it where that fails."""
-    try:
-        return load_file(path)
-    except FileNotFoundError as error:
-        raise EmbedLinkError(f"{path}: {_MISSING}") from error
-    except Exception as error:  # safetensors raises its own error type for corrupt files.
-        raise EmbedLinkError(f"{path}: {_CORRUPT} ({error})") from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        described = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise EmbedLinkError(f"{path}: {_MISSING}") from error
-    except ValueError as error:
-        raise EmbedLinkError(f"{path}: {_CORRUPT} ({error})") from error
-    if not isinstance(described, dict):
-        raise EmbedLinkError(f"{path}: {_CORRUPT}")
-    return described
-
-
-def _read_settings(folder: Path) -> dict[str, Any]:
-    if not (folder / SETTINGS).is_file():
-        raise EmbedLinkError(
-            f"{folder / SETTINGS}: {_MISSING}; a linker is the folder `linker` that a run leaves"
-        )
-    described = _read_json(folder / SETTINGS)
-    if described.get("format") != FORMAT:
-        raise EmbedLinkError(
-            f"{folder / SETTINGS}: format {described.get('format')} is not {FORMAT}"
-        )
-    return described
-
-
-def _read_encoder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The encoder, with an error that names the file at fault and never asks the hub."""
-    # Looked for first: transformers would ask the hub for what is not there.
-    for part in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
-        if not (folder / part).is_file():
-            raise EmbedLinkError(f"{folder / part}: {_MISSING}")
-        if part.endswith(".json"):
-            _read_json(folder / part)
-    read_tensors(folder / "model.safetensors")
-    try:
-        return load_encoder(str(folder))
-    except Exception as error:  # Corrupt files make transformers raise errors of any type.
-        raise EmbedLinkError(f"{folder}: {_CORRUPT} ({error})") from error
-
-
-def _under(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): t for k, t in weights.items() if k.startswith(prefix)}

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from embedlink.linking.linker import SETTINGS, Linker
+from embedlink.linking.linker import Linker
+from embedlink.linking.parts import SETTINGS
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.upstream import is_upstream_model, read_upstream_model
 
