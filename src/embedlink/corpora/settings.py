@@ -16,9 +16,6 @@ class DataSettings(Settings):
         help="concept database: a model pack, a CDB, a table (csv, tsv) or an RF2 release"
     )
     language: str = setting(
-        "en", help="language of the names of an RF2 release: en, en-GB, es, or several: es,en"
-    )
-    language: str = setting(
         "en", help='of the names of an RF2 release: en, en-GB, es, or several as "es,en"'
     )
     code_rule: CodeRule = setting(
@@ -31,6 +28,14 @@ class DataSettings(Settings):
         True, help="add the concepts of training mentions that the database lacks"
     )
     strict: bool = setting(True, help="stop at bad rows; false skips and counts them")
+    senses: str | None = setting(
+        "en", help="what short forms mean: the package's table of a language (en, es) or your own "
+        "csv; null for none",
+    )  # fmt: skip
+    unlabelled: str | None = setting(
+        None, help="notes without annotations to learn short forms from: a folder of .txt, or a "
+        "jsonl, parquet, csv or tsv with a column `text`; the training documents serve as well",
+    )  # fmt: skip
     export: str | None = setting(None, help="your MedCATtrainer export (data=medcattrainer)")
     corpora: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, Any] = field(default_factory=dict)

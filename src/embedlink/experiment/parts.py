@@ -20,7 +20,7 @@ from embedlink.objective.settings import OptimizerSettings
 from embedlink.settings import settings_of
 from embedlink.training.datamodule import LinkingDataModule
 from embedlink.training.module import LinkerModule
-from embedlink.training.settings import PretrainingSettings, RerankerTraining
+from embedlink.training.settings import RerankerTraining, ShortFormSettings, SynonymSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class TrainRun(Inputs):
     trainer: Callable[..., L.Trainer]
     callbacks: Mapping[str, Callback]
     reranker: RerankerTraining | None
-    pretraining: PretrainingSettings | None
+    pretraining: SynonymSettings | ShortFormSettings | None
     folder: Path
 
     @classmethod

@@ -22,7 +22,7 @@ from embedlink.objective.settings import (
     SampledSettings,
 )
 from embedlink.settings import again, setting
-from embedlink.training.settings import PretrainingSettings, RerankerTraining
+from embedlink.training.settings import RerankerTraining, ShortFormSettings, SynonymSettings
 
 DATA_DIR = "${oc.env:EMBEDLINK_DATA,data}"
 
@@ -207,7 +207,8 @@ GROUPS = (
         "embedlink.objective.multi_similarity.MultiSimilarity",
     ),
     Group("reranker", "settings", RerankerTraining),
-    Group("pretraining", "settings", PretrainingSettings),
+    Group("pretraining", "synonym_settings", SynonymSettings),
+    Group("pretraining", "short_form_settings", ShortFormSettings),
     Group("optimizer", "settings", OptimizerSettings),
     Group("trainer", "settings", TrainerSettings, "lightning.Trainer"),
     Group("callbacks", "stopping", MonitorSettings, "lightning.pytorch.callbacks.EarlyStopping"),

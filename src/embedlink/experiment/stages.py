@@ -9,6 +9,7 @@ from lightning.pytorch.loggers import Logger
 from medcat.cdb import CDB
 
 from embedlink.corpora.seen import check_unseen
+from embedlink.corpora.unlabelled import read_notes
 from embedlink.detection.pipeline import VocabularyDetector
 from embedlink.detection.settings import TaggerSettings
 from embedlink.detection.tagger import MentionTagger
@@ -23,11 +24,14 @@ from embedlink.linking.reranker import Reranker
 from embedlink.linking.settings import RerankerSettings
 from embedlink.medcat.pack import linking_cat, save_pack
 from embedlink.medcat.training_fields import training_fields
+from embedlink.senses.collected import collected
+from embedlink.senses.table import Senses
 from embedlink.training.callbacks import IndexRefresh
 from embedlink.training.datamodule import LinkingDataModule
 from embedlink.training.module import LinkerModule
 from embedlink.training.reranker import learn_reranking
-from embedlink.training.settings import RerankerTraining
+from embedlink.training.senses import learn_senses
+from embedlink.training.settings import RerankerTraining, ShortFormSettings, SynonymSettings
 from embedlink.training.synonyms import SynonymDataModule
 from embedlink.training.tagger import learn_tags
 
@@ -125,11 +129,41 @@ def ship(run: TrainRun, module: LinkerModule, data: Data) -> Path:
 def pretrain(run: TrainRun, data: Data, module: LinkerModule) -> None:
     """Train on the concept database alone, if `pretraining` asks for it and nothing is resumed."""
     stage, resumed = run.pretraining, Resumed.of(run.settings.resume)
-    if stage is None or (resumed is not None and resumed.checkpoint is not None):
+    if not isinstance(stage, SynonymSettings) or (resumed is not None and resumed.checkpoint):
         return
     seed = run.settings.seed
     synonyms = SynonymDataModule(data.names, module.name_sequences, stage.batch_size, seed)
     plain_trainer(run, stage.epochs, IndexRefresh()).fit(module, synonyms)
+
+
+def learn_short_forms(
+    run: TrainRun, data: Data, linker: Linker, datamodule: LinkingDataModule
+) -> dict[str, float]:
+    """Let the linker learn what short forms mean, if `pretraining` asks for it.
+
+    It learns from the notes of `data.unlabelled` and the training documents. Returns how often it
+    finds the right sense on held-out notes, before and after. A resumed run learns anew, and the
+    same.
+    """
+    stage = run.pretraining
+    if not isinstance(stage, ShortFormSettings) or run.data.senses is None:
+        return {}
+    unlabelled = read_notes(run.data.unlabelled) if run.data.unlabelled else []
+    texts = [*unlabelled, *(document.text for document in data.splits.train)]
+    senses = Senses.load(run.data.senses).extended(collected(data.splits.train))
+    L.seed_everything(run.settings.seed, verbose=False)
+    gain = learn_senses(
+        linker, data.names, senses, texts, stage, plain_trainer(run, stage.epochs),
+        run.optimizer.factory, weight_decay=run.optimizer.weight_decay,
+        warmup_share=run.optimizer.warmup_share, seed=run.settings.seed,
+    )  # fmt: skip
+    if linker.senses is not None:
+        datamodule.read_senses(linker.senses)
+    return {
+        f"pretraining/{when}": value
+        for when, value in (("sense_accuracy_before", gain.before), ("sense_accuracy", gain.after))
+        if value is not None
+    }
 
 
 def learn_reranker(

@@ -53,6 +53,9 @@ def train(cfg: DictConfig) -> float:
         trainer.validate(module, datamodule, verbose=False)  # Epoch 0: the untrained linker.
         trainer.test(module, datamodule, verbose=False)
         measure_as(trainer, "test")
+        found = stages.learn_short_forms(run, data, linker, datamodule)
+        for logger in trainer.loggers:
+            logger.log_metrics(found)
         stages.pretrain(run, data, module)
         log_baselines(trainer, cfg, data, datamodule)
         trainer.fit(module, datamodule, ckpt_path=resumed.checkpoint if resumed else None)

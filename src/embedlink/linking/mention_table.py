@@ -5,7 +5,7 @@ same rows serve training, links (of detections) and ranks (of gold mentions).
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -57,6 +57,15 @@ class MentionTable:
         Shape: (rows,) int64, ascending.
         """
         return torch.nonzero((self.gold >= 0) | self.detected).squeeze(1)
+
+    def meaning(self, detections: Sequence[Sequence[Detection]]) -> "MentionTable":
+        """The same table after the same detections were read again for what they mean."""
+        outside = self.candidates.outside.clone()
+        for at, own in enumerate(detections):
+            rows = self.detection_rows[at]
+            outside[rows] = torch.tensor([detection.outside for detection in own])
+        candidates = replace(self.candidates, outside=outside)
+        return replace(self, candidates=candidates, detections=detections)
 
     def name_counts(self, names: int) -> NameCounts:
         """How often each name was detected and linked in these documents; `names` is how many."""

@@ -24,6 +24,7 @@ from embedlink.encoder.tokens import tokenise_names
 from embedlink.encoder.windows import WindowCutter
 from embedlink.files.digests import digest_of
 from embedlink.files.pickling import PickledByValue
+from embedlink.linking.mention_table import MentionTable
 from embedlink.problems import EmbedLinkError
 from embedlink.senses.known import concepts_of_senses
 from embedlink.senses.table import Sense, Senses
@@ -118,6 +119,11 @@ class SenseReader(PickledByValue):
             outside = self._outside(context, rows, found[at][place].candidates)
             found[at][place] = replace(found[at][place], outside=outside)
         return found
+
+    def read_table(self, table: MentionTable) -> MentionTable:
+        """The same spans, with `outside` set on the short forms that are listed."""
+        texts = [document.text for document in table.documents]
+        return table.meaning(self.read(list(zip(texts, table.detections, strict=True))))
 
     def _listed(self, text: str, detections: Sequence[Detection]) -> list[tuple[int, list[int]]]:
         """Positions of the detections that the table lists, with the rows of their senses."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedlink.linking.linker import SETTINGS
+from embedlink.linking.parts import SETTINGS
 
 
 @dataclass(frozen=True)

@@ -50,10 +50,8 @@ class LinkingDataModule(L.LightningDataModule):
         batch_size: int = 32,
         token_budget: int = 8192,
         seed: int = 0,
-        senses: SenseReader | None = None,
     ) -> None:
         super().__init__()
-        self.senses = senses
         self.splits, self.detector, self.names, self.cutter = splits, detector, names, cutter
         self.batch_size, self.token_budget, self.seed = batch_size, token_budget, seed
         self.tables: dict[str, MentionTable] = {}
@@ -71,9 +69,6 @@ class LinkingDataModule(L.LightningDataModule):
         for split in ("train", "validation", "test"):
             documents: list[Document] = getattr(self.splits, split)
             found = self.detector(documents)
-            if self.senses is not None:
-                texts = [document.text for document in documents]
-                found = self.senses.read(list(zip(texts, found, strict=True)))
             self.tables[split] = mention_table(documents, found, self.names, self.cutter)
             self.sequences[split] = self.tables[split].windows
             if documents and split != "train" and not len(self.tables[split]):
@@ -88,6 +83,12 @@ class LinkingDataModule(L.LightningDataModule):
                 "in the concept database, and detection proposes nothing in them"
             )
         self.counts = train.name_counts(len(self.names.names))
+
+    def read_senses(self, reader: SenseReader) -> None:
+        """Say of every detection how probably it means something outside the database."""
+        self.setup()
+        for split, table in self.tables.items():
+            self.tables[split] = reader.read_table(table)
 
     def cache_states(self, cache: StateCache, encoder: ContextEncoder) -> None:
         """Compute once what lies below the encoder's trainable layers, for all windows.

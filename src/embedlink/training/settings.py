@@ -6,7 +6,7 @@ from embedlink.settings import Settings, setting
 
 
 @dataclass(frozen=True)
-class PretrainingSettings(Settings):
+class SynonymSettings(Settings):
     """A first stage on the names of the concept database alone."""
 
     epochs: int = setting(1, ge=1, help="epochs over the names")
