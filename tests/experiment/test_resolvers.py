@@ -45,8 +45,8 @@ def test_a_run_is_named_by_its_settings_with_the_last_part_of_paths(overrides, n
 
 
 def test_a_long_name_loses_groups_first_and_then_its_end():
-    long = ["optimizer.lr=0.001", "reranker.epochs=4", "pack=false"]
-    assert run_name(long) == "lr=0.001 rerank_epochs=4"
+    long = ["optimizer.warmup_share=0.2", "reranker.epochs=4", "pack=false"]
+    assert run_name(long) == "warmup_share=0.2 epochs=4"
     cut = run_name([*long, "detection.tagger.least_probability=0.2"])
     assert (len(cut), cut[-1]) == (40, "…")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning as L
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
@@ -17,6 +18,7 @@ from embedlink.experiment.settings import EvaluateSettings, TrainSettings
 from embedlink.linking.linker import Linker
 from embedlink.linking.settings import LinkerSettings
 from embedlink.objective.settings import OptimizerSettings
+from embedlink.problems import EmbedLinkError
 from embedlink.settings import settings_of
 from embedlink.training.datamodule import LinkingDataModule
 from embedlink.training.module import LinkerModule
@@ -103,4 +105,12 @@ def _inputs(cfg: DictConfig) -> dict[str, Any]:
 def _made(cfg: DictConfig, part: str) -> Any:
     """One part; None if nothing was chosen of its group, which then leaves no key."""
     node = cfg.get(part)
-    return None if node is None else instantiate(node, _convert_="all")
+    if node is None:
+        return None
+    try:
+        return instantiate(node, _convert_="all")
+    except InstantiationException as error:
+        # What a user can mend is no error of Hydra's.
+        if isinstance(error.__cause__, EmbedLinkError):
+            raise EmbedLinkError(f"{part}.{error.__cause__}") from error
+        raise
