@@ -1,9 +1,9 @@
 """Writing files and folders whole or not at all.
 
-A linker, a tagger or a pack is several files that only fit together. They are written under another
-name, and the folder gets its own when all of them are there, so it is never half written. A single
-file is written in the same way. What a killed run left under the other name is removed by the next
-run that writes there.
+A linker, a tagger or a pack consists of several files that only fit together. They are written to a
+folder with a temporary name. The folder gets its own name when all files are in it, so nobody meets
+half a folder. A single file is written in the same way. If a run is killed, the next run that
+writes there removes what was left.
 """
 
 import os
@@ -16,23 +16,23 @@ from embedlink.files.outputs import aside_of, old_of, output_folder
 from embedlink.problems import EmbedLinkError
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
-"""Permissions of what may hold the wording of notes: the owner alone, whatever the umask."""
+"""Permissions of files that may hold the wording of notes: only the owner can read them."""
 
 
 @contextmanager
 def written_aside(folder: Path, overwrite: bool = False) -> Iterator[Path]:
-    """Yield an empty folder beside `folder` to write to; it takes that name when all went well.
+    """Yield an empty folder beside `folder` to write to. It takes that name if all goes well.
 
-    Only its owner can read it. With `overwrite` a folder that EmbedLink wrote is replaced, any
-    other folder with files never is: see `output_folder`. When writing fails nothing is left behind
-    and an older folder stays as it was. A full disk or a place that cannot be written becomes an
-    `EmbedLinkError`.
+    Only its owner can read it. With `overwrite`, a folder that EmbedLink wrote is replaced. Any
+    other folder that holds files is never replaced, see `output_folder`. If writing fails, nothing
+    is left behind and an older folder stays as it was. A full disk or a place that cannot be
+    written becomes an `EmbedLinkError`.
     """
     place = output_folder(folder, overwrite)
     aside = aside_of(place)
     try:
         with write_errors(folder):
-            shutil.rmtree(aside, ignore_errors=True)  # What a process that was killed has left.
+            shutil.rmtree(aside, ignore_errors=True)  # A killed process may have left it.
             place.parent.mkdir(parents=True, exist_ok=True)
             aside.mkdir(mode=PRIVATE_FOLDER)
             yield aside
@@ -46,10 +46,10 @@ def written_aside(folder: Path, overwrite: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def file_written_aside(path: Path, private: bool = False) -> Iterator[Path]:
-    """Yield a path beside `path` to write one file to; it takes that name when all went well.
+    """Yield a path beside `path` to write one file to. It takes that name if all goes well.
 
-    An older file is replaced in one step. A `private` file can be read by its owner alone. Errors
-    as in `written_aside`.
+    An older file is replaced in one step. If `private`, only the owner can read the file. A full
+    disk or a place that cannot be written becomes an `EmbedLinkError`.
     """
     place = Path(os.path.realpath(path))  # A link stays one.
     aside = aside_of(place)
@@ -68,7 +68,7 @@ def file_written_aside(path: Path, private: bool = False) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str, private: bool = False) -> None:
-    """Write a text file in UTF-8, whole or not at all; line ends stay as they are."""
+    """Write a text file in UTF-8, whole or not at all. Line ends stay as they are."""
     with file_written_aside(path, private) as aside:
         aside.write_text(text, encoding="utf-8", newline="")
 
@@ -89,7 +89,7 @@ def write_errors(place: Path) -> Iterator[None]:
 
 
 def free_space(place: Path) -> str:
-    """How much space is free where this file or folder lies or will lie."""
+    """How much space is free on the disk of this file or folder, which need not exist yet."""
     for folder in (place, *place.absolute().parents):
         try:
             return f"{shutil.disk_usage(folder).free / 1e6:,.0f} MB free there"
@@ -124,9 +124,9 @@ def _to_disk(path: Path) -> None:
 
 
 def _put(aside: Path, place: Path) -> None:
-    """Rename, and remove what had the name only when that has been done."""
+    """Give the new folder its name. The old one is removed only after that."""
     old = old_of(place)
-    # A folder cannot be renamed onto one that holds files, so the older one gives way first. If
+    # A folder cannot be renamed onto one that holds files, so the old one moves away first. If
     # the process is killed in between, `outputs.recover` gives it its name back.
     replaced = place.is_dir() and any(place.iterdir())
     if replaced:

@@ -1,7 +1,7 @@
-"""Opens text files, and tells what a file is that is no UTF-8 text.
+"""Opens text files, and says what a file is if it is not UTF-8 text.
 
-Every reader opens its files here, so that a wrong encoding is named as such by all of them: never
-as a broken table, or as malformed JSON.
+Every reader opens its files here. So all of them name a wrong encoding as such, and never report it
+as a broken table or as malformed JSON.
 """
 
 import codecs
@@ -13,7 +13,7 @@ from typing import BinaryIO
 from embedlink.problems import EmbedLinkError, Problems
 
 _TO_UTF8 = "save the file as UTF-8"
-# UTF-32 first: its mark begins with the mark of UTF-16.
+# UTF-32 comes first because its mark begins with the mark of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -44,9 +44,9 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def step_over_mark(file: BinaryIO, path: Path, problems: Problems) -> bool:
-    """Step over a byte order mark of UTF-8; False if the file is empty or no UTF-8 text.
+    """Step over a byte order mark of UTF-8. False if the file is empty or not UTF-8 text.
 
-    What the file is instead is noted as rejected, the mark as repaired.
+    A file that is something else is noted as rejected. A mark is noted as repaired.
     """
     head = file.read(1024)
     file.seek(0)
@@ -70,7 +70,7 @@ def step_over_mark(file: BinaryIO, path: Path, problems: Problems) -> bool:
 
 
 def _unmarked(head: bytes) -> str:
-    """The encoding of a text in two or four bytes a letter without a mark; "" if it is none."""
+    """UTF-16 or UTF-32 if the text has no mark but looks like one of them, else ""."""
     nuls = head.count(0)
     if len(head) < 8 or nuls < len(head) * 0.3:
         return ""
@@ -78,11 +78,11 @@ def _unmarked(head: bytes) -> str:
 
 
 def note_undecodable(path: Path, line: int, byte: int, problems: Problems) -> None:
-    """Note bytes that are no UTF-8; `byte` counts from 1 within the line."""
+    """Note bytes that are not UTF-8. `byte` counts from 1 within the line."""
     remedy = f"{_TO_UTF8} (it may be in Latin-1 or Windows-1252)"
     problems.add(str(path), line, f"byte {byte}", "unknown encoding", remedy)
 
 
 def suffix_of(path: Path) -> str:
-    """The suffix in lower case: Windows writes `CONCEPTS.CSV`."""
+    """The suffix in lower case, because Windows may write `CONCEPTS.CSV`."""
     return path.suffix.lower()

@@ -1,4 +1,4 @@
-"""What identifies weights: an index goes with one encoder, a pack's hash with its tagger."""
+"""Digests that identify weights: of the encoder of an index, and of the tagger of a pack."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,10 +8,11 @@ from torch import Tensor
 
 
 def digest_of(described: str, weights: Mapping[str, Tensor]) -> str:
-    """SHA-256 over a description and named weights, wherever they are.
+    """SHA-256 over a description and named weights, in hexadecimal digits.
 
-    Hexadecimal. `described` holds the settings that matter beside the weights. Weights count by
-    name and value, not by their order or device; in another dtype they have other bytes.
+    `described` holds the settings that matter beside the weights. Weights count by name and value.
+    Their order and device make no difference. The same weights in another dtype have another
+    digest.
     """
     sha = hashlib.sha256(described.encode())
     for name, tensor in sorted(weights.items()):

@@ -1,8 +1,8 @@
 """Downloads that resume, are verified, and leave nothing half-written behind.
 
-Data arrives in a `.part` file and is renamed once it is whole; archives are unpacked beside
-their place and moved there once every file with a known sum is right. So no file that a reader
-meets is half written, and a command that broke off is simply run again.
+Data arrives in a `.part` file, which is renamed once it is whole. An archive is unpacked beside its
+place. Its files are moved there once every file with a known sum is right. So a reader never meets
+a file that is half written, and a command that broke off is simply run again.
 """
 
 import http.client
@@ -31,10 +31,10 @@ _TIMEOUT = 30.0  # seconds without an answer
 class Source:
     """A zip archive on the network, and the folder that it is unpacked into.
 
-    `size` (bytes) and `sha256` are of the archive, `contents` are the SHA-256 sums of files in
-    it by their path; what is not given is not checked. `inside` is the folder of the archive
-    that becomes `folder`; the content of its subfolder `bare` may also lie in `folder` directly,
-    as in copies of one part. More than `limit` bytes are never accepted.
+    `size` (bytes) and `sha256` belong to the archive. `contents` are the SHA-256 sums of files in
+    it, by their path. A value that is not given is not checked. `inside` is the folder of the
+    archive that becomes `folder`. The content of its subfolder `bare` may also lie in `folder`
+    directly, as in copies of one part. More than `limit` bytes are never accepted.
     """
 
     url: str
@@ -48,11 +48,11 @@ class Source:
 
 
 def fetch(source: Source) -> bool:
-    """Download, verify and unpack; False when everything was there already.
+    """Download, verify and unpack. False if everything was there already.
 
-    That is known by `contents`: a source without them is downloaded every time. The archive is
-    removed in the end. Raises `EmbedLinkError` when the address cannot be reached or sends what
-    was not expected, or when the folder cannot be written.
+    `contents` tells whether it was: a source without them is downloaded every time. The archive is
+    removed in the end. Raises `EmbedLinkError` if the address cannot be reached, if it sends
+    something unexpected, or if the folder cannot be written.
     """
     folder = resolve(source.folder)
     if _is_there(folder, source):
@@ -83,9 +83,10 @@ def _is_there(folder: Path, source: Source) -> bool:
 def download(source: Source, target: Path) -> None:
     """Download to `target`, continuing a `.part` file of an earlier attempt.
 
-    An answer that breaks off is asked for again at once, `_ATTEMPTS` times in all. A file that was
-    published anew in between shows in the sums of `source` alone. Raises `EmbedLinkError` for an
-    address that is not http, a server that refuses or breaks off, and what does not verify.
+    If an answer breaks off, it is asked for again at once, `_ATTEMPTS` times in all. If the file
+    was published anew in between, only the sums of `source` show it. Raises `EmbedLinkError` if the
+    address is not http, if the server refuses or keeps breaking off, or if what arrived does not
+    verify.
     """
     if urllib.parse.urlsplit(source.url).scheme not in ("http", "https"):
         raise EmbedLinkError(f"{source.url}: not an http address; correct data.sources")
@@ -111,18 +112,18 @@ def download(source: Source, target: Path) -> None:
 
 
 def _is_final(error: Exception) -> bool:
-    """Whether trying again is useless: the server understood, and said no."""
+    """Whether trying again is useless, because the server understood and said no."""
     return isinstance(error, urllib.error.HTTPError) and 400 <= error.code < 500
 
 
 def _receive(source: Source, part: Path) -> bool:
-    """Append what the server sends; True when the file is whole, False when it broke off.
+    """Append what the server sends. True if the file is whole, False if it broke off.
 
-    Raises `EmbedLinkError` when it sends another range than asked for or too much, and what
-    `urllib` raises when it refuses or cannot be reached.
+    Raises `EmbedLinkError` if the server sends too much, or another range than asked for. Raises
+    the errors of `urllib` if the server refuses or cannot be reached.
     """
     have = part.stat().st_size if part.exists() else 0
-    # Whole already: a range from its end on would be refused.
+    # The file is whole already. A server would refuse a range that begins at its end.
     if source.size is not None and have == source.size:
         return True
     request = urllib.request.Request(source.url)
@@ -144,7 +145,7 @@ def _receive(source: Source, part: Path) -> bool:
         announced = have + int(length) if length and length.isdecimal() else None
         expected = source.size if source.size is not None else announced
         got = _copy(response, part, have, expected, source)
-    # Where nobody says how long the file is, the end of the answer is taken for its end.
+    # If nobody says how long the file is, the end of the answer counts as its end.
     return expected is None or got == expected
 
 
@@ -157,9 +158,9 @@ def _range_start(response: http.client.HTTPResponse) -> int | None:
 def _copy(
     response: http.client.HTTPResponse, part: Path, have: int, expected: int | None, source: Source
 ) -> int:
-    """Write the answer behind the first `have` bytes; the size of the file afterwards (bytes).
+    """Write the answer behind the first `have` bytes, and return the file's new size in bytes.
 
-    Raises `EmbedLinkError`, and removes the file, as soon as more comes than was expected.
+    As soon as more comes than was expected, the file is removed and `EmbedLinkError` is raised.
     """
     most = min(expected, source.limit) if expected is not None else source.limit
     name = _archive_name(source.url)
@@ -171,7 +172,7 @@ def _copy(
     ):
         while block := response.read(_BLOCK):
             have += len(block)
-            # Before it is written: no server may fill the disk.
+            # Checked before writing, so that no server can fill the disk.
             if have > most:
                 file.close()
                 part.unlink()
@@ -185,7 +186,7 @@ def _copy(
 
 
 def _verify(source: Source, part: Path) -> None:
-    """Check size and sum of what arrived; a wrong file is removed, with an `EmbedLinkError`."""
+    """Check size and sum of what arrived. Remove a wrong file and raise `EmbedLinkError`."""
     size, found = part.stat().st_size, file_digest(part)
     wrong = ""
     if source.size is not None and size != source.size:
@@ -193,7 +194,7 @@ def _verify(source: Source, part: Path) -> None:
     elif source.sha256 is not None and found != source.sha256:
         wrong = f"has SHA-256 {found} instead of {source.sha256}"
     if wrong:
-        part.unlink()  # To go on from wrong bytes would never make them right.
+        part.unlink()  # A download that went on from wrong bytes would stay wrong.
         raise EmbedLinkError(
             f"{source.url}: what arrived {wrong}; nothing was kept, try again, or correct "
             "data.sources if the published file has changed"
@@ -203,10 +204,10 @@ def _verify(source: Source, part: Path) -> None:
 def _unpack(archive: Path, folder: Path, source: Source) -> None:
     """Unpack beside the folder, verify, then move every file to its place.
 
-    A damaged or unexpected archive is removed, so that the next attempt starts anew. Files that
-    lie in the folder already are replaced by those of the archive; others stay.
+    A damaged or unexpected archive is removed, so that the next attempt starts anew. Files of the
+    archive replace those in the folder that have the same path. Other files stay.
     """
-    # In the same folder, so that moving a file is renaming it: it is there whole or not at all.
+    # On the same disk a move is a rename, so a file is there whole or not at all.
     with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".unpacking-") as name:
         try:
             with zipfile.ZipFile(archive) as file:
@@ -234,7 +235,7 @@ def _unpack(archive: Path, folder: Path, source: Source) -> None:
 
 
 def _wrong_files(folder: Path, contents: Mapping[str, str]) -> list[str]:
-    """Which files are missing or have another sum; `contents` are SHA-256 by path in the folder."""
+    """The files that are missing or have another sum. `contents` are SHA-256 sums by path."""
     return [
         name
         for name, expected in contents.items()

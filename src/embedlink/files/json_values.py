@@ -1,8 +1,8 @@
 """Values of a JSON file one after another, however large the file is.
 
-Python's own parser reads each value, so that what Python writes is read (`NaN`, lone surrogates).
-The text of a value is found first, which bounds its nesting and its size before it is parsed. No
-error quotes the file.
+Python's own parser reads each value, so everything that Python writes can be read (`NaN`, lone
+surrogates). The text of a value is found first. This limits its size and its nesting before it is
+parsed. No error quotes the file.
 """
 
 import codecs
@@ -18,10 +18,10 @@ MOST_CHARACTERS = 1 << 28
 """Characters of the longest value that is read."""
 _BLOCK = 1 << 16  # bytes
 _SPACE = re.compile(r"[ \t\n\r]*")
-# A string, a bracket, or the quote of a string that is not whole yet.
+# A string, a bracket, or the opening quote of a string that is not whole yet.
 _NEXT = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\]"]', re.DOTALL)
 _SCALAR = re.compile(r"[^\s,:\]}{\[\"]+")
-_LONGEST_NUMBER = 400  # digits; Python refuses to parse integers of more than 4,300
+_LONGEST_NUMBER = 400  # digits. Python refuses to parse integers of more than 4,300.
 
 
 class JSONFault(Exception):
@@ -35,8 +35,8 @@ class JSONFault(Exception):
 class JSONValues:
     """A cursor in a JSON file: members of objects, items of arrays, and whole values.
 
-    Every method raises `JSONFault` if the file is no JSON at that place, and `UnicodeDecodeError`
-    if it is no UTF-8.
+    Every method raises `JSONFault` if the file is not JSON at that place, and `UnicodeDecodeError`
+    if it is not UTF-8.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -49,7 +49,7 @@ class JSONValues:
         self._column = 0  # characters of the line that the held text begins in
 
     def peek(self) -> str:
-        """The next character that is no space; "" at the end of the file."""
+        """The next character that is not a space. "" at the end of the file."""
         while True:
             match = _SPACE.match(self._text, self._at)
             self._at = match.end() if match else self._at
@@ -57,7 +57,7 @@ class JSONValues:
                 return self._text[self._at : self._at + 1]
 
     def members(self) -> Iterator[str]:
-        """The keys of an object; the value of each must be taken before the next."""
+        """The keys of an object. Take the value of each key before you ask for the next."""
         for _ in self._elements("{", "}"):
             if self.peek() != '"':
                 raise self._fault("an object without a key")
@@ -66,11 +66,11 @@ class JSONValues:
             yield str(key)
 
     def items(self) -> Iterator[int]:
-        """The positions in an array, from 1; the value at each must be taken before the next."""
+        """The positions in an array, from 1. Take the value at each before you ask for the next."""
         yield from self._elements("[", "]")
 
     def value(self) -> object:
-        """The next value, whole. Numbers that are too long are no finite number."""
+        """The next value, whole. An integer with too many digits becomes infinity."""
         start, text = self._at, self._raw()
         try:
             return json.loads(text, parse_int=_integer, strict=False)
@@ -111,7 +111,7 @@ class JSONValues:
         self._at += 1
 
     def _raw(self) -> str:
-        """The text of the next value. What stands before it is dropped from memory."""
+        """The text of the next value. Everything before it is dropped from memory."""
         first = self.peek()
         self._drop()
         if first and first in '{["':
@@ -125,7 +125,7 @@ class JSONValues:
         return text
 
     def _length(self) -> int:
-        """Where the value at the start of the text ends; reads on until it does."""
+        """The end of the value that the text begins with. Reads more of the file if needed."""
         depth = at = 0
         while True:
             for match in _NEXT.finditer(self._text, at):
@@ -154,7 +154,7 @@ class JSONValues:
                 return end
 
     def _more(self) -> bool:
-        """Read on; twice as much each time that a value is not whole yet."""
+        """Read on. The text that is held doubles each time that a value is not whole yet."""
         if self._ended:
             return False
         raw = self._file.read(max(_BLOCK, len(self._text) - self._at))

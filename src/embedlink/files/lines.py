@@ -1,8 +1,8 @@
 """Lines of text files, decoded one by one so that errors name their line.
 
-Decoding line by line keeps memory flat on files of any size, and one undecodable line costs
-that line only. Lines end at LF or CRLF and nowhere else: `str.splitlines` would also cut at
-characters that occur inside notes. `shown` is what fits a cell for a message.
+Memory stays small for files of any size, and a line that cannot be decoded costs that line only.
+Lines end at LF or CRLF and nowhere else. `str.splitlines` would also cut at characters that occur
+inside notes. `shown` says what of a value may appear in a message.
 """
 
 import re
@@ -20,7 +20,7 @@ _NAMED = 24  # characters of the longest word for "no concept" that is shown
 
 
 class Line(NamedTuple):
-    """One line; `number` counts from 1."""
+    """One line of a file. `number` counts from 1."""
 
     number: int
     text: str
@@ -29,8 +29,9 @@ class Line(NamedTuple):
 def shown(value: object) -> str:
     """The value if it can only be an id, an offset or a code, else its length or type alone.
 
-    Shuffled columns put note text where a code belongs, and no text may reach a log. Shown is one
-    word of at most 64 ASCII characters with a digit in it, or a word for "no concept".
+    If columns are shuffled, note text stands where a code belongs, and no text may reach a log. A
+    value is shown if it is one word of at most 64 ASCII characters with a digit in it, or a word
+    for "no concept".
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if abs(value) < 10**20 else "<a long number>"
@@ -43,25 +44,26 @@ def shown(value: object) -> str:
 
 
 def require_file(path: str | Path, remedy: str) -> Path:
-    """The path, resolved, or an error that names it and the remedy when no file is there."""
+    """The resolved path. Raises an error with the path and the remedy if no file is there."""
     if not resolve(path).is_file():
         raise EmbedLinkError(f"{path}: no such file; {remedy}")
     return resolve(path)
 
 
 def require_folder(path: str | Path, remedy: str) -> Path:
-    """The path, resolved, or an error that names it and the remedy when no folder is there."""
+    """The resolved path. Raises an error with the path and the remedy if no folder is there."""
     if not resolve(path).is_dir():
         raise EmbedLinkError(f"{path}: no such folder; {remedy}")
     return resolve(path)
 
 
 def read_lines(path: Path, problems: Problems, keep: bool = False) -> Iterator[Line]:
-    """Yield the lines of a UTF-8 file; note a byte order mark, CRLF and undecodable lines.
+    """Yield the lines of a UTF-8 file, and note what is wrong with it.
 
-    `keep` yields the undecodable ones as well, their bytes as lone surrogates, and every line
-    with its end: a table needs both, because its cells may span lines. CRLF and an empty file are
-    noted when the last line has been taken; a file in UTF-16 has no lines.
+    A byte order mark, CRLF and undecodable lines are noted. With `keep`, undecodable lines come
+    too, with their bytes as lone surrogates, and every line keeps its end. A table needs both,
+    because its cells may span lines. CRLF and an empty file are noted after the last line. A file
+    in UTF-16 gives no lines.
     """
     with opened(path) as file:
         if not step_over_mark(file, path, problems):
@@ -69,7 +71,7 @@ def read_lines(path: Path, problems: Problems, keep: bool = False) -> Iterator[L
         crlf = number = 0
         for number, raw in enumerate(file, 1):
             crlf += raw.endswith(b"\r\n")
-            # The end as a whole, LF or CRLF; a CR anywhere else is text.
+            # Only LF or CRLF is a line end. A CR anywhere else is text.
             kept = raw if keep else raw.removesuffix(b"\n").removesuffix(b"\r")
             try:
                 yield Line(number, kept.decode())
@@ -84,7 +86,7 @@ def read_lines(path: Path, problems: Problems, keep: bool = False) -> Iterator[L
 
 
 def read_text(path: Path, problems: Problems) -> str | None:
-    """The whole text of a small file as it stands (line ends kept), or None when undecodable.
+    """The whole text of a small file with its line ends, or None if it cannot be decoded.
 
     An empty file is noted as rejected, and its text is "".
     """

@@ -1,11 +1,11 @@
 """What a folder that EmbedLink wrote consists of.
 
 `manifest.json` lists every file of the folder with its SHA-256. It names the kind of the folder,
-the version that wrote it, and what it was made from. A folder is recognised as EmbedLink's by it,
-and a part that was damaged, lost or exchanged is found by it before it is used.
+the version that wrote it, and what it was made from. By its manifest a folder is recognised as
+EmbedLink's. A part that was damaged, lost or exchanged is found before it is used.
 
-A folder inside with a manifest of its own is listed by that manifest alone: whoever reads the inner
-folder verifies it. Hidden files are listed in packs alone, where MedCAT reads some.
+If a folder inside has a manifest of its own, only that manifest lists its files: whoever reads the
+inner folder verifies it. Hidden files are listed in packs only, because MedCAT reads some of them.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from embedlink.problems import EmbedLinkError
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-"""Changes whenever a folder written before can no longer be read."""
+"""The number changes if folders that were written before can no longer be read."""
 SERIALISED = ".serialised_by"
 """A hidden file that MedCAT leaves in each folder of a pack, and reads first."""
 REMEDY = "take the folder anew from where it was made"
@@ -31,8 +31,8 @@ REMEDY = "take the folder anew from where it was made"
 class Manifest:
     """The content of a `manifest.json`. Paths are relative to the folder, with `/` between parts.
 
-    `covered` are the folders in which nothing but the listed parts may lie: "" is the folder with
-    all that is in it, "." its files alone.
+    `covered` are the folders that may hold nothing but the listed parts. "" is the folder with all
+    its subfolders. "." is the folder without its subfolders.
     """
 
     kind: str  # linker | tagger | reranker | pack | what an export wrote
@@ -60,7 +60,7 @@ def write_manifest(
     made_from: Mapping[str, str] | None = None,
     covered: Sequence[str] = ("",),
 ) -> None:
-    """List what lies in the covered folders, as the last thing that is written to `folder`."""
+    """List what lies in the covered folders. Call this after everything else is written."""
     parts = {name: file_digest(folder / name) for name in _listed(folder, kind, covered)}
     manifest = Manifest(kind, parts, made_from or {}, covered)
     text = json.dumps(manifest.described(), indent=1)
@@ -68,9 +68,9 @@ def write_manifest(
 
 
 def read_manifest(folder: Path, kind: str | None = None) -> Manifest:
-    """Read the manifest of a folder; nothing else of the folder is read.
+    """Read the manifest of a folder, and nothing else of it.
 
-    An `EmbedLinkError` says that it is missing, damaged, of another format or another kind.
+    An `EmbedLinkError` says that it is missing, damaged, of another format or of another kind.
     """
     path = folder / MANIFEST
     try:
@@ -99,7 +99,7 @@ def read_manifest(folder: Path, kind: str | None = None) -> Manifest:
 def verify(folder: Path, kind: str, later: Sequence[str] = ()) -> Manifest:
     """Read the manifest and compare the folder with it, before any other part is read.
 
-    Parts named in `later` must be there; `verify_part` compares them when they are read. An
+    Parts named in `later` must be there. `verify_part` compares them when they are read. An
     `EmbedLinkError` names the first part that is missing, changed, or not listed.
     """
     manifest = read_manifest(folder, kind)
@@ -137,7 +137,7 @@ def verify_part(folder: Path, manifest: Manifest, name: str) -> None:
 
 
 def foreign_files(folder: Path) -> list[str] | None:
-    """Files of a folder that its manifests do not list; None if it has no manifest of ours.
+    """Files of a folder that its manifests do not list. None if it has no manifest of EmbedLink's.
 
     Changed files count as listed. Hidden files count as foreign, unless MedCAT leaves them.
     """
@@ -180,7 +180,7 @@ def _inner_parts(folder: Path) -> set[str]:
             try:
                 parts |= {inner + part for part in read_manifest(folder / inner).parts}
             except EmbedLinkError:
-                continue  # It is not what the outer manifest lists, and is found by that.
+                continue  # The outer manifest does not list its files, so they count as foreign.
     return parts
 
 

@@ -1,7 +1,7 @@
 """Where a command may write.
 
-Nothing that EmbedLink did not write itself is ever replaced, and its own folders are replaced only
-if the user asks for it. This is checked before any work, and again when the result is written.
+EmbedLink replaces only what it wrote itself, and only if the user asks for it. This is checked
+before any work, and again when the result is written.
 """
 
 import os
@@ -19,9 +19,10 @@ def output_folder(
 ) -> Path:
     """The real path of a folder to write, after links have been followed.
 
-    It may be missing or empty. With `overwrite` it may hold a folder that EmbedLink wrote, and
-    nothing else. `inputs` are paths by the key that named them. Raises `EmbedLinkError` if the
-    folder holds anything else, or is, contains or lies in an input.
+    The folder may be missing or empty. With `overwrite` it may also hold what EmbedLink wrote.
+    `inputs` are the paths that the command reads, by the key that named them. Raises
+    `EmbedLinkError` if the folder holds anything else. It also raises if the folder is, contains or
+    lies in an input.
     """
     place = Path(os.path.realpath(folder))
     for key, path in (inputs or {}).items():
@@ -36,7 +37,7 @@ def output_folder(
 
 
 def free_files(paths: Iterable[Path], overwrite: bool = False) -> None:
-    """Raise `EmbedLinkError` if one of these files is there already and must stay."""
+    """Raise `EmbedLinkError` if one of these files is there already and may not be replaced."""
     for path in paths:
         if os.path.lexists(path) and not overwrite:
             raise EmbedLinkError(f"{path}: is there already; {OVERWRITE}")

@@ -1,6 +1,6 @@
 """Paths as configurations write them: `~`, and files that come with the package.
 
-`package://embedlink/demo/notes.json` names a file inside the installed package, so that the
+`package://embedlink/demo/notes.json` names a file inside the installed package. So the
 demonstration runs from any folder without a path of its own.
 """
 
@@ -11,13 +11,14 @@ PACKAGE = "package://"
 
 
 def resolve(path: str | Path) -> Path:
-    """The file or folder that a configured path means; whether it exists is not checked.
+    """The file or folder that a configured path means. It need not exist.
 
-    A relative path stays relative. A package that is not installed is a `ModuleNotFoundError`.
+    A relative path stays relative. If the package is not installed, this is a
+    `ModuleNotFoundError`.
     """
     text = str(path)
     if not text.startswith(PACKAGE):
         return Path(path).expanduser()
     package, _, rest = text.removeprefix(PACKAGE).partition("/")
-    # A plain path, as other libraries open it: the package lies unpacked on disk, as pip has it.
+    # Other libraries need a plain path. There is one, because pip unpacks packages on disk.
     return Path(str(files(package).joinpath(rest)))

@@ -7,15 +7,15 @@ _BYTES = "pickled"
 
 
 class PickledByValue:
-    """Pickles its attributes as bytes, apart from those that it shares with others.
+    """Pickles its attributes as bytes, apart from those that it shares with other objects.
 
-    Between processes torch sends tensors through shared memory, and moves them there in place:
-    MedCAT pickles a pipeline in one thread while another predicts with it, which would then read
-    memory that is gone.
+    torch sends tensors to other processes through shared memory, and moves them there in place.
+    MedCAT pickles a pipeline in one thread while another thread predicts with it. That other thread
+    would then read memory that is gone.
     """
 
     shared: ClassVar[frozenset[str]] = frozenset()
-    """Attributes pickled as usual, so that they stay the one object that others hold too."""
+    """Attributes that are pickled as usual, so that other objects still hold the same ones."""
 
     def __getstate__(self) -> dict[str, Any]:
         usual = {key: value for key, value in self.__dict__.items() if key in self.shared}

@@ -1,7 +1,7 @@
 """Rows of comma- and TAB-separated tables, each with the line that it ends at.
 
-A row that cannot be right costs itself alone. A quote that is never closed would swallow all rows
-behind it, so its row is given up and reading goes on with the next line.
+A wrong row costs that row alone. A quote that is never closed would swallow all rows behind it. So
+its row is given up, and reading goes on with the next line.
 """
 
 import csv
@@ -16,7 +16,7 @@ from embedlink.files.lines import Line, read_lines, shown
 from embedlink.problems import Problems
 
 MOST_CELL = 1 << 24
-"""Characters of the longest cell that is read: many times the longest note."""
+"""Characters of the longest cell that is read. It is many times the longest note."""
 MOST_LINES = 20_000
 """Lines of the longest row that is read."""
 _UNDECODED = re.compile("[\udc80-\udcff]")
@@ -25,7 +25,7 @@ _SIGNS = {"TAB": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 
 
 class Row(NamedTuple):
-    """One table row by column name; `line` is where it ends in the file, from 1."""
+    """One table row by column name. `line` is where the row ends in the file, from 1."""
 
     line: int
     cells: dict[str, str]
@@ -41,14 +41,16 @@ def read_rows(
     strict: bool = True,
     notes: bool = False,
 ) -> Iterator[Row]:
-    """Yield the rows of a table whose header holds at least `columns`, in any order and case.
+    """Yield the rows of a table with a header that holds at least `columns`, in any order and case.
 
-    A quoted cell may span lines; `notes` says that cells hold whole notes, whose lines may look
-    like rows. Rows with another number of cells than the header, and cells that the CSV rules do
-    not allow, are noted and left out. `strict=False` takes a quote inside a cell as it stands,
-    which is how pandas reads. Blank lines are left out without a note. Cells come as they are,
-    not stripped, under the spelling of `columns`; further columns come along under their own.
-    No row is read if the header lacks a column or holds a name twice, which is noted.
+    A quoted cell may span lines. `notes` says that cells hold whole notes, and lines of a note may
+    look like rows. A row with another number of cells than the header is noted and left out. So is
+    a cell that breaks the rules of CSV. With `strict=False` a quote inside a cell is kept as it
+    stands, as pandas does. Blank lines are left out without a note.
+
+    Cells are not stripped. Their names are spelt as in `columns`. Further columns keep the names
+    that the header gives them. If the header lacks a column or holds a name twice, this is noted
+    and no row is read.
     """
     header: list[str] | None = None
     lines = _Lines(read_lines(path, problems, keep=True))
@@ -71,12 +73,12 @@ def read_rows(
         elif max(map(len, cells)) > MOST_CELL:
             reason = f"a cell of more than {MOST_CELL} characters"
             problems.add(str(path), number, "cell", reason, "divide it, or check the quotes")
-        elif not any(map(_UNDECODED.search, cells)):  # those are noted already
+        elif not any(map(_UNDECODED.search, cells)):  # `read_lines` has noted those.
             yield Row(number, dict(zip(header, cells, strict=True)))
 
 
 class _Lines(Iterator[str]):
-    """The lines of a file; those of the last row can be given back but for the first."""
+    """The lines of a file. Those of the last row can be given back, except its first."""
 
     def __init__(self, lines: Iterator[Line]) -> None:
         self._lines = lines
@@ -84,7 +86,7 @@ class _Lines(Iterator[str]):
         self.taken: list[Line] = []
 
     def __next__(self) -> str:
-        # A row must end somewhere: csv then says that it has no end, or takes it as it is.
+        # A row must end somewhere. csv then says that it has no end, or takes it as it is.
         if len(self.taken) >= MOST_LINES:
             raise StopIteration
         line = self._given_back.popleft() if self._given_back else next(self._lines)
@@ -92,7 +94,7 @@ class _Lines(Iterator[str]):
         return line.text
 
     def give_back(self) -> None:
-        """Let the lines behind the first one of this row be read again, each by itself."""
+        """Let all lines of this row but the first be read again, each by itself."""
         self._given_back.extendleft(reversed(self.taken[1:]))
         del self.taken[1:]
 
@@ -107,8 +109,8 @@ def _split_plain(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str]
 class _Quoted(Iterator[tuple[int, list[str]]]):
     """The cells of every row of a table with quoting, and the line that the row ends at.
 
-    `width` is the number of cells of the header, once a line that looks like a row is known to be
-    one. A cell that holds such a line has swallowed it.
+    `width` is the number of cells of the header, or None if lines inside a cell may look like rows.
+    If it is known, a cell that holds a line with so many cells has swallowed a row.
     """
 
     width: int | None = None
@@ -116,14 +118,14 @@ class _Quoted(Iterator[tuple[int, list[str]]]):
     def __init__(
         self, path: Path, lines: _Lines, delimiter: str, strict: bool, problems: Problems
     ) -> None:
-        # A cell may be a whole note; by default csv refuses more than 131,072 characters.
+        # A cell may be a whole note, and by default csv refuses more than 131,072 characters.
         csv.field_size_limit(sys.maxsize)
         self._path, self._lines, self._problems = path, lines, problems
         self._delimiter = delimiter
         self._rows = csv.reader(lines, delimiter=delimiter, strict=strict)
 
     def __next__(self) -> tuple[int, list[str]]:
-        # By `next`, as a `for` would end at the first error: the reader goes on with a next line.
+        # A `for` would end at the first error. With `next` the reader goes on with the next line.
         while True:
             self._lines.taken.clear()
             try:
@@ -137,14 +139,14 @@ class _Quoted(Iterator[tuple[int, list[str]]]):
                 return self._lines.taken[-1].number, cells
 
     def gave_back(self, line: int) -> bool:
-        """Whether a row of several lines with too few or too many cells was given up."""
+        """Give up a row of several lines that has too few or too many cells. False for one line."""
         if len(self._lines.taken) < 2:
             return False
         self._give_up()
         return True
 
     def _swallows(self, cells: list[str]) -> bool:
-        """Whether a cell holds a line that is a row itself, or the row has too many lines."""
+        """Whether the row has too many lines, or a cell holds a line that is a row itself."""
         if len(self._lines.taken) < 2:
             return False
         inner = (line for cell in cells for line in cell.split("\n")[1:])
@@ -171,7 +173,7 @@ def _names_the_delimiter(cells: list[str]) -> bool:
 def _check_header(
     path: Path, header: list[str], columns: Sequence[str], delimiter: str, problems: Problems
 ) -> bool:
-    """Whether all columns are there once; otherwise note what is wrong, and a likely delimiter."""
+    """Whether every column is there once. If not, note what is wrong, and a likely delimiter."""
     missing = [column for column in columns if column not in header]
     # pandas calls a second column `name` `name.1`.
     names = (re.sub(r"\.\d+$", "", name) if name not in columns else name for name in header)
