@@ -13,17 +13,18 @@ import unicodedata
 _MARKS = "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 _INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
 _LOST = "\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufffd"
-_INNER = _MARKS + _INVISIBLE + _LOST
 
-WORD = re.compile(rf"\w[\w{_INNER}]*")
+_MORE = rf"(?:[{_INVISIBLE}]*[\w{_MARKS}{_LOST}])*"  # what is invisible stands inside, not last
+
+WORD = re.compile(rf"\w{_MORE}")
 """A run of letters, digits and underscores."""
-LETTERS = re.compile(rf"[^\W_](?:[^\W_]|[{_INNER}])*")
+LETTERS = re.compile(rf"[^\W_](?:[{_INVISIBLE}]*(?:[^\W_]|[{_MARKS}{_LOST}]))*")
 """A run of letters and digits: what spellings are compared by."""
-WORD_OR_SIGN = re.compile(rf"\w[\w{_INNER}]*|[^\w\s]")
+WORD_OR_SIGN = re.compile(rf"\w{_MORE}|[^\w\s]")
 """A word, or one sign of any other kind: what the tagger tags."""
-WORD_OR_SIGNS = re.compile(rf"\w[\w{_INNER}]*|[^\w\s]+")
+WORD_OR_SIGNS = re.compile(rf"\w{_MORE}|[^\w\s]+")
 """A word, or a run of other signs: what a context window counts."""
-TOKEN = re.compile(rf"[^\W_][\w{_INNER}]*|(?:[^\w\s]|_)+")
+TOKEN = re.compile(rf"[^\W_]{_MORE}|(?:[^\w\s]|_)+")
 """A word that begins with a letter or a digit, or a run of signs: what detection reads."""
 
 _INVISIBLES = re.compile(f"[{_INVISIBLE}]")
