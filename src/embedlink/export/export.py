@@ -1,8 +1,8 @@
 """A trained linker in the forms that other programs load.
 
-What comes in may be the folder `linker` of a run, a folder or pack that `medcat-embedding-linker`
+The input may be the folder `linker` of a run, a folder or pack that `medcat-embedding-linker`
 saved, or a pack of our own. The target `embedlink` needs a MedCAT pack to put the linker into,
-unless what comes in is a pack itself.
+unless the input is a pack itself.
 """
 
 import logging
@@ -34,7 +34,7 @@ from embedlink.problems import EmbedLinkError
 log = logging.getLogger(__name__)
 
 Target = Literal["embedlink", "upstream", "sentence-transformers"]
-"""A MedCAT pack with our component; `medcat-embedding-linker`'s pack or model; an encoder alone."""
+"""Our MedCAT pack, a pack or model for `medcat-embedding-linker`, or an encoder alone."""
 
 
 def export_linker(
@@ -47,16 +47,16 @@ def export_linker(
     names: Path | None = None,
     overwrite: bool = False,
 ) -> str:
-    """Write `output` whole or not at all; returns what to tell the user.
+    """Write `output` whole or not at all. Returns a sentence for the user.
 
-    `folder` is a linker folder, a run's folder, or what upstream saved. A run's folder brings its
-    tagger and its names into `pack`, unless others are given.
-    `overwrite` lets it replace a folder that EmbedLink wrote; no other folder is ever replaced.
-    `pack` is the MedCAT pack to put the linker into; without one the target `upstream` writes the
-    model alone. Only then `encoder` counts, the hub id that upstream loads first; by default the
-    output holds an encoder. `tagger` is a folder, and lets `pack` detect as training does. Raises
-    `EmbedLinkError` where the target does not exist, `tagger` does not go with it, or a linker,
-    pack or package is missing.
+    `folder` is a linker folder, a run's folder, or a folder or pack that upstream saved. A run's
+    folder brings its tagger and its names into `pack`, unless `tagger` or `names` is given.
+    `pack` is the MedCAT pack to put the linker into. With `tagger`, a folder, the pack detects
+    mentions as in training. Without `pack`, the target `upstream` writes the model alone. Then
+    `encoder` may give the hub id that upstream loads first. By default the output holds an encoder.
+    `overwrite` allows replacing a folder that EmbedLink wrote. No other folder is ever replaced.
+    Raises `EmbedLinkError` if the target does not exist, if an argument does not suit the target,
+    or if a linker, pack or package is missing.
     """
     if target not in get_args(Target):
         raise EmbedLinkError(f"target={target!r} is not allowed; {' | '.join(get_args(Target))}")
@@ -74,7 +74,7 @@ def export_linker(
             tagger = tagger or _there(shipped.tagger)
             names = names or _there(shipped.names)
     inputs = {"linker": folder, "pack": pack, "tagger": tagger, "names": names}
-    # A hub id is no folder, and an output that is one by chance is none either.
+    # `encoder` may be a hub id or a folder. Only a folder must stay clear of `output`.
     local = Path(encoder).expanduser() if encoder and Path(encoder).expanduser().is_dir() else None
     output_folder(output, overwrite, inputs | {"encoder": local})
     if target == "embedlink":
@@ -85,7 +85,7 @@ def export_linker(
             write_sentence_model(linker, aside)
             write_manifest(aside, target)
         return f"{output}: SentenceTransformer({str(output)!r}) gives this linker's name vectors"
-    # Said, not refused: a user may want upstream's predictions all the same.
+    # This is a warning, not an error: a user may still want upstream's predictions.
     if linker.settings.surface_weight:
         log.warning(
             "model.surface_weight=%g: upstream reads a mention's context alone, so it predicts "
@@ -99,7 +99,7 @@ def export_linker(
             f"config.components.linking.embedding_model_name to its folder .encoder"
         )
     with written_aside(output, overwrite) as aside:
-        # The place where it will lie: the folder written aside is renamed at the end.
+        # The model must name its final place, because `aside` is renamed at the end.
         first = encoder or str(output.resolve() / ENCODER)
         write_upstream_model(linker, aside, first)
         if encoder is None:
@@ -116,7 +116,7 @@ def _pack(
     names: Path | None,
     overwrite: bool,
 ) -> str:
-    """A pack with our component: an existing pack with this linker, or upstream's pack as ours."""
+    """Write a pack with our component, from `pack` and this linker or from upstream's pack."""
     if pack is not None:
         save_pack(relink(pack, _model_folder(folder), tagger, names), output, overwrite)
     elif is_pack(folder):
@@ -131,7 +131,7 @@ def _there(folder: Path) -> Path | None:
 
 
 def _model_folder(folder: Path) -> Path:
-    """The folder that holds the model alone: a linker's, upstream's, or the one in our pack."""
+    """The folder that holds the model alone: a linker folder, upstream's, or one in our pack."""
     for held in (folder, folder / "saved_components" / "core_linking"):
         if (held / SETTINGS).is_file() or is_upstream_model(held):
             return held
@@ -142,9 +142,9 @@ def _model_folder(folder: Path) -> Path:
 
 
 def _read(folder: Path) -> Linker:
-    """The linker of a folder or pack, upstream's or ours."""
+    """Read the linker of a folder or pack. Either may be upstream's or ours."""
     own = folder / "saved_components" / "core_linking" / SETTINGS
-    # An unpacked pack of our own holds the linker's folder: the rest need not be loaded.
+    # An unpacked pack of our own holds the linker folder, so the rest need not be loaded.
     if is_pack(folder) and not own.is_file():
         component = load_upstream_pack(folder).pipe.get_component(CoreComponentType.linking)
         if isinstance(component, LinkingComponent):

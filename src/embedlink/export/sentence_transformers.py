@@ -1,8 +1,8 @@
 """The encoder as a folder that `sentence_transformers.SentenceTransformer` loads.
 
-It gives the vectors of names (and of any text that is pooled whole). Mention pooling leaves the
-special tokens out; sentence-transformers says the same by a weight of 0 for these tokens. Windows,
-surfaces and the link decision have no place there.
+It gives the vectors of names, and of any text that is pooled as a whole. Mention pooling leaves the
+special tokens out. In sentence-transformers these tokens get a weight of 0 instead. The folder
+cannot hold windows, surfaces or the link decision.
 """
 
 import tempfile
@@ -16,10 +16,10 @@ from embedlink.problems import EmbedLinkError
 
 
 def write_sentence_model(linker: Linker, folder: Path) -> None:
-    """Write the folder; needs the package `sentence-transformers`.
+    """Write the folder. The package `sentence-transformers` must be installed.
 
-    It gives vectors of length 1, of texts cut to the linker's `max_name_tokens`. Raises
-    `EmbedLinkError` without the package.
+    Texts are cut to the linker's `max_name_tokens`, and vectors have length 1. Raises
+    `EmbedLinkError` if the package is missing.
     """
     try:
         from sentence_transformers import SentenceTransformer
@@ -31,7 +31,7 @@ def write_sentence_model(linker: Linker, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as encoder:
         write_encoder(linker, Path(encoder))
         limit = linker.settings.max_name_tokens
-        # The module reads the weights at once, while the folder is there.
+        # The module must read the weights here, before the temporary folder is deleted.
         parts = [modules.Transformer(encoder, max_seq_length=limit)]
     if linker.settings.pooling == "mention":
         parts.append(modules.WordWeights(*_token_weights(linker)))
@@ -45,9 +45,9 @@ def write_sentence_model(linker: Linker, folder: Path) -> None:
 
 
 def _token_weights(linker: Linker) -> tuple[list[str], dict[str, float]]:
-    """All tokens in the order of their ids, and a weight for each: 0 for special ones."""
+    """All tokens in the order of their ids, with their weights: 0 for special tokens, else 1."""
     ids: dict[str, int] = linker.tokenizer.get_vocab()
     tokens = sorted(ids, key=ids.__getitem__)
-    # The token of unknown words stands in a name like any other: it is pooled.
+    # The token for unknown words stands for a word of the name, so it is pooled.
     special = set(linker.tokenizer.all_special_tokens) - {linker.tokenizer.unk_token}
     return tokens, {token: float(token not in special) for token in tokens}

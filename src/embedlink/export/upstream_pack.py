@@ -1,9 +1,9 @@
 """Model packs of `medcat-embedding-linker` 0.4.0: written for it, and read without it.
 
-Upstream's pack needs an encoder to load before its own weights go in. A pack written here
-carries one in `.encoder`, and its configuration names that folder. Where the pack is moved, load
+Upstream's component loads an encoder first and then its own weights. A pack written here holds
+such an encoder in `.encoder`, and its configuration names that folder. If the pack is moved, load
 it with `config_dict={"components": {"linking": {"embedding_model_name": "<pack>/.encoder"}}}`.
-Neither the decision what to leave alone nor EmbedLink's detection has a place there.
+Upstream's pack cannot hold the link decision or EmbedLink's detection.
 """
 
 import importlib
@@ -41,24 +41,24 @@ from embedlink.problems import EmbedLinkError
 
 PLUGIN = "medcat_embedding_linker"
 MATRICES = ("name_embeddings", "cui_embeddings")
-"""Where upstream keeps its vectors in `cdb.addl_info`, in half precision."""
+"""The keys of upstream's vectors in `cdb.addl_info`. The vectors are float16."""
 
 
 def load_upstream_pack(pack: Path) -> CAT:
-    """A pack that upstream saved, with our component in place of its own: same predictions.
+    """Load a pack that upstream saved, with our component in place of upstream's.
 
-    Upstream's package need not be installed. A static pack holds no weights: its encoder is loaded
-    by the name in its configuration, without a projection. Upstream's vectors are dropped, for the
-    index is built from the weights. Raises `EmbedLinkError` where weights or encoder are missing or
-    do not fit each other.
+    It predicts the same, and upstream's package need not be installed. A static pack holds no
+    weights. Its encoder is loaded by the name in its configuration, without a projection.
+    Upstream's vectors are dropped, because the index is built from the weights. Raises
+    `EmbedLinkError` if weights or encoder are missing or do not fit each other.
     """
     folder = unpacked(pack) if pack.suffix == ".zip" else pack
     trained = (folder / "saved_components" / "core_linking").is_dir()
     with _upstream_read_here():
         if trained:
             cat = load_pack(folder)
-        else:  # A static one has no folder: it is made from the configuration.
-            # First without a linker: the one that the pack names may not be installed.
+        else:  # A static component has no folder. It is made from the configuration.
+            # Load the pack without a linker first: the one that it names may not be installed.
             no_linker = {"components": {"linking": {"comp_name": "no_action"}}}
             cat = CAT.load_model_pack(str(folder), config_dict=no_linker)
             config = cat.config.components.linking
@@ -81,10 +81,11 @@ def not_linked(pack: Path) -> EmbedLinkError:
 
 
 def write_upstream_pack(linker: Linker, pack: Path, output: Path, overwrite: bool = False) -> Path:
-    """An existing pack with this linker as upstream's trainable component; needs its package.
+    """Write an existing pack with this linker as upstream's trainable component.
 
-    Written as `written_aside` does; returns `output`. EmbedLink's detection is switched back to
-    MedCAT's, with a warning. Raises `EmbedLinkError` where the package or the pack is missing.
+    Upstream's package must be installed. `output` is written whole or not at all, and returned.
+    EmbedLink's detection is switched back to MedCAT's, with a warning. Raises `EmbedLinkError` if
+    the package or the pack is missing.
     """
     try:
         config_class = importlib.import_module(f"{PLUGIN}.config").EmbeddingLinking
@@ -95,10 +96,10 @@ def write_upstream_pack(linker: Linker, pack: Path, output: Path, overwrite: boo
         ) from error
     cat = load_pack(pack)
     names = concept_names(cat.cdb, linker.settings.representative)
-    # Upstream links by the vectors in the database; it does not make them where there are none.
+    # Upstream links by the vectors in the database and does not make missing ones.
     _put_vectors(cat.cdb, names, linker.build_index(names))
     with written_aside(output, overwrite) as aside:
-        # Upstream's component loads an encoder as it is made, so that one must be there first.
+        # Upstream's component loads an encoder when it is made, so the encoder is written first.
         write_encoder(linker, aside / ".encoder")
         filters = cat.config.components.linking.filters
         fields = _upstream_fields(linker, str(aside / ".encoder"))
@@ -108,7 +109,7 @@ def write_upstream_pack(linker: Linker, pack: Path, output: Path, overwrite: boo
         cat._recreate_pipe()
         component: Any = cat.pipe.get_component(CoreComponentType.linking)
         component.context_model.model.load_state_dict(upstream_state(linker))
-        # Made from the folder aside; loaded, later, from where that is moved to.
+        # Upstream must load the encoder from its final place: `aside` is renamed at the end.
         cat.config.components.linking.embedding_model_name = str(output.resolve() / ".encoder")
         write_pack(cat, aside)
         write_manifest(aside, "upstream-pack")
@@ -116,7 +117,7 @@ def write_upstream_pack(linker: Linker, pack: Path, output: Path, overwrite: boo
 
 
 def _upstream_fields(linker: Linker, encoder: str) -> dict[str, object]:
-    """The fields of upstream's configuration that say what the linker's settings say."""
+    """The linker's settings as fields of upstream's configuration."""
     settings = linker.settings
     return {
         "comp_name": "trainable_embedding_linker",
@@ -130,11 +131,12 @@ def _upstream_fields(linker: Linker, encoder: str) -> dict[str, object]:
 
 
 def _put_vectors(cdb: CDB, names: ConceptNames, index: ConceptIndex) -> None:
-    """Our vectors in the order of the database, as upstream keeps them.
+    """Put our vectors into `cdb.addl_info`, in the order of the database, as upstream does.
 
-    Shape: (names, dim) and (concepts, dim) float16, in `cdb.addl_info`.
+    Shape: name_embeddings (names, dim) float16
+    Shape: cui_embeddings (concepts, dim) float16
     """
-    # Our tables are sorted; upstream knows rows by their place in the database's dictionaries.
+    # Our tables are sorted. Upstream's rows follow the order of the database's dictionaries.
     rows = torch.tensor([names.name_row[name] for name in cdb.name2info], dtype=torch.int64)
     cdb.addl_info["name_embeddings"] = index.name_vectors[rows].half()
     rows = torch.tensor([names.cui_row[cui] for cui in cdb.cui2info], dtype=torch.int64)
@@ -142,7 +144,7 @@ def _put_vectors(cdb: CDB, names: ConceptNames, index: ConceptIndex) -> None:
 
 
 def _as_upstream(config: EmbedLinkLinking, comp_name: str) -> None:
-    """Link as upstream does: by the longest names, and among candidates by their concepts."""
+    """Link as upstream does: a concept's longest name stands for it, also among candidates."""
     config.comp_name = comp_name
     config.representative_name, config.disambiguate_by = "longest", "concepts"
 
@@ -155,7 +157,7 @@ class _StoredLinker(TrainableLinker):
 
     @classmethod
     def deserialise_from(cls, folder_path: str, **init_kwargs: Any) -> Any:
-        """Our component with the weights that upstream's left."""
+        """Make our component with the weights that upstream's component saved."""
         config = init_kwargs["cnf"]
         _as_upstream(config, TRAINABLE)
         linker = read_upstream_weights(Path(folder_path) / STATE, config.settings())
@@ -166,9 +168,9 @@ class _StoredLinker(TrainableLinker):
 
 @contextmanager
 def _upstream_read_here() -> Iterator[None]:
-    """Let the classes that upstream's packs name be ours, whether or not it is installed.
+    """Replace the classes that upstream's packs name by ours, even if upstream is installed.
 
-    `sys.modules` belongs to the whole process: no other thread may load packs meanwhile.
+    `sys.modules` belongs to the whole process, so no other thread may load packs meanwhile.
     """
     stand_ins: dict[str, dict[str, object]] = {
         PLUGIN: {},
@@ -178,7 +180,7 @@ def _upstream_read_here() -> Iterator[None]:
     before = {name: sys.modules.get(name) for name in stand_ins}
     for name, members in stand_ins.items():
         module = ModuleType(name)
-        # MedCAT asks importlib whether a pack's plugins are there, which asks for a spec.
+        # MedCAT asks importlib whether a pack's plugins are installed. That needs a spec.
         module.__spec__ = ModuleSpec(name, None)
         module.__dict__.update(members)
         sys.modules[name] = module

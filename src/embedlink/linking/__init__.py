@@ -1,5 +1,5 @@
-"""Where a span gets its concept, or none.
+"""Gives a span its concept, or none.
 
-Detections with their vectors come in; a concept and a link probability for each go out. How links
-are counted belongs to `evaluation`, how MedCAT is told of them to `medcat`.
+Detections with their vectors come in. A concept and a link probability for each detection go out.
+Counting the links belongs to `evaluation`, and telling MedCAT of them belongs to `medcat`.
 """

@@ -14,10 +14,13 @@ BINS = 15
 def calibration_error(probability: Tensor, linked: Tensor, bins: int = BINS) -> float:
     """Expected calibration error over `bins` bins of equal mass, in [0, 1].
 
-    The mean distance between the mean probability and the share of linked detections of a bin,
-    weighted by its detections (Naeini et al. 2015; equal mass as in Nixon et al. 2019). Equal
-    probabilities share a bin. Shape: probability (detections,) in [0, 1], linked (detections,)
-    bool. 0 without detections.
+    Each bin has a mean probability and a share of linked detections. The error is the mean
+    distance between the two, weighted by the detections of the bin (Naeini et al. 2015). Bins of
+    equal mass follow Nixon et al. 2019. Equal probabilities share a bin. The error is 0 without
+    detections.
+
+    Shape: probability (detections,) in [0, 1]
+    Shape: linked (detections,) bool
     """
     if not len(probability):
         return 0.0
@@ -31,10 +34,13 @@ def calibration_error(probability: Tensor, linked: Tensor, bins: int = BINS) -> 
 def fit_platt(evidence: Tensor, right: Tensor) -> Tensor | None:
     """Weights that make `sigmoid(evidence @ weights)` a calibrated probability.
 
-    Platt 1999, with his targets, which keep the fit finite where one plane parts the classes, for
-    several kinds of evidence. None where there is nothing to fit: one class only, or a first kind
-    (the logit) that is the same everywhere. Shape: evidence (detections, kinds), right
-    (detections,) bool -> (kinds,).
+    This is the method of Platt 1999, for several kinds of evidence. His targets keep the fit finite
+    if one plane separates the classes. Returns None if there is only one class, or if the first
+    kind of evidence (the logit) has one value everywhere: then nothing can be fitted.
+
+    Shape: evidence (detections, kinds)
+    Shape: right (detections,) bool
+    Returns: (kinds,)
     """
     good = int(right.sum())
     bad = len(right) - good

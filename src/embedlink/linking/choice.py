@@ -24,22 +24,16 @@ TAGGED_EPS = 1e-3
 
 @dataclass(frozen=True)
 class Candidates:
-    """What detection proposes, in rows of the concept index, one entry for each mention.
+    """What detection proposes, in rows of the concept index, one entry for each mention."""
 
-    Shape: concepts one group of concept rows for each mention; name (mentions,) row of the name
-    that matched, -1 where none did; tagged (mentions,) log odds that an annotator marks the
-    span, as the tagger has it, 0 without one; outside (mentions,) probability that a short form
-    means something outside the database.
-    """
-
-    concepts: Groups
-    name: Tensor
-    tagged: Tensor
-    outside: Tensor
+    concepts: Groups  # one group of concept rows for each mention
+    name: Tensor  # (mentions,) row of the name that matched, -1 if none did
+    tagged: Tensor  # (mentions,) the tagger's log odds of a mention here, 0 without a tagger
+    outside: Tensor  # (mentions,) probability of a meaning outside the database, in [0, 1]
 
     @classmethod
     def of(cls, detections: Sequence[Detection], names: ConceptNames) -> "Candidates":
-        """Look up the rows; candidates that the table does not know are left out."""
+        """Look up the rows of the detections' candidates. Unknown candidates are left out."""
         row = names.cui_row
         return cls.found(
             Groups.of([row[cui] for cui in d.candidates if cui in row] for d in detections),
@@ -51,9 +45,9 @@ class Candidates:
     def found(
         cls, concepts: Groups, detections: Sequence[Detection], names: ConceptNames
     ) -> "Candidates":
-        """These concepts for the detections, one group of concept rows each, in their order."""
+        """Candidates from concept rows that are already known, one group for each detection."""
         name = [names.name_row.get(d.name, -1) for d in detections]
-        # Log odds of 0.5 are 0, which says nothing.
+        # The log odds of 0.5 are 0, so a missing tagger counts neither for nor against a link.
         tagged = [0.5 if d.tagged is None else d.tagged for d in detections]
         return cls(
             concepts,
@@ -63,46 +57,39 @@ class Candidates:
         )
 
     def select(self, rows: Tensor) -> "Candidates":
-        """Those of some mentions. Shape: rows (n,)."""
+        """The candidates of some mentions. Shape: rows (n,)."""
         return Candidates(
             self.concepts.select(rows), self.name[rows], self.tagged[rows], self.outside[rows]
         )
 
 
 class Links(NamedTuple):
-    """The choice for each mention; `concept` is -1 where it has no candidate.
+    """The chosen concept of each mention, and how probable it is that the link is right."""
 
-    Shape: concept (mentions,) concept rows; similarity (mentions,) cosine in [-1, 1] of the chosen
-    concept; probability (mentions,) that the link is right, in [0, 1]; evidence (mentions, 4) that
-    it was made from, see `LinkDecision.evidence`.
-    """
-
-    concept: Tensor
-    similarity: Tensor
-    probability: Tensor
-    evidence: Tensor
+    concept: Tensor  # (mentions,) concept row, -1 without a candidate
+    similarity: Tensor  # (mentions,) cosine of the chosen concept, in [-1, 1]
+    probability: Tensor  # (mentions,) that the link is right, in [0, 1]
+    evidence: Tensor  # (mentions, 4) what the probability is made from: `LinkDecision.evidence`
 
 
 class Choice(NamedTuple):
-    """The best candidate of each mention and by how much it leads. Shape: (mentions,) each.
+    """The best candidate of each mention, and by how much it leads."""
 
-    `margin` is 0 or more, prior included, and 0 where there is no other candidate; without any
-    `concept` is -1 and `similarity` 0.
-    """
-
-    concept: Tensor
-    similarity: Tensor
-    margin: Tensor
+    concept: Tensor  # (mentions,) concept row, -1 without a candidate
+    similarity: Tensor  # (mentions,) cosine in [-1, 1], 0 without a candidate
+    margin: Tensor  # (mentions,) lead over the next candidate, prior included, 0 if it is alone
 
 
 def choose(
     vectors: Tensor, candidates: Groups, index: ConceptIndex, scores: Tensor | None = None
 ) -> Choice:
-    """Take each mention's best candidate; equal scores go to the first of the candidates.
+    """Take the best candidate of each mention. If scores are equal, the first one wins.
 
-    `scores` (members,) of the candidates are looked up in the index unless given. The index's
-    prior of the concepts counts beside them. Shape: vectors (mentions, dim), candidates concept
-    rows by mention.
+    The index gives the scores if `scores` is None. The prior of the index is added to the scores.
+    `candidates` holds one group of concept rows for each mention.
+
+    Shape: vectors (mentions, dim) of length 1
+    Shape: scores (members,) cosines of the candidates
     """
     if scores is None:
         scores = index.candidate_scores(vectors, candidates)
@@ -114,7 +101,7 @@ def choose(
     filled = column < candidates.sizes[:, None]  # (mentions, width)
     similarity = torch.full((count, width), -torch.inf)
     similarity[filled] = scores
-    # The prior counts in the choice alone: similarities stay cosines.
+    # The prior only affects the choice: similarities stay cosines.
     table = similarity.clone()
     if index.prior is not None:
         table[filled] += index.prior[candidates.rows]
@@ -134,11 +121,14 @@ def completed(
     index: ConceptIndex,
     nearest: Callable[[Tensor], Hits] | None = None,
 ) -> tuple[Groups, Tensor]:
-    """Give mentions without candidates the concept of the name that is nearest of all.
+    """Give each mention without candidates the concept of its nearest name.
 
-    `nearest` finds the concepts nearest to the mentions of some rows; without it the index does.
-    Shape: vectors (mentions, dim) -> groups of concept rows, and their scores (members,): those
-    of `ConceptIndex.candidate_scores`, and of the nearest name.
+    `nearest` takes rows of mentions and finds their nearest concepts. The index searches if
+    `nearest` is None. Returns the completed groups of concept rows with their scores. A score comes
+    from `ConceptIndex.candidate_scores`, or from the search if the concept was searched for.
+
+    Shape: vectors (mentions, dim)
+    Returns: groups of concept rows, and scores (members,)
     """
     scores = index.candidate_scores(vectors, candidates)
     bare = torch.nonzero(candidates.sizes == 0).squeeze(1)
@@ -147,7 +137,7 @@ def completed(
     hits = nearest(bare) if nearest else index.search_concepts(vectors[bare], 1)
     sizes = candidates.sizes.index_fill(0, bare, 1)
     groups = Groups.sized(torch.empty(int(sizes.sum()), dtype=torch.int64), sizes)
-    # Members that were not there: the only ones of groups that were empty.
+    # A group that was empty now has one member, which is new.
     new = torch.zeros(len(groups.rows), dtype=torch.bool)
     new[groups.starts[:-1][bare]] = True
     groups.rows[new], groups.rows[~new] = hits.rows[:, 0], candidates.rows
@@ -157,10 +147,11 @@ def completed(
 
 
 def decision_features(choice: Choice, sizes: Tensor, counts: Tensor) -> Tensor:
-    """Inputs of `LinkDecision` beside the vector; see `decision.FEATURES`.
+    """The inputs of `LinkDecision` beside the vector, in the order of `decision.FEATURES`.
 
-    Shape: sizes (mentions,) candidates of each, counts (mentions, 2) from `NameCounts.features`
-    -> (mentions, features).
+    Shape: sizes (mentions,) number of candidates
+    Shape: counts (mentions, 2) from `NameCounts.features`
+    Returns: (mentions, features)
     """
     several = (sizes > 1).float()
     return torch.cat([torch.stack([choice.similarity, choice.margin, several], 1), counts], 1)
@@ -177,9 +168,10 @@ def link(
 ) -> Links:
     """Choose a concept for every mention and say how probable a link is.
 
-    What a short form means outside the database takes its share of the probability.
+    If a short form may mean something outside the database, its link becomes less probable.
 
-    Shape: vectors (mentions, dim), unit length; scores (members,) as in `choose`.
+    Shape: vectors (mentions, dim) of length 1
+    Shape: scores (members,) cosines of the candidates, looked up in the index if None
     """
     choice = choose(vectors, candidates.concepts, index, scores)  # (mentions,) each
     features = decision_features(

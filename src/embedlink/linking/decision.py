@@ -1,8 +1,8 @@
 """Whether to link at all: the probability that an annotator would have linked a detection.
 
-Detection proposes every span that equals a name; annotators leave many of them alone (NIL).
-Those spans are training data. The probability is a logistic model over the mention's vector,
-how well its best candidate fits, and how often its name was linked in the training documents.
+Detection proposes every span that equals a name. Annotators leave many of these spans alone (NIL),
+and the spans left alone are training data too. A logistic model gives the probability. It reads the
+mention's vector, how well the best candidate fits, and how often the name was linked in training.
 """
 
 from dataclasses import dataclass
@@ -13,33 +13,32 @@ from torch import Tensor, nn
 
 from embedlink.encoder.pretrained import MAKING_WEIGHTS
 
-# How well the concept fits and leads the next, whether there is a next (1 or 0), whether training
-# documents held the name (1 or 0), and the log odds of its being linked there.
+# How well the concept fits, and by how much it leads the next one. Then two flags (1 or 0): whether
+# there is a next one, and whether training documents held the name. Last, the log odds that the
+# name was linked in training documents.
 FEATURES = ("similarity", "margin", "several", "seen", "log_odds")
 UNCALIBRATED = [1.0, 0.0, 0.0, 0.0]
-"""Weights of logit, tagger and similarity, and shift, that leave the logit as it is."""
+"""Weights of logit, tagger and similarity, and a shift. These values do not change the logit."""
 
 
 @dataclass(frozen=True)
 class NameCounts:
-    """How often each name was detected in training documents, and how often it was linked.
+    """How often each name was detected in training documents, and how often it was linked."""
 
-    Shape: detected (names,), linked (names,) float32.
-    """
-
-    detected: Tensor
-    linked: Tensor
+    detected: Tensor  # (names,) float32
+    linked: Tensor  # (names,) float32
 
     @classmethod
     def empty(cls, names: int) -> "NameCounts":
-        """No training documents: no name was ever seen."""
+        """Counts without training documents: no name was ever seen."""
         return cls(torch.zeros(names), torch.zeros(names))
 
     @classmethod
     def of(cls, name: Tensor, linked: Tensor, names: int) -> "NameCounts":
         """Count detections.
 
-        Shape: name (detections,) rows of names, -1 where none matched; linked (detections,) bool.
+        Shape: name (detections,) row of the name, -1 if none matched
+        Shape: linked (detections,) bool
         """
         known = name >= 0
         rows = name[known]
@@ -49,10 +48,13 @@ class NameCounts:
         )
 
     def features(self, name: Tensor, without: tuple[Tensor, Tensor] | None = None) -> Tensor:
-        """Seen or not, and smoothed log odds of being linked. Shape: name (n,) -> (n, 2).
+        """Whether each name was seen (1 or 0), and its smoothed log odds of being linked.
 
-        `without` holds counts (detected, linked), (n,) each, to leave out: those of the
-        detection's own document, so that training does not read its labels off them.
+        `without` holds counts (detected, linked) to subtract, (n,) each. In training they are the
+        counts of the detection's own document, so that the model cannot read its labels off them.
+
+        Shape: name (n,) row of the name, -1 for none
+        Returns: (n, 2)
         """
         known = name >= 0
         row = name.clamp(min=0)
@@ -63,7 +65,8 @@ class NameCounts:
         if without is not None:
             detected = torch.where(known, detected - without[0], 0.0)
             linked = torch.where(known, linked - without[1], 0.0)
-        # A half each: what was always linked, or never, has finite odds; what is unknown has 0.
+        # A half is added to both counts. So a name that was always or never linked has finite odds,
+        # and an unknown name has log odds of 0.
         odds = torch.log((linked + 0.5) / (detected - linked + 0.5))
         return torch.stack([(detected > 0).float(), odds], 1)
 
@@ -72,16 +75,14 @@ class LinkDecision(nn.Module):
     """Logistic model of whether a detection is to be linked, its calibration and threshold.
 
     The head learns from training documents whether annotators linked what was detected. The
-    calibration turns its logit, the tagger's log odds and the similarity of the chosen concept
-    into the probability that the link is right. It is fitted on validation documents, apart for
-    detections with and without a name; training documents cannot teach it, since the tagger knows
-    them by heart. `threshold` is the least probability that links; 0, as before training, links
-    everything. Shape: calibration (2, 4), of detections without and with a name: weights of
-    logit, tagger and similarity, and a shift.
+    calibration turns three numbers into the probability that the link is right: the head's logit,
+    the tagger's log odds and the similarity of the chosen concept. It is fitted on validation
+    documents, because the tagger knows the training documents by heart. Detections with a name and
+    detections without one have separate weights.
     """
 
-    threshold: Tensor
-    calibration: Tensor
+    threshold: Tensor  # () least probability that links. Before training it is 0: all are linked.
+    calibration: Tensor  # (2, 4) without and with a name: three weights and a shift
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -93,8 +94,13 @@ class LinkDecision(nn.Module):
         self.register_buffer("calibration", torch.tensor([UNCALIBRATED, UNCALIBRATED]))
 
     def forward(self, vectors: Tensor, features: Tensor) -> Tensor:
-        """Logits of linking. Shape: vectors (n, dim), features (n, features) -> (n,)."""
-        # Unit vectors have entries of about dim ** -0.5; bring them to the features' size.
+        """Logits of linking.
+
+        Shape: vectors (n, dim) of length 1
+        Shape: features (n, features)
+        Returns: (n,)
+        """
+        # The entries of a unit vector are about dim ** -0.5. Bring them to the features' size.
         inputs = torch.cat([vectors * vectors.shape[1] ** 0.5, features], 1)
         logits: Tensor = self.head(inputs)
         return logits.squeeze(1)
@@ -102,7 +108,10 @@ class LinkDecision(nn.Module):
     def evidence(self, vectors: Tensor, features: Tensor, tagged: Tensor) -> Tensor:
         """What the calibration weighs: logit, tagger, similarity, and 1 for the shift.
 
-        Shape: as `forward`, tagged (n,) log odds of the tagger -> (n, 4).
+        Shape: vectors (n, dim) of length 1
+        Shape: features (n, features)
+        Shape: tagged (n,) log odds of the tagger
+        Returns: (n, 4)
         """
         logits, similarity = self(vectors, features), features[:, FEATURES.index("similarity")]
         tagged = tagged.to(logits.device)
@@ -111,14 +120,16 @@ class LinkDecision(nn.Module):
     def probability(self, evidence: Tensor, named: Tensor) -> Tensor:
         """Calibrated probability that a link is right, in [0, 1].
 
-        Shape: evidence (n, 4), named (n,) bool -> (n,).
+        Shape: evidence (n, 4)
+        Shape: named (n,) bool, whether a name matched
+        Returns: (n,)
         """
         return torch.sigmoid((evidence * self.calibration[named.long()]).sum(1))
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, *arguments: Any
     ) -> None:
-        """Weights saved before there was this calibration load as they were."""
+        """Load older weights too: their calibration was one scale and one shift of the logit."""
         scale = state_dict.pop(f"{prefix}scale", torch.tensor(1.0))
         shift = state_dict.pop(f"{prefix}shift", torch.tensor(0.0))
         older = torch.stack([scale, torch.zeros(()), torch.zeros(()), shift])

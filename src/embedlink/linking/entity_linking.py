@@ -35,7 +35,7 @@ class Link(NamedTuple):
 
 
 def listed(links: Links) -> list[Link]:
-    """The links of all mentions, one by one."""
+    """The links of all mentions as a list, one `Link` for each mention."""
     columns = (links.concept.tolist(), links.similarity.tolist(), links.probability.tolist())
     return [Link(*row) for row in zip(*columns, strict=True)]
 
@@ -62,7 +62,7 @@ def any_concept(cui: str) -> bool:
 class LinkRules:
     """What a link must pass. By default everything that has a concept is linked.
 
-    `allowed` are filters. They only take links away: what else is linked does not depend on them.
+    `allowed` is a filter. It only takes links away and never adds or changes another link.
     """
 
     threshold: float = 0.0  # least probability
@@ -76,10 +76,10 @@ class LinkRules:
         options: Sequence[Sequence[Link]],
         names: ConceptNames,
     ) -> list[list[Prediction]]:
-        """Predictions of each detection of one document; empty if it is not to be linked.
+        """Predictions for each detection of one document. A detection without a link has none.
 
-        `options` holds the links of each detection, best first. Of detections that overlap the
-        most probable stays, unless links may overlap.
+        `options` holds the links of each detection, best first. If detections overlap, only the
+        most probable one stays, unless the rules allow nested links.
         """
         passing = [list(filter(self._passed_by, own)) for own in options]
         linked = [at for at, own in enumerate(passing) if own]
@@ -92,7 +92,7 @@ class LinkRules:
             start, end = detections[at].start, detections[at].end
             for concept, similarity, probability in passing[at]:
                 cui = names.cuis[concept]
-                # Last: what a filter takes away was still the better reading of its words.
+                # The filter comes last: a link that it removes still beats those it overlaps.
                 if self.allowed(cui):
                     found[at].append(Prediction(start, end, cui, similarity, probability))
         return found
@@ -126,11 +126,14 @@ class EntityLinking:
         k: int = 1,
         progress: str | None = None,
     ) -> Hits:
-        """The k concepts nearest to mentions, or as many as the reranker compares if more.
+        """The k nearest concepts of each mention, or more if the reranker compares more.
 
-        `windows` are read by the reranker alone. Scores are cosines in [-1, 1], also if a reranker
-        decides the order. Shape: vectors (mentions, dim), rows (mentions,) of their windows ->
-        (mentions, k).
+        Only the reranker reads `windows`. Scores are cosines in [-1, 1], even if a reranker decides
+        the order.
+
+        Shape: vectors (mentions, dim) of length 1
+        Shape: rows (mentions,) row of each mention's window
+        Returns: (mentions, k)
         """
         if self.reranking is None:
             return self.index.search_concepts(vectors, k)
@@ -145,21 +148,24 @@ class EntityLinking:
         rows: Tensor,
         progress: str | None = None,
     ) -> Scored:
-        """Candidates with their cosines; mentions without any get the nearest concept.
+        """Candidates with their cosines. A mention without candidates gets its nearest concept.
 
-        Shape: vectors (mentions, dim), candidates concept rows by mention, rows (mentions,) of
-        their windows.
+        `candidates` holds one group of concept rows for each mention.
+
+        Shape: vectors (mentions, dim) of length 1
+        Shape: rows (mentions,) row of each mention's window
         """
 
         def nearest(bare: Tensor) -> Hits:
             return self.nearest(vectors[bare], windows, rows[bare], progress=progress)
 
-        # Only mentions without candidates are searched for in all names: the costly part.
+        # A search through all names is costly, so only mentions without candidates get one.
         return Scored(*completed(vectors, candidates, self.index, nearest))
 
     def links(self, vectors: Tensor, candidates: Candidates, scores: Tensor) -> Links:
         """Choose a candidate for each mention, without any rule.
 
-        Shape: vectors (mentions, dim), scores (members,) cosines of the candidates.
+        Shape: vectors (mentions, dim) of length 1
+        Shape: scores (members,) cosines of the candidates
         """
         return link(vectors, candidates, self.index, self.decision, self.counts, scores)

@@ -1,7 +1,8 @@
 """A trained linker: what training produces, checkpoints hold and MedCAT packs ship.
 
-The folder it is saved to needs nothing else to load: no hub, no Lightning, no Hydra. The index lies
-in it too, with digests of what it was built from: it is used again while they are the same.
+A linker loads from its folder alone: it needs no hub, no Lightning and no Hydra. The folder also
+holds the index, with digests of the names and weights that it was built from. The index is used
+again as long as these digests stay the same.
 """
 
 import json
@@ -53,9 +54,9 @@ KIND, INDEX, RERANKER, SENSES = "linker", "index.safetensors", "reranker", "sens
 class Linker(PickledByValue):
     """The context model with its tokenizer, link decision and settings.
 
-    `counts` says of the names seen in training how often each was (detected, linked),
-    `frequencies` of the concepts how many mentions they had there. `reranker` looks at the nearest
-    concepts again, where one was trained, and `senses` reads what short forms mean.
+    `counts` holds how often each name was (detected, linked) in training documents. `frequencies`
+    holds how many mentions each concept had there, by CUI. `reranker` compares the nearest concepts
+    again, and `senses` reads what short forms mean. Both are None if none was trained.
     """
 
     settings: LinkerSettings
@@ -72,9 +73,9 @@ class Linker(PickledByValue):
 
     @classmethod
     def untrained(cls, settings: LinkerSettings, unfreeze: int = 0) -> "Linker":
-        """Start from an encoder's published weights; it links everything that has a concept.
+        """Start from an encoder's published weights. Everything that has a concept is linked.
 
-        Raises `EmbedLinkError` as `load_encoder` and `ContextEncoder` do.
+        Raises `EmbedLinkError` if the encoder cannot be loaded or does not suit the settings.
         """
         model, tokenizer = load_encoder(settings.encoder)
         encoder = ContextEncoder(
@@ -107,10 +108,11 @@ class Linker(PickledByValue):
         token_budget: int | None = None,
         together: bool = False,
     ) -> ConceptIndex:
-        """Encode all names and representative names; arguments as in `ContextEncoder.encode`.
+        """Encode all names and representative names and build the index from them.
 
-        `tokens` are the texts of `names`, perhaps with states; without them names are tokenised
-        while others are encoded.
+        `tokens` holds the texts of `names`, perhaps with the states of frozen layers. If it is
+        None, names are tokenised while others are encoded. The other arguments are those of
+        `ContextEncoder.encode`.
         """
         if tokens is None:
             tokens = StreamedNames(self.tokenizer, names.texts, self.settings.max_name_tokens)
@@ -131,9 +133,11 @@ class Linker(PickledByValue):
         )
 
     def _prior(self, names: ConceptNames) -> Tensor | None:
-        """What a concept's frequency in training counts beside cosines. Shape: (concepts,).
+        """What a concept's frequency in training adds to its cosines.
 
-        Where context does not tell concepts apart, the one that annotators met more often wins.
+        If context does not tell two concepts apart, the one with more training mentions wins.
+
+        Returns: (concepts,)
         """
         if not self.frequencies or not self.settings.frequency_weight:
             return None
@@ -141,11 +145,11 @@ class Linker(PickledByValue):
         return self.settings.frequency_weight * torch.log1p(seen.float())
 
     def reranking(self, names: ConceptNames, index: ConceptIndex) -> Reranking | None:
-        """The reranker at work on an index of these names; None where none was trained."""
+        """The reranker with an index of these names, or None if no reranker was trained."""
         return None if self.reranker is None else Reranking(self.reranker, index, names.texts)
 
     def name_counts(self, names: ConceptNames) -> NameCounts:
-        """`counts` in rows of the table; names it does not hold are left out."""
+        """`counts` by row of `names`. Counts of names that it does not hold are left out."""
         table = NameCounts.empty(len(names.names))
         for name, (detected, linked) in self.counts.items():
             row = names.name_row.get(name)
@@ -163,7 +167,7 @@ class Linker(PickledByValue):
     def save(self, folder: Path, names: ConceptNames, index: ConceptIndex) -> None:
         """Write the linker and its index to an empty or new folder.
 
-        A failure leaves what was written so far; `atomic.written_aside` prevents that.
+        If it fails, the files written so far stay. `atomic.written_aside` prevents that.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.encoder.language_model.save_pretrained(folder / ENCODER)
@@ -194,8 +198,8 @@ class Linker(PickledByValue):
     def load(cls, folder: Path | str) -> "Linker":
         """Read a linker back, in eval mode and with no layer unfrozen.
 
-        An `EmbedLinkError` names a part that is missing or corrupt. The index is not read here, see
-        `stored_index`: whether it fits depends on the names.
+        Raises an `EmbedLinkError` that names the part if a part is missing or corrupt.
+        `stored_index` reads the index later, because whether it fits depends on the names.
         """
         folder = Path(folder)
         described = read_settings(folder)
@@ -236,9 +240,9 @@ class Linker(PickledByValue):
         return linker
 
     def stored_index(self, folder: Path, names: ConceptNames) -> ConceptIndex | None:
-        """The index saved with the linker; None if names, weights or settings have changed since.
+        """The index saved with the linker, or None if names, weights or settings have changed.
 
-        An `EmbedLinkError` names its file if that is missing, or other vectors lie in it.
+        Raises an `EmbedLinkError` that names the file if it is missing or holds other vectors.
         """
         manifest = read_manifest(folder, KIND)
         if manifest.made_from != self._index_of(names):
@@ -253,6 +257,6 @@ class Linker(PickledByValue):
         return {"names": names.digest, "weights": self.digest()}
 
     def digest(self) -> str:
-        """Changes whenever a weight that the index depends on, or a setting, does."""
+        """A digest that changes with every setting and every weight that the index depends on."""
         settings = json.dumps(asdict(self.settings), sort_keys=True)
         return digest_of(settings, self.encoder.state_dict())

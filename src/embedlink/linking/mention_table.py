@@ -1,7 +1,7 @@
 """Every span that a split trains or evaluates on, each once: detections and gold mentions.
 
-A detection with the span of a gold mention is one row. So its window is cut once, and the
-same rows serve training, links (of detections) and ranks (of gold mentions).
+If a detection and a gold mention have the same span, they share one row. So each window is cut
+once, and the same rows serve training, links (of detections) and ranks (of gold mentions).
 """
 
 from collections.abc import Collection, Sequence
@@ -28,23 +28,19 @@ NOT_GOLD, OUT_OF_TABLE = -1, -2
 class MentionTable:
     """The spans of a split with their windows, candidates and gold concepts.
 
-    Shape: document (spans,) int64 row in `documents`; gold (spans,) int64 concept row,
-    `NOT_GOLD`, or `OUT_OF_TABLE` where the gold concept is not in the concept database;
-    detected (spans,) bool; linked (spans,) bool, see `is_linked`;
-    detection_rows, for each document, the rows of its detections in their order. Rows go by
-    document, then by characters. `candidates` and `windows` have the same rows; a table for a
-    baseline has no windows.
+    Rows are sorted by document, then by characters. `OUT_OF_TABLE` stands for a gold concept that
+    the concept database lacks. A table for a baseline has no windows.
     """
 
     documents: Sequence[Document]
-    detections: Sequence[Sequence[Detection]]
-    windows: TokenSequences | MentionSequences
-    document: Tensor
-    gold: Tensor
-    detected: Tensor
-    linked: Tensor
-    candidates: Candidates
-    detection_rows: Groups
+    detections: Sequence[Sequence[Detection]]  # of each document
+    windows: TokenSequences | MentionSequences  # one a span
+    document: Tensor  # (spans,) int64 row in `documents`
+    gold: Tensor  # (spans,) int64 concept row, NOT_GOLD or OUT_OF_TABLE
+    detected: Tensor  # (spans,) bool
+    linked: Tensor  # (spans,) bool, see `is_linked`
+    candidates: Candidates  # one entry a span
+    detection_rows: Groups  # for each document, the rows of its detections in their order
 
     def __len__(self) -> int:
         """Number of spans."""
@@ -54,12 +50,12 @@ class MentionTable:
     def trainable(self) -> Tensor:
         """Rows that training uses: known gold mentions, and detections (linked or NIL).
 
-        Shape: (rows,) int64, ascending.
+        Returns: (rows,) int64, ascending
         """
         return torch.nonzero((self.gold >= 0) | self.detected).squeeze(1)
 
     def meaning(self, detections: Sequence[Sequence[Detection]]) -> "MentionTable":
-        """The same table after the same detections were read again for what they mean."""
+        """This table with new values of `Detection.outside`. The spans must be the same."""
         outside = self.candidates.outside.clone()
         for at, own in enumerate(detections):
             rows = self.detection_rows[at]
@@ -68,18 +64,21 @@ class MentionTable:
         return replace(self, candidates=candidates, detections=detections)
 
     def name_counts(self, names: int) -> NameCounts:
-        """How often each name was detected and linked in these documents; `names` is how many."""
+        """How often each of the `names` names was detected and linked in these documents."""
         return NameCounts.of(self.candidates.name[self.detected], self.linked[self.detected], names)
 
     @cached_property
     def own_counts(self) -> tuple[Tensor, Tensor]:
         """Detections of a span's name in its own document, and how many of them were linked.
 
-        They are what `NameCounts.features` is to leave out. Shape: (spans,) and (spans,) float32;
-        of spans without a name they mean nothing.
+        `NameCounts.features` subtracts these counts in training. They mean nothing for spans
+        without a name.
+
+        Returns: detected (spans,) float32
+        Returns: linked (spans,) float32
         """
         name = torch.where(self.detected, self.candidates.name, -1)
-        # One number for each pair of document and name; -1, no name, becomes 0.
+        # Each pair of document and name gets one number. No name (-1) becomes 0.
         key = self.document * (int(name.max() if len(name) else 0) + 2) + name + 1
         _, group = torch.unique(key, return_inverse=True)
         groups = int(group.max()) + 1 if len(group) else 0
@@ -96,8 +95,9 @@ def mention_table(
 ) -> MentionTable:
     """Lay out the spans of the documents and cut their windows.
 
-    `detections` are those of each document. Candidates that `names` does not know are left out. A
-    span detected twice is one row, of the last detection, which both have in `detection_rows`.
+    `detections` holds the detections of each document. Candidates that `names` does not know are
+    left out. If a span is detected twice, the last detection makes the row, and `detection_rows`
+    lists this row twice.
     """
     spans: list[list[tuple[int, int]]] = []
     rows: list[tuple[int, int, Detection | None, bool]] = []  # document, gold, detection, linked
@@ -105,7 +105,7 @@ def mention_table(
     for at, (document, found) in enumerate(zip(documents, detections, strict=True)):
         detection_of = {(d.start, d.end): d for d in found}
         gold_of = _gold_rows(document, names)
-        # Composites too: a detection is linked where any of their concepts is a candidate.
+        # Composites count too: a detection is linked if any of their concepts is a candidate.
         right = {(m.start, cui) for m in document.mentions for cui in m.cuis}
         order = sorted(detection_of.keys() | gold_of.keys())
         spans.append(order)
@@ -117,7 +117,7 @@ def mention_table(
             rows.append((at, gold_of.get(span, NOT_GOLD), detection, linked))
     seen = watched(documents, "Cutting windows", "documents")
     windows = cutter((d.text, s) for d, s in zip(seen, spans, strict=True))
-    # Gold mentions that detection missed have neither name nor candidates.
+    # Gold mentions that detection missed have no name and no candidates.
     nothing = Detection(0, 0, "", ())
     candidates = Candidates.of([row[2] or nothing for row in rows], names)
     return MentionTable(
@@ -134,10 +134,10 @@ def mention_table(
 
 
 def is_linked(detection: Detection, gold: Collection[tuple[int, str]]) -> bool:
-    """Whether an annotator linked what was detected; `gold` holds (start, CUI).
+    """Whether an annotator linked what was detected. `gold` holds pairs of start and CUI.
 
-    One of its candidates is gold at its start. Without candidates, something is. The end does not
-    count, as in `metrics.count`.
+    A detection is linked if one of its candidates is gold at its start. If it has no candidates,
+    any gold concept at its start is enough. The end of the span does not count.
     """
     if detection.candidates:
         return any((detection.start, cui) in gold for cui in detection.candidates)
@@ -145,7 +145,10 @@ def is_linked(detection: Detection, gold: Collection[tuple[int, str]]) -> bool:
 
 
 def _gold_rows(document: Document, names: ConceptNames) -> dict[tuple[int, int], int]:
-    """Concept row of every gold mention of one known concept; the first where two share a span."""
+    """The concept row of each gold span, composites left out.
+
+    If two mentions share a span, the first one counts.
+    """
     rows: dict[tuple[int, int], int] = {}
     for mention in document.mentions:
         if mention.cui is not None:
@@ -155,10 +158,7 @@ def _gold_rows(document: Document, names: ConceptNames) -> dict[tuple[int, int],
 
 
 def gold_surfaces(table: MentionTable) -> list[str]:
-    """The text of every span that has a gold concept, in the table's order.
-
-    That is `table.gold != NOT_GOLD`: by document, then by characters.
-    """
+    """The text of every span with `table.gold != NOT_GOLD`, in the table's order."""
     surfaces = []
     for document in table.documents:
         # A set, since two mentions of the same span are one row of the table.

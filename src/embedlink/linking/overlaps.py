@@ -6,13 +6,13 @@ from embedlink.types import Detection
 
 
 def keep_best(detections: Sequence[Detection], probabilities: Sequence[float]) -> list[int]:
-    """Positions of the detections that stay, in order of start; a character belongs to one only.
+    """Positions of the detections that stay, in order of start. Each character has one link only.
 
-    The most probable links come first and, of equal ones, the longest, as MedCAT prefers. (Its
-    own filter looks at tokens, and at none of them where the regex tokenizer made an entity of
-    one token.)
+    The most probable link stays. If links are equally probable, the longest stays, as in MedCAT.
+    MedCAT's own filter compares tokens. It finds no token, and so no overlap, in an entity that the
+    regex tokenizer made from one token.
     """
-    # Greedy: a link falls to a more probable one, even where that leaves fewer links.
+    # Greedy: a link gives way to a more probable one, even if fewer links remain.
     taken: set[int] = set()
     kept = []
     best_first = sorted(

@@ -1,12 +1,12 @@
 """A second look at the concepts nearest to a mention: a cross-encoder reads mention and name.
 
-Vectors of mentions and names are made apart; a cross-encoder reads a mention, its context and a
-name together, and so sees which words they share and which they do not (Nogueira and Cho 2019; for
-entity linking Wu et al. 2020, BLINK). It costs one pass of the encoder for each pair, so only the
-nearest few concepts are compared.
+The linker encodes mentions and names separately. A cross-encoder reads a mention, its context and a
+name together, so it sees the words that they share (Nogueira and Cho 2019). Wu et al. 2020 (BLINK)
+use it for entity linking. It costs one pass of the encoder for each pair, so only the nearest few
+concepts are compared.
 
-`Reranker` is the model and the pairs that it reads, `Reranking` has it put the hits of an index in
-another order; `reranking` trains it.
+`Reranker` is the model, with the pairs that it reads. `Reranking` reorders the hits of an index by
+it. `training/reranker.py` trains it.
 """
 
 from collections.abc import Sequence
@@ -33,9 +33,9 @@ SCALE = 20.0
 
 
 class Reranker(HeadedEncoder[RerankerSettings]):
-    """A cross-encoder whose logits are added to cosines; untrained, it changes no order.
+    """A cross-encoder. Its logits are added to cosines. An untrained one changes no order.
 
-    It reads what the linker's encoder reads, so it has the linker's tokenizer.
+    It reads the linker's own windows, so it needs the linker's tokenizer.
     """
 
     kind = "reranker"
@@ -47,13 +47,13 @@ class Reranker(HeadedEncoder[RerankerSettings]):
     def untrained(cls, settings: RerankerSettings, encoder: str) -> "Reranker":
         """Start from an encoder's published weights."""
         made = cls(settings, *load_encoder(encoder, attention_dropout=False))
-        # All logits are 0 then, and cosines alone decide.
+        # With a head of zeros all logits are 0, so cosines alone decide.
         nn.init.zeros_(made.head.weight)
         nn.init.zeros_(made.head.bias)
         return made
 
     def forward(self, batch: EncoderBatch) -> Tensor:
-        """Logits of pairs. Shape: (pairs,)."""
+        """Logits of pairs. Returns: (pairs,)."""
         mask = batch.attention_mask
         # (pairs, tokens, dim)
         states = last_states(self.language_model, mask, input_ids=batch.input_ids)
@@ -66,27 +66,29 @@ class Reranker(HeadedEncoder[RerankerSettings]):
         mention: Tensor,
         texts: Sequence[str],
     ) -> TokenSequences:
-        """Mention, name and window of each pair, one after the other, as far as the encoder reads.
+        """Put mention, name and window of each pair into one sequence.
 
-        The mention is its surface where the linker reads surfaces. Mention and name are pooled,
-        with their special tokens; a pair that is too long loses the end of its window. Shape:
-        mention (pairs,) rows of windows, texts (pairs,) names.
+        A mention is its surface if the linker reads surfaces, else its tokens in the window.
+        Mention and name are pooled, with their special tokens. A pair that is too long for the
+        encoder loses the end of its window. `texts` holds the name of each pair.
+
+        Shape: mention (pairs,) row of the mention's window
         """
         special, most = SpecialTokens.of(self.tokenizer), self.max_tokens
-        # The same names are near many mentions: each is tokenised once.
+        # A name can be near many mentions, so each name is tokenised once.
         row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         names = tokenise_names(self.tokenizer, list(row_of), self.settings.max_name_tokens)
         ids, pooled = [], []
         for row, text in zip(mention.tolist(), texts, strict=True):
             surface, window = _read(windows, row, special)
-            # What stands before a sequence (`[CLS]`) stands once, before the mention.
+            # The token before a sequence (`[CLS]`) is kept once, before the mention.
             name = _row(names, row_of[text])[len(special.before) :]
             ids.append([*surface, *name, *window][:most])
             pooled.append((0, min(len(surface) + len(name), most)))
         return TokenSequences.of(ids, pooled, self.tokenizer.pad_token_id or 0)
 
     def score(self, pairs: TokenSequences, progress: str | None = None) -> Tensor:
-        """Logits of all pairs, in eval mode. Shape: (pairs,)."""
+        """Logits of all pairs, in eval mode. Returns: (pairs,)."""
         scores = torch.zeros(len(pairs))
         for rows, logits in self.run(pairs, progress):
             scores[rows] = logits
@@ -95,7 +97,7 @@ class Reranker(HeadedEncoder[RerankerSettings]):
 
 @dataclass(frozen=True)
 class Reranking:
-    """A reranker at work on an index. `texts` are the strings of the index' rows."""
+    """A reranker with the index that it reorders. `texts` holds the string of each index row."""
 
     reranker: Reranker
     index: ConceptIndex
@@ -114,18 +116,21 @@ class Reranking:
         hits: Hits,
         progress: str | None = None,
     ) -> Hits:
-        """The first `top_k` concepts of each mention by cosine, prior and logit together.
+        """Sort the first `top_k` concepts of each mention by the sum of cosine, prior and logit.
 
-        What comes after them, and the scores (cosines), stay; equals keep the order of the hits.
-        A concept is read by its best distinct name. Shape: vectors (mentions, dim), rows
-        (mentions,) of their windows, hits (mentions, k) rows of concepts -> (mentions, k).
+        Later hits keep their places, and all scores stay cosines. Equal sums keep the order of the
+        hits. The reranker reads the distinct name of a concept that is nearest to the mention.
+        `hits` holds k concept rows for each mention.
+
+        Shape: vectors (mentions, dim) of length 1
+        Shape: rows (mentions,) row of each mention's window
         """
         first = hits.rows[:, : self.top_k]
         query, column = torch.nonzero(first >= 0, as_tuple=True)
         names = self.index.nearest_names(vectors, query, first[query, column])
         texts = [self.texts[name] for name in names.tolist()]
         logits = self.reranker.score(self.reranker.pairs(windows, rows[query], texts), progress)
-        ranked = torch.full(first.shape, -torch.inf)  # Where there is no concept, last as before.
+        ranked = torch.full(first.shape, -torch.inf)  # Places without a concept stay last.
         ranked[query, column] = hits.scores[query, column] + logits / SCALE
         if self.index.prior is not None:
             ranked[query, column] += self.index.prior[first[query, column]]
@@ -140,7 +145,7 @@ def _row(sequences: TokenSequences, row: int) -> list[int]:
 def _read(
     windows: TokenSequences | MentionSequences, row: int, special: SpecialTokens
 ) -> tuple[list[int], list[int]]:
-    """A mention's own text between special tokens, and its window without those before it."""
+    """A mention's tokens between special tokens, and its window without the leading `[CLS]`."""
     if isinstance(windows, MentionSequences):
         assert isinstance(windows.surfaces, TokenSequences)
         surface = _row(windows.surfaces, int(windows.surface[row]))

@@ -1,8 +1,8 @@
-"""What a short form means where it stands: a concept of the database, or something outside it.
+"""What a short form means in its context: a concept of the database, or something outside it.
 
-A closed database knows one meaning of "PCP", and notes have several. For each detected short form
-that the table of senses lists, an encoder that learned from notes without labels reads the context.
-It compares the context with the long form of every sense, and the senses' shares are the prior.
+A closed database knows one meaning of "PCP", but notes use several. An encoder that learned from
+notes without labels reads the context of each short form that the table of senses lists. It
+compares the context with the long form of every sense. The senses' shares are the prior.
 `Detection.outside` then says how probable a meaning outside the database is.
 """
 
@@ -33,16 +33,16 @@ from embedlink.types import Detection
 
 SENSES, WEIGHTS = "senses.json", "senses.safetensors"
 SCALE = 20.0
-"""Cosines times this are added to the logarithm of a share."""
+"""A cosine is multiplied by this before it is added to the logarithm of a share."""
 UNLISTED = 0.05
-"""Share of a meaning that the table does not list: a candidate whose name the short form is."""
+"""Share of a candidate that has the short form as a name and that the table does not list."""
 _LEAST_SHARE = 0.002
 _LONGEST = 12  # characters of a short form
 
 
 @dataclass(frozen=True)
 class KnownSense:
-    """A sense, and the concepts of the database that it is; none if it stands outside."""
+    """A sense, with its concepts in the database. It has none if it is outside the database."""
 
     sense: Sense
     cuis: tuple[str, ...]
@@ -52,8 +52,8 @@ class KnownSense:
 class SenseReader(PickledByValue):
     """Reads what short forms mean, with weights of its own.
 
-    `encoder` has two towers: the note tower reads contexts, and the name tower, which has the
-    published weights, has encoded the long forms.
+    `encoder` has two towers. The note tower reads contexts. The name tower has the published
+    weights, and it has encoded the long forms.
     """
 
     encoder: ContextEncoder
@@ -76,9 +76,9 @@ class SenseReader(PickledByValue):
         context_window: int,
         max_tokens: int,
     ) -> "SenseReader":
-        """Start from the published weights of a linker's encoder, which is not changed.
+        """Start from the published weights of a linker's encoder. The encoder itself is copied.
 
-        `layers` counts the top layers of the note tower that can train.
+        `layers` is the number of top layers of the note tower that can train.
         """
         own = ContextEncoder(
             copy.deepcopy(encoder.language_model), unfreeze=layers, towers="two"
@@ -99,7 +99,7 @@ class SenseReader(PickledByValue):
     def read(self, documents: Sequence[tuple[str, Sequence[Detection]]]) -> list[list[Detection]]:
         """The detections of each text, with `outside` set on the short forms that are listed.
 
-        A short form that the text itself spells out is left as it is: what it means is known.
+        A short form is left unchanged if the text itself spells it out: its meaning is known.
         """
         found = [list(detections) for _, detections in documents]
         asked = [
@@ -141,7 +141,10 @@ class SenseReader(PickledByValue):
         return listed
 
     def _outside(self, context: Tensor, rows: list[int], candidates: Sequence[str]) -> float:
-        """How probable none of the candidates is meant. Without candidates: no concept at all."""
+        """Probability that no candidate is meant, or no concept at all if there are no candidates.
+
+        Shape: context (dim,) of length 1
+        """
         cosines = (self.vectors[rows] @ context).tolist()
         logits = [
             SCALE * cosine + math.log(max(self.known[row].sense.share, _LEAST_SHARE))
@@ -149,7 +152,7 @@ class SenseReader(PickledByValue):
         ]
         inside = [self._is_inside(row, candidates) for row in rows]
         if candidates and not any(inside):
-            # Its long form is not in the table, so the context says nothing for or against it.
+            # No sense of the table is a candidate. So a candidate gets the mean cosine of all.
             logits.append(SCALE * sum(cosines) / len(cosines) + math.log(UNLISTED))
             inside.append(True)
         shares = torch.softmax(torch.tensor(logits), 0)
@@ -160,7 +163,7 @@ class SenseReader(PickledByValue):
         return any(cui in candidates for cui in cuis) if candidates else bool(cuis)
 
     def digest(self) -> str:
-        """Changes whenever a weight, a sense or its share does."""
+        """A digest that changes with every weight, sense and share."""
         said = [(asdict(each.sense), each.cuis) for each in self.known]
         return digest_of(json.dumps(said), self.encoder.note_layers.state_dict())
 
@@ -188,9 +191,10 @@ class SenseReader(PickledByValue):
         tokenizer: PreTrainedTokenizerBase,
         weights: dict[str, Tensor],
     ) -> "SenseReader":
-        """Read it back. `weights` are those of the file; what lies below is the linker's encoder.
+        """Read a sense reader back from its folder and from `weights`, the tensors of its file.
 
-        Raises `EmbedLinkError` if the two files do not fit together or to the encoder.
+        The layers below its own are copied from `encoder`, which is the linker's. Raises
+        `EmbedLinkError` if the two files do not fit each other or the encoder.
         """
         try:
             described = json.loads((folder / SENSES).read_text("utf-8"))

@@ -8,9 +8,9 @@ from embedlink.linking.parts import SETTINGS
 
 @dataclass(frozen=True)
 class Shipped:
-    """The folders beside each other in a run's folder.
+    """The folders beside each other in a run's folder. Only the linker must exist.
 
-    Only the linker must be there. `whole` says that the run's folder was given, and so all of it.
+    `whole` is True if the folder of the run was given, and False if only its linker was.
     """
 
     linker: Path
@@ -20,7 +20,7 @@ class Shipped:
 
     @classmethod
     def of(cls, given: Path | str) -> "Shipped":
-        """Take a linker folder, or the run's folder that holds it. Nothing is read."""
+        """Take a linker folder, or the run's folder that holds it. No file is opened."""
         folder = Path(given).expanduser()
         whole = not (folder / SETTINGS).is_file() and (folder / "linker" / SETTINGS).is_file()
         run = folder if whole else folder.parent
