@@ -1,6 +1,6 @@
 """Which number format the encoder computes in.
 
-Weights keep the format that they are stored in. What goes into a matrix product is converted.
+Weights keep the format that they are stored in. Only the inputs of a matrix product are converted.
 """
 
 from contextlib import AbstractContextManager, nullcontext

@@ -1,7 +1,7 @@
 """Identifiers of concepts as corpora and tables write them: none, one, or several in one field.
 
-Every reader and every table uses these rules, so that a word for "no concept" is nowhere a
-concept, and an identifier that a spreadsheet has changed is nowhere taken for another one.
+Every reader and every table uses these rules. So a word for "no concept" is never read as a
+concept, and an identifier that a spreadsheet has changed is never taken for another one.
 """
 
 import re
@@ -44,8 +44,8 @@ MOST_CHARACTERS = 200
 def says_no_concept(code: str) -> bool:
     """Whether a code says that there is no concept: `-`, `-1`, `NOMAP`, `CUI-less`, `nan`, "".
 
-    Case, spaces and signs within the word make no difference, and neither does a vocabulary before
-    it (`MESH:-1`). A code without any letter or digit says it as well.
+    Case, spaces and signs within the word make no difference, nor does a vocabulary before it
+    (`MESH:-1`). A code without any letter or digit says it as well.
     """
     word = code.rpartition(":")[2].strip()
     plain = _SIGNS.sub("", word).casefold()
@@ -58,7 +58,8 @@ def says_no_concept(code: str) -> bool:
 def split_code(code: str) -> tuple[str, ...]:
     """The parts of a code, with the separators between them at the odd places.
 
-    Identifiers are parted by `+`, `|`, `;` or `,`. A gene variant, which holds bars, is one part.
+    Identifiers are separated by `+`, `|`, `;` or `,`. A gene variant is one part, although it holds
+    bars.
     """
     masked = _VARIANT.sub(lambda match: match[0].replace("|", _BAR), code)
     return tuple(part.replace(_BAR, "|") for part in _SEPARATOR.split(masked))
@@ -66,7 +67,7 @@ def split_code(code: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1 << 16)
 def concepts_of(code: str) -> tuple[str, ...]:
-    """The concepts that a code names, in its order: none, one, or the several of a composite."""
+    """The concepts that a code names, in its order: none, one, or those of a composite code."""
     if says_no_concept(code):
         return ()
     parts = (part.strip() for part in split_code(code)[::2])
@@ -76,8 +77,8 @@ def concepts_of(code: str) -> tuple[str, ...]:
 def clean_code(code: str, prefixes: Iterable[str] = ()) -> str:
     """A code without stray spaces, without needless vocabulary names, and without Excel's quotes.
 
-    `prefixes` are removed wherever they stand. Others go only before an identifier that shows its
-    vocabulary itself (`MESH:D001249`, `SNOMEDCT:195967001`), and stay where they belong to the
+    `prefixes` are always removed. A known vocabulary name is removed if the identifier shows its
+    vocabulary itself (`MESH:D001249`, `SNOMEDCT:195967001`). It stays if it belongs to the
     identifier (`OMIM:114500`).
     """
     if says_no_concept(code):
@@ -100,11 +101,11 @@ def _unwrapped(code: str) -> str:
 
 
 def damage(code: str, shortest_padded: int | None = None) -> tuple[str, str] | None:
-    """Why this is no longer the identifier that it was, and the remedy; None if nothing is wrong.
+    """Why this is no longer the identifier that it was, and the remedy. None if nothing is wrong.
 
-    Spreadsheets and pandas take identifiers for numbers, and then round them, cut their leading
+    Spreadsheets and pandas take identifiers for numbers. Then they round them, cut their leading
     zeros, or write them in another way. `shortest_padded` is the length of the shortest identifier
-    of digits in the same column that begins with 0, see `shortest_padded_of`.
+    in the same column that consists of digits and begins with 0, see `shortest_padded_of`.
     """
     found = _whole_damage(_unwrapped(code).strip())
     if found:
@@ -117,7 +118,7 @@ def damage(code: str, shortest_padded: int | None = None) -> tuple[str, str] | N
 
 
 def _whole_damage(code: str) -> tuple[str, str] | None:
-    """Damages that hold a separator themselves, and so are looked for before a code is split."""
+    """Damages that contain a separator, so they are looked for before a code is split."""
     if _POWER.fullmatch(code):
         return "the identifier has lost digits: a power of ten", _AS_TEXT
     if _THOUSANDS.fullmatch(code):
@@ -145,7 +146,7 @@ def _part_damage(part: str, shortest_padded: int | None) -> tuple[str, str] | No
 
 
 def shortest_padded_of(codes: Iterable[str]) -> int | None:
-    """The length of the shortest identifier of digits that begins with 0; None without any."""
+    """The length of the shortest identifier of digits that begins with 0. None if there is none."""
     parts = (part for code in codes for part in split_code(_unwrapped(code))[::2])
     padded = (part.strip() for part in parts if part.strip()[:1] == "0")
     return min((len(p) for p in padded if p.isascii() and p.isdigit() and len(p) > 1), default=None)

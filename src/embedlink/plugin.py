@@ -1,7 +1,7 @@
-"""Makes the components known to MedCAT; their modules load when they are first used.
+"""Makes the components known to MedCAT. Their modules load when they are first used.
 
-Every `import medcat` comes through here, so this module imports nothing of EmbedLink's: MedCAT is
-given the components' modules by name.
+Every `import medcat` runs this module, so it imports nothing else of EmbedLink. MedCAT is given the
+components' modules by name.
 """
 
 from importlib import import_module
@@ -41,7 +41,7 @@ SIMILARITY = "embedlink_similarity"
 def register() -> None:
     """Register the components under names that other plugins do not use.
 
-    What is registered already is left as it is.
+    A component that is registered already is left as it is.
     """
     for kind, name, module, cls in (
         (CoreComponentType.tagging, TAGGING, "embedlink.detection.tokenizer", "WordTagger"),
@@ -49,7 +49,7 @@ def register() -> None:
         (CoreComponentType.linking, STATIC, "embedlink.medcat.static", "StaticLinker"),
         (CoreComponentType.linking, TRAINABLE, "embedlink.medcat.trainable", "TrainableLinker"),
     ):
-        # A name that comes twice is an error of MedCAT's.
+        # MedCAT raises an error if a name is registered twice.
         if name not in {known for known, _ in get_registered_components(kind)}:
             lazy_register_core_component(kind, name, module, f"{cls}.create_new_component")
     if SIMILARITY not in {known for known, _ in get_registered_addons()}:
@@ -60,9 +60,10 @@ def register() -> None:
 
 
 class Lazy:
-    """Makes what MedCAT cannot register lazily; it names a maker by its class, so they are methods.
+    """Makes the addon and the tokenizer, which MedCAT cannot register by name, at their first use.
 
-    A plain function makes MedCAT log a traceback at every start.
+    These are class methods, because MedCAT names a maker by its class. A plain function makes
+    MedCAT log a traceback at every start.
     """
 
     @classmethod

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 
 class EmbedLinkError(Exception):
-    """An error that the user can act on: its message says what is wrong and what to do.
+    """An error that the user can act on. Its message says what is wrong and what to do.
 
-    The entries print it in place of a traceback. It never quotes the text of a note.
+    The commands print it in place of a traceback. It never quotes the text of a note.
     """
 
 
@@ -18,10 +18,10 @@ class EmbedLinkError(Exception):
 class Problem:
     """One piece of bad input. `value` never holds note text: ids, offsets and codes only.
 
-    `repaired` input was used after a correction; `counted` input was left out, but is a known
-    property of the published corpus, so that it is reported without stopping a strict run.
-    `file` is a path, or a corpus' name where no file is at fault; `line` counts from 1 and is None
-    where a whole file is meant, or a format without lines.
+    `repaired` input was used after a correction. `counted` input was left out, but it is a known
+    property of the published corpus, so it is reported without stopping a strict run. `file` is a
+    path, or the name of a corpus if no file is at fault. `line` counts from 1. It is None if the
+    problem is the whole file, or if the format has no lines.
     """
 
     file: str
@@ -39,7 +39,7 @@ class Problem:
 
 
 class BadInputError(EmbedLinkError):
-    """All rejected input of one reading, reported together; the message has the first `shown`."""
+    """All rejected input of one reading, reported together. The message has the first `shown`."""
 
     def __init__(self, problems: list[Problem], shown: int = 20) -> None:
         self.problems = problems
@@ -53,7 +53,7 @@ class BadInputError(EmbedLinkError):
 
 @dataclass(slots=True)
 class Problems:
-    """Collects what readers find, in the order of reading, so that all is reported at once."""
+    """Collects what readers find, in the order of reading, so that it is reported at once."""
 
     found: list[Problem] = field(default_factory=list)
 
@@ -67,15 +67,15 @@ class Problems:
         repaired: bool = False,
         counted: bool = False,
     ) -> None:
-        """Note one problem; see `Problem` for the fields."""
+        """Note one problem. `Problem` says what the fields mean."""
         self.found.append(Problem(str(file), line, str(value), reason, remedy, repaired, counted))
 
     @property
     def rejected(self) -> list[Problem]:
-        """Problems whose row had to be left out, and should not have been in the input."""
+        """Problems with a row that was left out and should not have been in the input."""
         return [each for each in self.found if not (each.repaired or each.counted)]
 
     def raise_if_rejected(self) -> None:
-        """Raise `BadInputError` when anything had to be left out (strict reading)."""
+        """Raise `BadInputError` if any row was rejected. Strict reading calls this."""
         if self.rejected:
             raise BadInputError(self.rejected)

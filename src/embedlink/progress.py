@@ -1,6 +1,6 @@
 """The progress bar of long work, with its rate. It shows only if someone looks on.
 
-That means a terminal, so logs of jobs and tests stay free of bars. A bar leaves no line behind.
+It shows in a terminal only, so logs of jobs and tests have no bars. A bar leaves no line behind.
 """
 
 from collections.abc import Collection, Iterable

@@ -16,7 +16,7 @@ from torch import Tensor
 class Groups:
     """A list of rows for each group, stored flat: group `g` holds `rows[starts[g]:starts[g+1]]`.
 
-    Groups may be empty, and a row may be in several groups. The order within a group is kept.
+    A group may be empty. A row may be in several groups. The order within a group is kept.
     """
 
     rows: Tensor  # (members,) int64
@@ -63,7 +63,7 @@ class Groups:
         return Groups.sized(self.expand(groups)[1], self.sizes[groups])
 
     def inverted(self, size: int) -> "Groups":
-        """The opposite relation: for each of `size` rows, the groups that hold it, ascending."""
+        """The opposite relation: for each of `size` rows the groups that hold it, ascending."""
         owners = torch.repeat_interleave(torch.arange(len(self)), self.sizes)
         order = torch.argsort(self.rows, stable=True)
         counts = torch.bincount(self.rows, minlength=size)

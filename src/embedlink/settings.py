@@ -21,9 +21,10 @@ class SettingError(EmbedLinkError, ValueError):
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known of one setting. `kind` is its type, `default` is MISSING if it has none.
+    """What is known of one setting. `kind` is its type. `default` is MISSING if it has none.
 
-    `takes` says in words what is allowed if type and range do not say it, and `check` decides it.
+    Some settings allow values that type and range cannot describe. For these `takes` says in words
+    what is allowed, and `check` decides it.
     """
 
     help: str
@@ -49,7 +50,7 @@ class Setting:
         return self.takes or _described(self.kind, self)
 
     def fault(self, value: object) -> str | None:
-        """None if the value is allowed, else what the setting takes."""
+        """None if the value is allowed, else a description of what the setting takes."""
         fits = self.check(value) if self.check else _fits(self.kind, value, self)
         return None if fits else self.allowed
 
@@ -65,7 +66,7 @@ def setting(
     takes: str | None = None,
     check: Callable[[object], bool] | None = None,
 ) -> Any:
-    """A dataclass field that is a setting; see `Setting`. Without a default it must be given."""
+    """A dataclass field that is a setting, see `Setting`. Without a default it must be given."""
     said = Setting(help=help, default=default, ge=ge, gt=gt, le=le, lt=lt, takes=takes, check=check)
     return field(default=default, metadata={_METADATA: said})
 
@@ -111,7 +112,7 @@ def faults(cls: type, values: Mapping[str, object], prefix: str = "") -> list[st
 
 
 def near_miss(name: str, known: Sequence[str]) -> str:
-    """What a misspelt name may have meant, as the end of a message; "" if nothing is near."""
+    """The end of a message that suggests a known name. "" if none is near."""
     near = get_close_matches(name, known, n=1, cutoff=0.75)
     return f"; did you mean {near[0]}?" if near else ""
 

@@ -1,9 +1,10 @@
 """What flows through EmbedLink: documents, their mentions, detections and predictions.
 
-Offsets count characters, start inclusive and end exclusive, everywhere.
+Offsets count characters everywhere. The start is inclusive and the end exclusive.
 
-Readers make documents, detection makes detections of their text, a linker makes predictions of
-detections, and metrics compare these with mentions. All are frozen, so that they can be shared.
+Readers make documents. Detection finds spans in their text. A linker turns detections into
+predictions. Metrics compare predictions with mentions. All of these are frozen, so that they can be
+shared.
 """
 
 from dataclasses import dataclass
@@ -12,11 +13,11 @@ from typing import Literal, NamedTuple
 from embedlink.identifiers import concepts_of
 
 CodeRule = Literal["first", "any", "skip"]
-"""How a composite code is evaluated: its first concept, any of its concepts, or not at all."""
+"""How a composite code is evaluated: by its first concept, by any of them, or not at all."""
 Pooling = Literal["mention", "window"]
-"""Which tokens are averaged: the mention's (mention attention) or all of the window's."""
+"""Which tokens are averaged: the mention's (mention attention) or those of the whole window."""
 Towers = Literal["one", "two"]
-"""Whether notes are read by the weights that encode names, or by top layers of their own."""
+"""Notes are read with the weights that encode names, or with their own top layers."""
 Representative = Literal["preferred", "longest"]
 """Which name of a concept stands for it: the preferred one, or the longest."""
 
@@ -24,7 +25,7 @@ Representative = Literal["preferred", "longest"]
 class Span(NamedTuple):
     """A half-open range of characters in one document.
 
-    Being a tuple it sorts by start, then by end, and equals a plain pair of the same numbers.
+    It is a tuple. So spans sort by start, then by end, and equal a plain pair of the same numbers.
     """
 
     start: int
@@ -35,7 +36,7 @@ class Span(NamedTuple):
 class Mention:
     """A span and the code that an annotator gave it, as published (`A`, `A|B`, `NOMAP`).
 
-    Nothing is checked here: that the span lies in its text is for readers to see to
+    Nothing is checked here. Readers make sure that the span lies in its text
     (`corpora.spans.read_mentions`).
     """
 
@@ -45,16 +46,16 @@ class Mention:
 
     @property
     def cuis(self) -> tuple[str, ...]:
-        """The concepts that the code names: none, one, or the several of a composite.
+        """The concepts that the code names: none, one, or the several of a composite code.
 
-        They come in the code's order, which is what the `first` of a composite means. A word for
-        "no concept" is none of them (`identifiers.says_no_concept`).
+        They come in the order of the code, so the `first` of a composite is the first that it
+        names. A word for "no concept" is not one of them (`identifiers.says_no_concept`).
         """
         return concepts_of(self.code)
 
     @property
     def cui(self) -> str | None:
-        """The gold concept where exactly one is known (what training needs), else None."""
+        """The gold concept if exactly one is known, which is what training needs, else None."""
         return self.cuis[0] if len(self.cuis) == 1 else None
 
 
@@ -62,10 +63,10 @@ class Mention:
 class Document:
     """A text with its gold mentions.
 
-    `corpus` is the name under which its metrics are reported; `split` is the official split
-    that the corpus publishes it in (`train`, `validation`, `test`), or "" where there is none.
-    `rejected` are mentions that annotators looked at and ruled out: explicit negatives. Ids are
-    unique within what one reader gives, not across corpora.
+    `corpus` is the name under which its metrics are reported. `split` is the official split of the
+    corpus that the document is in (`train`, `validation`, `test`), or "" if there is none.
+    `rejected` are mentions that annotators looked at and ruled out: explicit negatives. An id is
+    unique among the documents of one reader. Two corpora may share an id.
     """
 
     id: str
@@ -78,12 +79,12 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A span that MedCAT's detection proposes, with the concepts its name may stand for.
+    """A span that MedCAT's detection proposes, with the concepts that its name may stand for.
 
-    `name` is the key in the concept database that matched (or "" where no name did);
-    `candidates` are CUIs in the database's order; `tagged` is how probable the tagger finds it
-    that an annotator marks this span, None without a tagger; `outside` is how probable it is that
-    a short form means something outside the database here (`linking.senses`).
+    `name` is the key in the concept database that matched, or "" if no name did. `candidates` are
+    CUIs in the order of the database. `tagged` is the probability that an annotator marks this
+    span, as the tagger sees it. It is None without a tagger. `outside` is the probability that the
+    span is a short form which here means something outside the database (`linking.senses`).
     """
 
     start: int

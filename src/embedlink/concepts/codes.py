@@ -1,4 +1,4 @@
-"""Gold codes against a concept database: spelt alike, of one vocabulary, and which are absent."""
+"""Compares gold codes with a concept database: spelling, vocabulary, and codes that it lacks."""
 
 import dataclasses
 from collections import Counter
@@ -15,12 +15,12 @@ _VOCABULARIES = ("MESH", "UMLS")
 
 
 def align_codes(documents: Iterable[Document], cdb: CDB) -> list[Document]:
-    """Documents whose codes are spelt as the database spells its CUIs.
+    """Documents with their codes spelt as the database spells its CUIs.
 
     `CDBMaker` upper-cases CUIs. A code that is not in the database is changed if the database has
     it in upper case, or with or without `MESH:` or `UMLS:` before it. Every other code stays as
-    published. Composites change part by part, rejected mentions as gold ones do. The
-    documents are copies in the same order, with nothing but codes changed.
+    published. The parts of a composite change one by one. Rejected mentions change as gold ones do.
+    The documents are copies in the same order, and nothing but codes differs.
     """
     known = cdb.cui2info.keys()
 
@@ -45,7 +45,7 @@ def _known_form(cui: str, known: Container[str]) -> str:
     """The spelling of one identifier that the database has; unchanged if it has none."""
     cui = cui.strip()
     forms = [cui, cui.upper()]
-    # Of digits alone nobody can tell the vocabulary: a number of OMIM may be one of SNOMED CT.
+    # Digits alone do not show the vocabulary: a number of OMIM may also be one of SNOMED CT.
     bare = cui.rpartition(":")[2].strip().upper()
     if bare[:1].isalpha():
         forms += [bare, *(f"{name}:{bare}" for name in _VOCABULARIES)]
@@ -53,12 +53,13 @@ def _known_form(cui: str, known: Container[str]) -> str:
 
 
 def check_overlap(documents: Iterable[Document], cdb: CDB) -> None:
-    """Raise when a corpus has codes and none of them is in the database (two vocabularies).
+    """Raise `EmbedLinkError` if a corpus has codes and none of them is in the database.
 
-    It is an `EmbedLinkError` with a few codes of both. A corpus without codes passes, and so does
-    one with a single known code: what is missing is for `note_absent_codes` to count.
+    Then the two use different vocabularies. The message has a few codes of both. A corpus without
+    codes passes, and so does one with a single known code. `note_absent_codes` counts the missing
+    ones.
     """
-    # By corpus: one with the right vocabulary must not hide another.
+    # Each corpus by itself, because one with the right vocabulary must not hide another.
     codes: dict[str, set[str]] = {}
     for document in documents:
         found = codes.setdefault(document.corpus, set())
@@ -77,8 +78,8 @@ def check_overlap(documents: Iterable[Document], cdb: CDB) -> None:
 def note_absent_codes(documents: Iterable[Document], cdb: CDB, problems: Problems) -> None:
     """Count the gold codes that the database lacks, one problem for each corpus and code.
 
-    No published table covers a corpus whole, so these never stop a run. Every concept of a
-    composite counts. The problems go in order of corpus and code, with the corpus as their file.
+    No published table covers a whole corpus, so these problems never stop a run. Every concept of a
+    composite counts. The problems come in order of corpus and code. Their `file` is the corpus.
     """
     absent = Counter(
         (document.corpus, cui)

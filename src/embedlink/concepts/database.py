@@ -1,4 +1,4 @@
-"""Concept databases in every form that users have: recognised by their files, and loaded."""
+"""Loads a concept database in every form that users have, recognised by its files."""
 
 import re
 import tempfile
@@ -30,11 +30,11 @@ def load_cdb(
 ) -> CDB:
     """Load a concept database, recognising what the path holds.
 
-    `config` (how names are prepared) applies to tables and releases; a model pack and a CDB
-    bring their own. `language` chooses the names of an RF2 release (`en`, `en-GB`, `es`). Names
-    come out in the order of the input, whatever the hash seed. Bad rows are noted in `problems`.
-    Raises `EmbedLinkError` when the path is missing or not recognised, when what it holds does not
-    load, and when no concept comes out.
+    `config` (how names are prepared) applies to tables and releases. A model pack and a CDB bring
+    their own. `language` chooses the names of an RF2 release (`en`, `en-GB`, `es`). Names come in
+    the order of the input, whatever the hash seed. Bad rows are noted in `problems`. Raises
+    `EmbedLinkError` if the path is missing or not recognised, if its content does not load, or if
+    it gives no concept.
     """
     source = resolve(path)
     if not source.exists():
@@ -56,9 +56,9 @@ def load_cdb(
 
 
 def recognise(path: Path) -> Kind:
-    """What the path holds, judged by its files (for a single file, by its suffix).
+    """What the path holds, judged by its files. A single file is judged by its suffix.
 
-    Raises `EmbedLinkError` when it is none of the forms. An archive must be unpacked before.
+    Raises `EmbedLinkError` if it has none of the known forms. An archive must be unpacked before.
     """
     if path.is_file():
         if suffix_of(path) == ".dat":
@@ -80,7 +80,7 @@ def _pack_parts(folder: Path) -> list[Path]:
 
 
 def _deserialise(path: Path, source: Path) -> CDB:
-    """A CDB as MedCAT saved it (this unpickles: load what you trust, as with any model pack)."""
+    """A CDB as MedCAT saved it. This unpickles, so load only what you trust."""
     try:
         return CDB.load(str(path))
     except Exception as error:  # a damaged pickle can raise anything
@@ -92,9 +92,9 @@ def _deserialise(path: Path, source: Path) -> CDB:
 
 @contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
-    """The path itself, or for an archive a temporary folder with what is needed of it.
+    """The path itself, or a temporary folder with the needed parts if the path is an archive.
 
-    Raises `EmbedLinkError` when the archive cannot be read. Nothing is written beside it.
+    Raises `EmbedLinkError` if the archive cannot be read. Nothing is written beside it.
     """
     if suffix_of(path) != ".zip":
         yield path
@@ -103,7 +103,7 @@ def _unpacked(path: Path) -> Iterator[Path]:
         try:
             with zipfile.ZipFile(path) as archive:
                 archive.extractall(name, _needed(archive.namelist()))
-        # An unknown compression is a `NotImplementedError`, a password wanted a `RuntimeError`.
+        # Unknown compression raises `NotImplementedError`, a missing password `RuntimeError`.
         except (
             zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError
         ) as error:  # fmt: skip
@@ -112,12 +112,12 @@ def _unpacked(path: Path) -> Iterator[Path]:
             ) from error
         folder = Path(name)
         entries = list(folder.iterdir())
-        # An only folder is the one that was zipped, unless it is the part `cdb` of a bare pack.
+        # A single folder is the one that was zipped, unless it is the part `cdb` of a bare pack.
         nested = len(entries) == 1 and entries[0].is_dir() and entries[0].name != "cdb"
         yield entries[0] if nested else folder
 
 
 def _needed(names: Sequence[str]) -> list[str]:
-    """Of a model pack the CDB alone, of a release its snapshot: the rest can take gigabytes."""
+    """The CDB of a model pack, or the snapshot of a release. The rest can take gigabytes."""
     parts = [name for name in names if re.match(r"([^/]+/)?cdb(/|\.zip$|\.dat$)", name)]
     return parts or list(filter(is_release_file, names)) or list(names)

@@ -1,6 +1,6 @@
-"""Names that a concept database gains: surfaces of training mentions, or another database's names.
+"""Adds names to a concept database: surfaces of training mentions, or another database's names.
 
-Enrich after the split. A database with the surfaces of test mentions knows the answers.
+Enrich after the split. A database that knows the surfaces of test mentions knows the answers.
 """
 
 from collections.abc import Iterable
@@ -21,13 +21,15 @@ def enrich_cdb(
     tokenizer: BaseTokenizer | None = None,
     new_concepts: bool = False,
 ) -> list[tuple[str, str]]:
-    """Add the mentions' surfaces as names of their concepts; returns the new (name, CUI) pairs.
+    """Add the mentions' surfaces as names of their concepts. Returns the new (name, CUI) pairs.
 
     This is the part of MedCAT's supervised training (`Trainer.train_supervised_raw`) that changes
-    the database. A mention counts if exactly one concept is known; with `new_concepts` (as MedCAT
-    does) also one that the database lacks. Surfaces longer than `MOST_NAME` are left out.
+    the database. A mention counts if exactly one concept is known. If the database lacks that
+    concept, the mention counts only with `new_concepts`, as it does in MedCAT. Surfaces longer than
+    `MOST_NAME` are left out.
+
     `tokenizer` defaults to the one of the database's configuration. `cdb` is changed in place. The
-    pairs come in the order of the documents, each once, and a second call gives none.
+    pairs come in the order of the documents, each once. A second call adds none.
     """
     nlp = tokenizer or name_tokenizer(cdb.config)
     configs = (cdb.config.general, cdb.config.preprocessing, cdb.config.cdb_maker)
@@ -37,14 +39,14 @@ def enrich_cdb(
             cui = mention.cui
             if cui is None or not (new_concepts or cui in cdb.cui2info):
                 continue
-            # A mention of a whole note is no name, and MedCAT's work grows with its square.
+            # A mention as long as a note is no name, and MedCAT's work grows with its square.
             if mention.end - mention.start > MOST_NAME:
                 continue
             surface = document.text[mention.start : mention.end]
             names = prepare_name(surface, nlp, {}, configs)
             if not names:
                 continue
-            # Before they are added: afterwards none of them would be new.
+            # Asked before they are added, because afterwards none of them would be new.
             added += [
                 (name, cui)
                 for name in names
@@ -56,11 +58,12 @@ def enrich_cdb(
 
 
 def add_names(cdb: CDB, source: CDB, tokenizer: BaseTokenizer) -> int:
-    """Add the names that another database has and this one lacks; returns how many (name, CUI).
+    """Add the names that `source` has and this database lacks. Returns how many (name, CUI) pairs.
 
-    Such are those of a run's pack beside the database that the run began with: what `enrich_cdb`
-    added. `tokenizer` is that of this database's pack, which may cut names otherwise. `cdb` is
-    changed in place; concepts that it lacks come with their names.
+    An example is a run's pack beside the database that the run began with: it has the names that
+    `enrich_cdb` added. `tokenizer` is that of this database's pack, which may split names in
+    another way. `cdb` is changed in place. If it lacks a concept, the concept is added with its
+    names.
     """
     configs = (cdb.config.general, cdb.config.preprocessing, cdb.config.cdb_maker)
     added = 0
@@ -70,7 +73,7 @@ def add_names(cdb: CDB, source: CDB, tokenizer: BaseTokenizer) -> int:
             if prepared in cdb.name2info and cui in cdb.name2info[prepared]["per_cui_status"]:
                 continue
             names = prepare_name(text, tokenizer, {}, configs)
-            # The text is in lower case by now: whether the name was in capitals is told apart.
+            # The text is in lower case by now, so the capitals of a name are noted here.
             upper = {
                 name: (cdb if name in cdb.name2info else source).name2info[name]["is_upper"]
                 for name in names

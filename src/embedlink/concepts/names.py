@@ -1,8 +1,8 @@
 """The names and concepts of a MedCAT concept database, in an order that never changes.
 
-MedCAT keeps names in Python sets, whose order differs between processes. Everything that
-learns or searches works on rows of this table instead, so a seed gives one result. A row of
-`names` is also one of `texts`, of the index' vectors and of their tokens, in all of the package.
+MedCAT keeps names in Python sets, and their order differs between processes. Everything that learns
+or searches works on rows of this table instead. So one seed always gives one result. A row of
+`names` is also a row of `texts`, of the index' vectors and of their tokens, in all of the package.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ from embedlink.types import Representative
 
 @dataclass(frozen=True)
 class ConceptNames:
-    """Sorted names and CUIs, which belongs to which, and the strings to encode.
+    """Sorted names and CUIs, which name belongs to which concept, and the strings to encode.
 
-    `texts` holds the string of every name in the order of `names`, then the representative
-    names that are no name's string; `representative` is each concept's row in `texts`.
-    `concepts_of_name` has a group of rows of `cuis` for each name. What else is needed is derived
-    when it is first asked for, and kept.
+    `texts` holds the string of every name in the order of `names`. Behind them come representative
+    names that equal no name's string. `representative` is each concept's row in `texts`.
+    `concepts_of_name` has a group of rows of `cuis` for each name. Everything else is derived when
+    it is first asked for, and kept.
     """
 
     names: tuple[str, ...]
@@ -37,20 +37,20 @@ class ConceptNames:
 
     @cached_property
     def names_of_concept(self) -> Groups:
-        """Rows of the names of each concept, ascending; none for a concept without names."""
+        """Rows of the names of each concept, ascending. A concept without names has none."""
         return self.concepts_of_name.inverted(len(self.cuis))
 
     @cached_property
     def distinct_names_of_concept(self) -> Groups:
-        """Names that a concept shares with no other; all of its names if it shares every one.
+        """Names that a concept shares with no other, or all of its names if it shares every one.
 
         A shared name cannot tell its concepts apart, so it neither trains nor decides.
         """
         shared = self.concepts_of_name.sizes > 1
-        # (links,) each: the concept and the name of every pair of them.
+        # Both (links,): the concept and the name of every pair.
         owner, names = self.names_of_concept.expand(torch.arange(len(self.cuis)))
         own = torch.zeros(len(self.cuis), dtype=torch.int64)
-        # How many names no other concept has; where there are none, all are kept.
+        # How many names of a concept are its own. If there are none, all are kept.
         own.index_add_(0, owner, (~shared[names]).long())
         keep = ~shared[names] | (own[owner] == 0)
         counts = torch.bincount(owner[keep], minlength=len(self.cuis))
@@ -68,7 +68,7 @@ class ConceptNames:
 
     @cached_property
     def names_by_form(self) -> dict[str, list[int]]:
-        """Rows of the names by their `normal_form`, which several names may share."""
+        """Rows of the names by their `normal_form`. Several names may share one form."""
         rows: dict[str, list[int]] = {}
         for row in range(len(self.names)):
             rows.setdefault(normal_form(self.texts[row]), []).append(row)
@@ -76,13 +76,13 @@ class ConceptNames:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over names, CUIs, texts and their relation: equal tables, equal digest.
+        """SHA-256 over names, CUIs, texts and their relation. Equal tables have equal digests.
 
-        By it an index that was saved is known to be of these names.
+        It tells whether a saved index was made of these names.
         """
         sha = hashlib.sha256()
         for strings in (self.names, self.cuis, self.texts):
-            # One byte ends a string and another the list, so that neither runs into the next.
+            # One byte ends a string and another ends the list, so that they cannot run together.
             for string in strings:
                 sha.update(string.encode("utf-8", "surrogatepass") + b"\0")
             sha.update(b"\1")
@@ -98,9 +98,9 @@ class ConceptNames:
 def concept_names(cdb: CDB, representative: Representative = "preferred") -> ConceptNames:
     """Read the table out of a concept database, which is not changed.
 
-    Names are sorted, and so are CUIs. A concept that a name lists and the database lacks is left
-    out; a concept without any name is in the table, by its representative alone. All names are
-    read through, which takes a while (and a progress bar) for millions of them.
+    Names are sorted, and so are CUIs. If a name lists a concept that the database lacks, that
+    concept is left out. A concept without any name is in the table with its representative alone.
+    All names are read. For millions of them this takes a while and shows a progress bar.
     """
     separator = cdb.config.general.separator
     cuis = tuple(sorted(cdb.cui2info))
@@ -127,10 +127,10 @@ def concept_names(cdb: CDB, representative: Representative = "preferred") -> Con
 
 def _representative(cdb: CDB, cui: str, rule: Representative, separator: str) -> str:
     info = cdb.cui2info[cui]
-    # In lower case, as MedCAT keeps names: where it is a name as well, both share one vector.
+    # In lower case, as MedCAT keeps names. If it is also a name, both then share one vector.
     if rule == "preferred" and info["preferred_name"]:
         return str(info["preferred_name"]).lower()
     if not info["names"]:
         return str(info["preferred_name"] or cui)
-    # The longest name; among equals the first in the alphabet, never the set's order.
+    # Of several longest names the first in the alphabet, because a set has no fixed order.
     return str(min(info["names"], key=lambda name: (-len(name), name))).replace(separator, " ")

@@ -1,8 +1,8 @@
 """SNOMED CT releases in RF2: International, national editions, extensions and bundles of them.
 
-The files are known by their names, wherever they lie: `sct2_Concept_…Snapshot…`,
-`sct2_Description_…Snapshot-<language>…` and `der2_cRefset_…Language…Snapshot…`. Of a component in
-several files the row with the latest effective time counts, as RF2 prescribes.
+The files are recognised by their names, in whatever folder they lie: `sct2_Concept_…Snapshot…`,
+`sct2_Description_…Snapshot-<language>…` and `der2_cRefset_…Language…Snapshot…`. If a component is
+in several files, the row with the latest effective time counts, as RF2 prescribes.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _FILE = re.compile(
 _DEEPEST = 6  # folders below the one that is given
 _FULL_NAME, _SYNONYM = "900000000000003001", "900000000000013009"
 _PREFERRED = "900000000000548007"
-# Reference sets of languages and dialects, the first of a language before the others.
+# Reference sets of languages and dialects. The first of each language has priority.
 _DIALECTS = {
     "900000000000509007": "en-us",
     "900000000000508004": "en-gb",
@@ -38,12 +38,12 @@ _DIALECTS = {
     "450828004": "es-la",
 }
 Names = dict[str, list[tuple[tuple[int, int], str]]]
-"""The terms of each concept, each after what comes first: its language, and its rank in that."""
+"""The terms of each concept. Each comes with the rank of its language and its rank in that."""
 _TAG = re.compile(r"\((\w+\s?.?\s?\w+.?\w+.?\w+.?)\)$")
 
 
 class _File(NamedTuple):
-    """A file of a release; `part` is what another release of the same edition has as well."""
+    """A file of a release. `part` is equal for the same file of another release of the edition."""
 
     path: Path
     kind: str
@@ -64,9 +64,10 @@ def is_release_file(name: str) -> bool:
 def read_release(folder: Path, language: str, problems: Problems) -> Iterator[ConceptRow]:
     """Yield the names of the active concepts, preferred terms first, in the order of the files.
 
-    `language` is a code such as `en`, `en-GB` or `es`, or several parted by commas. If an edition
-    is there in several releases, the newest alone is read, and the others are noted. Raises
-    `EmbedLinkError` if concepts or descriptions are missing, or have no name in the language.
+    `language` is a code such as `en`, `en-GB` or `es`, or several codes separated by commas. If
+    there are several releases of an edition, only the newest is read and the others are noted.
+    Raises `EmbedLinkError` if concepts or descriptions are missing, or if there are names in
+    several languages and none in the one asked for.
     """
     files = _newest(_find(folder), problems)
     for kind in ("Concept", "Description"):
@@ -98,7 +99,7 @@ def _find(folder: Path) -> list[_File]:
 
 
 def _newest(files: list[_File], problems: Problems) -> list[_File]:
-    """The files without those of releases that a newer release of the same edition replaces."""
+    """The files, without releases that a newer release of the same edition replaces."""
     releases: dict[Path, dict[tuple[str, str, str, str], _File]] = {}
     for file in files:
         held = releases.setdefault(_root(file.path), {})
@@ -144,7 +145,7 @@ class _Release:
     """Concepts, descriptions and preferences as they are read, each in its newest state.
 
     `concepts` has the effective time of each concept, and whether it is active. `preferred` has the
-    reference sets that prefer a description, with the time and whether that still holds.
+    reference sets that prefer a description, with the time and whether this still holds.
     """
 
     folder: Path
@@ -199,7 +200,7 @@ class _Release:
         held[cells["refsetId"]] = max(held.get(cells["refsetId"], state), state)
 
     def rows(self, languages: list[str]) -> Iterator[ConceptRow]:
-        """The rows of a concept table, after checking that there are any."""
+        """The rows of a concept table. Raises `EmbedLinkError` if no language fits."""
         spoken = self._languages(languages)
         names: Names = {}
         tags: dict[str, str] = {}
@@ -219,7 +220,7 @@ class _Release:
         return self._rows(names, tags)
 
     def _languages(self, languages: list[str]) -> list[str]:
-        """The languages to read, without dialects; the only one there is if it is another."""
+        """The languages to read, without dialects. If the release has one other, it is that."""
         asked = [language.lower().partition("-")[0] for language in languages]
         there = Counter(each.language for each in self.descriptions.values() if each.active)
         if there and not set(asked) & set(there):
@@ -238,7 +239,7 @@ class _Release:
     def _rank(
         self, id_: str, each: _Description, languages: list[str], spoken: list[str]
     ) -> tuple[int, int]:
-        """What comes first: the first language's preferred term, its full name, other terms."""
+        """What terms are ordered by: language, then preferred term, full name, other terms."""
         position = spoken.index(each.language)
         if each.full:
             return position, 90

@@ -1,4 +1,4 @@
-"""Rows of concept tables, checked: what names no concept, or no longer the right one, is noted."""
+"""Checks the rows of concept tables: a row without a concept, or with a wrong one, is noted."""
 
 import re
 import unicodedata
@@ -20,7 +20,7 @@ from embedlink.identifiers import (
 from embedlink.problems import Problems
 
 MOST_NAME = 1000
-"""Characters of the longest name: MedCAT's work grows with the square of a name's words."""
+"""Characters of the longest name. MedCAT's work grows with the square of a name's words."""
 _STATUSES = frozenset({"A", "P", "N", ""})
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -42,10 +42,10 @@ COLUMNS = ConceptRow._fields
 
 
 def table_rows(path: Path, letters: int, problems: Problems) -> Iterator[ConceptRow]:
-    """Yield the good rows of a comma-separated (or `.tsv`) concept table; note the others.
+    """Yield the good rows of a comma-separated (or `.tsv`) concept table, and note the others.
 
-    Names with fewer than `letters` letters are counted, because MedCAT leaves them out. The file
-    is read twice: what identifiers look like is known when all have been seen.
+    Names with fewer than `letters` letters are counted, because MedCAT leaves them out. The file is
+    read twice, because only all identifiers together show what they look like.
     """
     padded = shortest_padded_of(row.cells["cui"] for row in _read(path, Problems()))
     checks = _Checks(path, letters, padded, problems)
@@ -57,7 +57,7 @@ def table_rows(path: Path, letters: int, problems: Problems) -> Iterator[Concept
 
 
 def clean_name(name: str) -> str:
-    """A name as texts have it: composed accents, no invisible characters, no control characters."""
+    """A name with composed accents and without invisible or control characters."""
     composed = unicodedata.normalize("NFC", _UNSEEN.sub("", name))
     return _CONTROL.sub(" ", composed).strip()
 
@@ -69,7 +69,7 @@ def _read(path: Path, problems: Problems) -> Iterator[Row]:
 
 
 class _Checks:
-    """What is right in a row, and counts of what many rows have."""
+    """Checks rows one by one, and counts the faults that many rows have."""
 
     def __init__(
         self, path: Path, letters: int, shortest_padded: int | None, problems: Problems

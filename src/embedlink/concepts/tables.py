@@ -1,10 +1,10 @@
 """Concept tables and SNOMED CT releases turned into MedCAT concept databases.
 
-MedCAT's own `CDBMaker` adds the names. It is fed in portions: a table of millions of rows as one
-data frame would need more memory than the database that comes out of it.
+MedCAT's own `CDBMaker` adds the names. It gets them in portions, because a data frame of millions
+of rows would need more memory than the finished database.
 
-A `config` says how names are prepared, and stays with the database; without one they are prepared
-by MedCAT's defaults and its regex tokenizer.
+A `config` says how names are prepared, and stays with the database. Without one, names are prepared
+by MedCAT's defaults and EmbedLink's tokenizer.
 """
 
 import logging
@@ -30,8 +30,8 @@ _PORTION = 20_000  # rows given to MedCAT at a time
 def read_table(path: Path, problems: Problems, config: Config | None) -> CDB:
     """Build a concept database from a comma-separated (or `.tsv`) concept table.
 
-    MedCAT upper-cases CUIs here; `align_codes` makes the gold codes agree. Bad rows are noted in
-    `problems`; a table without any good one gives an empty database, which `load_cdb` refuses.
+    MedCAT upper-cases CUIs here, and `align_codes` adapts the gold codes. Bad rows are noted in
+    `problems`. A table without any good row gives an empty database, which `load_cdb` refuses.
     """
     maker = _maker(config)
     rows = table_rows(path, maker.config.cdb_maker.min_letters_required, problems)
@@ -41,8 +41,8 @@ def read_table(path: Path, problems: Problems, config: Config | None) -> CDB:
 def read_snomed(folder: Path, language: str, problems: Problems, config: Config | None) -> CDB:
     """Build a concept database from RF2 releases of SNOMED CT, see `release.read_release`.
 
-    MedCAT adds fully specified names without their semantic tag as well (its setting
-    `cdb_maker.remove_parenthesis`): nobody writes "Asthma (disorder)" in a note.
+    MedCAT also adds each fully specified name without its semantic tag (its setting
+    `cdb_maker.remove_parenthesis`), because nobody writes "Asthma (disorder)" in a note.
     """
     rows = read_release(folder, language, problems)
     return _build(_maker(config), rows, "concepts of the release", config)
@@ -60,19 +60,20 @@ def _build(maker: CDBMaker, rows: Iterator[ConceptRow], what: str, config: Confi
 
 
 def name_tokenizer(config: Config) -> BaseTokenizer:
-    """The tokenizer that MedCAT prepares names with: it also marks punctuation to be skipped.
+    """The tokenizer that MedCAT prepares names with. It also marks punctuation to be skipped.
 
-    A configuration from a model pack with a spaCy model needs the loaded pack's own instead
-    (`cat.pipeline.tokenizer_with_tag`).
+    If a configuration comes from a model pack with a spaCy model, use the loaded pack's own
+    tokenizer instead (`cat.pipeline.tokenizer_with_tag`).
     """
     return _maker(config).pipeline.tokenizer_with_tag
 
 
 def split_words(config: Config) -> None:
-    """Let names and texts be split by EmbedLink's tokenizer in place of MedCAT's regex one.
+    """Let EmbedLink's tokenizer split names and texts in place of MedCAT's regex tokenizer.
 
-    MedCAT's loses letters that are not a to z at the start of a word. A configuration with another
-    tokenizer, or other tagging, stays as it is. Changes the configuration in place.
+    MedCAT's tokenizer loses a letter at the start of a word if it is not one of a to z. If the
+    configuration has another tokenizer or other tagging, it stays as it is. Changes the
+    configuration in place.
     """
     if (config.general.nlp.provider, config.components.tagging.comp_name) == ("regex", "default"):
         config.general.nlp.provider = TOKENIZER
@@ -80,9 +81,9 @@ def split_words(config: Config) -> None:
 
 
 def _maker(config: Config | None) -> CDBMaker:
-    """A maker that takes over how names are prepared, and nothing else.
+    """A maker that takes over how names are prepared, and nothing else of the configuration.
 
-    The user's linker stays out: the maker would otherwise set it up on an empty database.
+    Otherwise the maker would set up the user's linker on an empty database.
     """
     own = Config()
     split_words(own)
