@@ -1,9 +1,9 @@
 """COMETA: terms of health forums, linked to SNOMED CT (on request, not redistributable).
 
-The corpus gives a term and an example sentence but no offsets, so each term is looked for in
-its example: as whole words, without regard to case, and with any spacing between its tokens
-(examples are partly tokenised). "MS" is not in "symptoms".
-Rows with the same example become one document, whose id is the first row's.
+The corpus gives a term and an example sentence, but no offsets. So each term is looked for in its
+example. Only whole words count: "MS" is not in "symptoms". Case makes no difference, nor does the
+spacing between tokens, because examples are partly tokenised. Rows with the same example become one
+document. Its id is that of the first row.
 """
 
 import re
@@ -30,7 +30,7 @@ Part = Literal[
 ]
 """A named split under `splits/`, or `chv.csv`, the one file with every row."""
 _FILES = {"train": "train.csv", "validation": "dev.csv", "test": "test.csv"}
-_LETTER = r"[\w\u0300-\u036f\u00ad\u200c\u200d]"  # an accent of its own is no word's edge
+_LETTER = r"[\w\u0300-\u036f\u00ad\u200c\u200d]"  # a separate accent does not end a word
 _UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 _QUOTES = "'‘’ʼ`´"
 _ACCESS = "ask for the corpus at https://www.siphs.org/corpus and set its folder"
@@ -40,9 +40,9 @@ _ACCESS = "ask for the corpus at https://www.siphs.org/corpus and set its folder
 class Cometa:
     """One part of the corpus.
 
-    `ids` chooses the literal (general) or the contextual (specific) concept; `occurrences` is
-    `first` or `all` where an example holds its term several times. Documents of the part `chv`
-    have no official split: it must be divided at random.
+    `ids` chooses the literal (general) or the contextual (specific) concept. `occurrences` says
+    whether the first or all places count if an example holds its term several times. Documents of
+    the part `chv` have no official split, so this part must be divided at random.
     """
 
     name: str
@@ -54,15 +54,15 @@ class Cometa:
     def read(self, problems: Problems) -> Iterator[Document]:
         """Yield one document for each example of each split, in the order of the files.
 
-        An example in two files is a document of each; dividing keeps them off two sides. Raises
-        `EmbedLinkError` when the folder or one of the part's files is missing.
+        An example in two files is a document of each. Dividing keeps both on one side. Raises
+        `EmbedLinkError` if the folder or one of the part's files is missing.
         """
         ids = UniqueIds()
         for split, file in self._files().items():
             yield from self._read_split(file, split, ids, problems)
 
     def _files(self) -> dict[str, Path]:
-        """The part's files by split; all are looked for before the first is read."""
+        """The part's files by split. All are looked for before the first is read."""
         folder = require_folder(self.folder, _ACCESS)
         if self.part == "chv":
             files = {"": folder / "chv.csv"}
@@ -80,7 +80,7 @@ class Cometa:
         column = f"{self.ids.capitalize()} SNOMED ID"
         columns = ("ID", "Term", column, "Example")
         examples: dict[str, _Example] = {}
-        # Not strict: people write quotes, and a cell may begin with one.
+        # Not strict, because people write quotes and a cell may begin with one.
         read = read_rows(file, columns, problems, delimiter="\t", quoted=True, strict=False)
         rows = list(read)
         codes = Codes.of(row.cells[column] for row in rows)
@@ -92,21 +92,21 @@ class Cometa:
                 example.mentions += self._mentions(row, code, place, problems)
         for text, example in examples.items():
             id_ = ids.claim(example.id, Place(str(file), example.line), problems)
-            # A row that is published twice must not count its mention twice. No set: of the codes
-            # of one span the first counts, in every process.
+            # A row that is published twice must not count twice. A set has no fixed order, but
+            # of several codes of one span the first must count in every process.
             mentions = in_text_order(list(dict.fromkeys(example.mentions)))
             yield Document(id_, text, mentions, self.name, split)
 
     def _mentions(self, row: Row, code: str, place: Place, problems: Problems) -> list[Mention]:
-        """Every row is accounted for: located, located several times, or absent.
+        """The mentions of a row. A term that is absent or stands in several places is noted.
 
-        Several places are noted even if `occurrences` takes them all, because it is not published
-        which of them the annotator meant.
+        If there are several places, this is noted even if `occurrences` takes them all, because it
+        is not published which of them the annotator meant.
         """
         value, term = shown(row.cells["ID"]), row.cells["Term"]
         spans = locate_term(term, row.cells["Example"])
         if not spans:
-            # Counted, not rejected: nothing in the row can be mended, so a strict run goes on.
+            # Counted, not rejected: a user cannot mend the row, so a strict run goes on.
             place.note(problems, value, "term absent from its example", "left out", counted=True)
             return []
         if len(spans) > 1:
@@ -129,13 +129,13 @@ def locate_term(term: str, example: str) -> list[Span]:
     """Where a term stands in its example, whatever the case and the spacing of its tokens.
 
     Only whole words count. The spans are in the order of the example and do not overlap. There is
-    none for a term without tokens, or one that the example does not hold.
+    none if the term has no tokens, or if the example does not hold it.
     """
     tokens = re.findall(rf"{_LETTER}+|[^\w\s]", term.translate(_UNSEEN))
     if not tokens:
         return []
     pattern = r"\s*".join(map(_token_pattern, tokens))
-    # A term that begins or ends with a sign ("t.b.") has no word's edge there to ask for.
+    # If a term begins or ends with a sign ("t.b."), there is no edge of a word to check.
     before = rf"(?<!{_LETTER})" if re.match(_LETTER, tokens[0]) else ""
     after = rf"(?!{_LETTER})" if re.search(rf"{_LETTER}$", tokens[-1]) else ""
     form = re.compile(before + pattern + after, re.IGNORECASE)
@@ -143,7 +143,7 @@ def locate_term(term: str, example: str) -> list[Span]:
 
 
 def _token_pattern(token: str) -> str:
-    """A word with its accents in one character or two, or a sign; quotes in all their forms."""
+    """A pattern for a word with accents in one character or two, or for a sign or any quote."""
     if token in _QUOTES:
         return f"[{_QUOTES}]"
     forms = dict.fromkeys(normalize(form, token) for form in ("NFC", "NFD"))

@@ -1,9 +1,9 @@
 """DisTEMIST: Spanish clinical cases with diseases linked to SNOMED CT (Zenodo, CC BY 4.0).
 
-All 750 training texts have mentions (`subtrack1_entities`), 583 of them also codes
-(`subtrack2_linking`). In a text without codes every prediction would count as false, which is
-why `linked_only` exists. Tables come first, all of a part at once, then its texts one by one, each
-with the rows that name its file.
+All 750 training texts have mentions (`subtrack1_entities`). Only 583 of them also have codes
+(`subtrack2_linking`). In a text without codes every prediction would count as false, and
+`linked_only` leaves such texts out. The tables of a part are read first, all at once. Then its
+texts are read one by one, each with the rows that name its file.
 """
 
 from collections.abc import Iterator
@@ -28,8 +28,8 @@ _LINKING_COLUMNS = (*_MENTION_COLUMNS, "code")
 class DisTEMIST:
     """The corpus in its Zenodo layout, or the bare content of its `training` folder.
 
-    `linked_only` leaves out texts without a row in `subtrack2_linking`; a text that is kept keeps
-    its mentions without codes, too.
+    `linked_only` leaves out texts without a row in `subtrack2_linking`. A text that is kept keeps
+    all of its mentions, also those without codes.
     """
 
     name: str
@@ -39,8 +39,8 @@ class DisTEMIST:
     def read(self, problems: Problems) -> Iterator[Document]:
         """Yield the documents of each part, ordered by file name.
 
-        Raises `EmbedLinkError` when the folder is missing or holds neither layout, or when a part
-        has no table.
+        Raises `EmbedLinkError` if the folder is missing or holds neither layout, or if a part has
+        no table.
         """
         remedy = "run `python prepare.py data=distemist`, or correct the path"
         folder = require_folder(self.folder, remedy)
@@ -58,7 +58,7 @@ class DisTEMIST:
     def _read_part(
         self, part: Path, split: str, ids: UniqueIds, problems: Problems
     ) -> Iterator[Document]:
-        # The published folder also holds `*_linking_crossmappings.tsv`, other tables.
+        # The published folder also holds other tables (`*_linking_crossmappings.tsv`).
         entities = _tables(part / "subtrack1_entities", ".tsv")
         linking = _tables(part / "subtrack2_linking", "_linking.tsv")
         if not entities and not linking:
@@ -66,13 +66,13 @@ class DisTEMIST:
                 f"{part}: no subtrack1_entities/*.tsv and no subtrack2_linking/*_linking.tsv; "
                 "unpack the archive again"
             )
-        # Linking tables first: of two rows for one span the first stays, and theirs have codes.
+        # Linking tables come first. Of two rows for one span the first stays, and these have codes.
         marked = _Marked()
         for file in linking:
             marked.add(
                 file, read_rows(file, _LINKING_COLUMNS, problems, delimiter="\t", quoted=False)
             )
-        # Taken before rows without codes join them: what has codes is known only now.
+        # Taken now, before rows without codes join: later nobody can tell which texts have codes.
         linked = set(marked.rows)
         for file in entities:
             marked.add(
@@ -81,7 +81,7 @@ class DisTEMIST:
         codes = Codes.of(row.cells.get("code", "") for row in marked.all())
         left_out = 0
         for path in _texts(part / "text_files"):
-            rows = marked.rows.pop(path.stem, {})  # What is never popped has no text.
+            rows = marked.rows.pop(path.stem, {})  # Rows that stay have no text.
             if self.linked_only and path.stem not in linked:
                 left_out += 1
                 continue
@@ -103,10 +103,10 @@ class DisTEMIST:
 
 @dataclass(slots=True)
 class _Marked:
-    """The rows of a part by file name and mark; a linking row goes before a plain mention.
+    """The rows of a part by file name and mark. A linking row wins over a plain mention.
 
-    `rows` has a document's name without `.txt`, then (off0, off1, mark) as the table spells them,
-    and the file that the row is from, for its problems.
+    The first key of `rows` is a document's name without `.txt`. The second is (off0, off1, mark) as
+    the table spells them. Each row comes with its file, which messages about it name.
     """
 
     rows: dict[str, dict[tuple[str, str, str], tuple[Path, Row]]] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class _Marked:
 
 
 def _tables(folder: Path, end: str) -> list[Path]:
-    """The tables whose names end so, whatever their case."""
+    """The tables with names that end in this way, in upper or lower case."""
     return sorted(path for path in folder.glob("*") if path.name.lower().endswith(end))
 
 
@@ -146,7 +146,7 @@ def _annotations(
 
 
 def _note_missing_texts(part: Path, marked: _Marked, problems: Problems) -> None:
-    """Mentions that are left have no text file: note each document once, at its first row."""
+    """Note the documents that have mentions but no text file, each once, at its first row."""
     for name, rows in marked.rows.items():
         file, row = next(iter(rows.values()))
         remedy = f"add its .txt file to {part / 'text_files'}"

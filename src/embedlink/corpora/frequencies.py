@@ -1,4 +1,4 @@
-"""The surfaces of mentions: what training showed of them, and those that a split is asked for."""
+"""Counts the concepts and the surfaces of training mentions."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,10 +10,11 @@ from embedlink.types import Document
 
 @dataclass(frozen=True)
 class TrainingMentions:
-    """How often training mentions of one known concept had each concept and each surface.
+    """How often training mentions had each concept and each surface.
 
-    `concepts` counts CUIs; `surfaces` counts the CUIs of each `normal_form`. Composites are not
-    counted: which of their concepts a surface stands for is not known.
+    Only mentions of exactly one known concept count. Which of its concepts the surface of a
+    composite stands for is not known. `concepts` counts CUIs. `surfaces` counts the CUIs of each
+    `normal_form`.
     """
 
     concepts: Mapping[str, int]

@@ -1,7 +1,7 @@
 """The documents of a MedCATtrainer export as a stream, with errors that quote no note text.
 
-No more than one document is in memory at a time. Documents before the place where a file breaks
-off are read as if it were whole.
+At most one document is in memory at a time. If a file breaks off, the documents before that place
+are read as if it were whole.
 """
 
 import re
@@ -14,16 +14,16 @@ from embedlink.files.json_values import JSONFault, JSONValues
 from embedlink.problems import Problems
 
 _REMEDY = "export the project from MedCATtrainer again"
-# A key, not a note's text: there its quotes have a backslash before them.
+# This finds keys only: inside a note's text the quotes have a backslash before them.
 _PADDED = re.compile(rb'"cui"\s*:\s*"([^"\\]{0,200})"')
 _BLOCK = 1 << 20  # bytes
 
 
 class Entry(NamedTuple):
-    """One document as the file has it, with its project; numbers count from 1.
+    """One document as the file has it, with its project. Numbers count from 1.
 
-    `project` is the project's name, "" where it has none; `document_number` counts within the
-    project. `document` is any JSON value: whether it is a document at all is for the reader to say.
+    `project` is the project's name, or "" if it has none. `document_number` counts within the
+    project. `document` is any JSON value, and the reader decides whether it is a document at all.
     """
 
     project: str
@@ -33,10 +33,10 @@ class Entry(NamedTuple):
 
 
 def read_export(path: Path, problems: Problems) -> Iterator[Entry]:
-    """Yield every document of every project; note where the file stops being an export.
+    """Yield every document of every project. Note the place where the file stops being an export.
 
-    Bad content is noted in `problems`, not raised. A project whose name stands behind its
-    documents costs one further pass over the file, once for all such projects.
+    Bad content is noted in `problems`, not raised. If a project's name stands behind its documents,
+    the file is read once more. This happens once for all such projects.
     """
     names: dict[int, str] | None = None
     with opened(path) as file:
@@ -45,7 +45,7 @@ def read_export(path: Path, problems: Problems) -> Iterator[Entry]:
         values = JSONValues(file)
         try:
             for entry, named in _entries(values):
-                if not named:  # the name stands behind the documents: find it first
+                if not named:  # the name stands behind the documents, so find it first
                     names = _project_names(path) if names is None else names
                     entry = entry._replace(project=names.get(entry.project_number, ""))
                 yield entry
@@ -59,9 +59,9 @@ def read_export(path: Path, problems: Problems) -> Iterator[Entry]:
 
 
 def codes_of(path: Path) -> Iterator[str]:
-    """The codes of all annotations, by a quick search that reads nothing else.
+    """The codes of all annotations, found by a quick search that reads nothing else.
 
-    A code that is no text, or has an escape in it, is not among them.
+    A code that is not a text, or that has an escape in it, is not among them.
     """
     with opened(path) as file:
         rest = b""
@@ -79,9 +79,9 @@ class _NotAnExport(Exception):
 
 
 def _entries(values: JSONValues) -> Iterator[tuple[Entry, bool]]:
-    """Each document, and whether its project's name was known when it came.
+    """Each document, and whether the name of its project was known when it came.
 
-    Raises `_NotAnExport` for a file without a list of projects, and what `JSONValues` raises.
+    Raises `_NotAnExport` if the file has no list of projects, and the errors of `JSONValues`.
     """
     listed = False
     for key in _members_or_skip(values):
@@ -110,7 +110,7 @@ def _project(values: JSONValues, number: int) -> Iterator[tuple[Entry, bool]]:
 
 
 def _members_or_skip(values: JSONValues) -> Iterator[str]:
-    """The keys of an object; none, and the value is passed over, if it is something else."""
+    """The keys of an object. A value that is not an object is passed over and has no keys."""
     if values.peek() == "{":
         yield from values.members()
     else:
@@ -118,7 +118,7 @@ def _members_or_skip(values: JSONValues) -> Iterator[str]:
 
 
 def _project_names(path: Path) -> dict[int, str]:
-    """The names of all projects by number, in one further pass; of a broken file the first ones."""
+    """The names of all projects by number, in one more pass. A broken file gives the first ones."""
     names: dict[int, str] = {}
     with opened(path) as file:
         if not step_over_mark(file, path, Problems()):
@@ -144,7 +144,7 @@ def _project_names(path: Path) -> dict[int, str]:
 
 
 def _undecodable(path: Path) -> tuple[int, int]:
-    """Line and byte, both from 1, of the first bytes that are no UTF-8."""
+    """Line and byte, both from 1, of the first bytes that are not UTF-8."""
     with opened(path) as file:
         for number, line in enumerate(file, 1):
             try:

@@ -1,9 +1,9 @@
 """MedCATtrainer exports: what annotators have, and the format that EmbedLink interchanges.
 
-Read as a stream, one document in memory at a time, because exports of whole projects reach
-gigabytes. Annotations count as in `medcat.stats`: one that was not validated is ignored, a
-validated one that was killed or deleted is an explicit negative, every other one is gold. One
-that does not say whether it was validated, was.
+An export is read as a stream with one document in memory at a time, because exports of whole
+projects reach gigabytes. Annotations count as in `medcat.stats`. One that was not validated is
+ignored. A validated one that was killed or deleted is an explicit negative. Every other one is
+gold. If an annotation does not say whether it was validated, it counts as validated.
 """
 
 import json
@@ -39,7 +39,7 @@ class MedCATtrainer:
     def read(self, problems: Problems) -> Iterator[Document]:
         """Yield the documents of all projects in the order of the file.
 
-        Raises `EmbedLinkError` when the file is missing; a broken one is noted where it breaks off.
+        Raises `EmbedLinkError` if the file is missing. If it breaks off, the place is noted.
         """
         file = require_file(self.path, "export the project from MedCATtrainer, or correct the path")
         reading = _Reading(file, UniqueIds(), Codes.of(codes_of(file)), problems)
@@ -55,7 +55,7 @@ class MedCATtrainer:
 
 @dataclass(slots=True)
 class _Reading:
-    """What one reading of a file knows, and the annotations that nobody has validated."""
+    """What one reading of a file knows, and how many annotations nobody has validated."""
 
     file: Path
     ids: UniqueIds
@@ -64,7 +64,7 @@ class _Reading:
     unvalidated: int = 0
 
     def document(self, raw: object, place: Place) -> Document | None:
-        """The document, or None after noting that it is none.
+        """The document, or None if the value is not a document, which is noted.
 
         Mentions stay in the order of the file.
         """
@@ -102,7 +102,7 @@ class _Reading:
         return Document(id_, text, gold, rejected=rejected)
 
     def _annotation(self, value: object, place: Place) -> Annotation | None:
-        """The annotation; None if it is not validated, or is wrong."""
+        """The annotation. None if it is wrong or not validated."""
         if not isinstance(value, dict) or not {"start", "end", "cui"} <= value.keys():
             remedy = "an annotation has start, end, cui and value"
             place.note(self.problems, "", "not an annotation", remedy)
@@ -137,13 +137,14 @@ def _ruled_out(annotation: Mapping[str, object]) -> bool:
 def write_export(documents: Iterable[Document], path: str | Path) -> None:
     """Write documents as an export that `MedCATtrainer` reads back the same.
 
-    Neighbouring documents of one split become one project, named after the split (or the corpus
-    where there is none). Written document by document, so that any size fits in memory, and
-    beside `path` until it is whole, so that an older file stays until then.
+    Neighbouring documents of one split become one project. It is named after the split, or after
+    the corpus if there is no split. Documents are written one by one, so a corpus of any size fits
+    in memory. The file is written beside `path` until it is whole, so an older file stays until
+    then.
     """
     target = Path(path)
     part = target.with_name(target.name + ".part")
-    # Neighbours only: to bring all of a split together would need every document in memory.
+    # Only neighbours are grouped: to group a whole split, every document must be in memory.
     grouped = groupby(documents, key=lambda document: document.split or document.corpus)
     with part.open("w", encoding="utf-8") as file:
         file.write('{"projects": [')

@@ -13,7 +13,7 @@ from embedlink.problems import Problems
 class Place:
     """Where a row stands, so that its problems can name file and line (or item).
 
-    `item` says it where a format has no lines (`project 1 document 2 annotation 3`), or names the
+    `item` names the place if a format has no lines (`project 1 document 2 annotation 3`), or the
     note that a row belongs to.
     """
 
@@ -42,7 +42,8 @@ class Place:
 class UniqueIds:
     """Gives a repeated document id its own form, so that nothing overwrites the first.
 
-    Ids are often unique within a project only, so documents of one id are documents of their own.
+    Ids are often unique within a project only. So documents with the same id are different
+    documents.
     """
 
     seen: dict[str, int] = field(default_factory=dict)
@@ -54,7 +55,7 @@ class UniqueIds:
             return id_
         remedy = f"kept as its own document, #duplicate{count}"
         place.note(problems, shown(id_), "duplicate id", remedy, repaired=True)
-        # The new form is claimed in turn, as a file may hold it as well; it is noted once.
+        # The file may hold the new form too, so it is claimed in turn. It is noted once.
         return self.claim(f"{id_}#duplicate{count}", place, Problems())
 
 
@@ -65,9 +66,9 @@ def original_id(id_: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Reads the codes of one corpus. `prefixes` are removed wherever they stand.
+    """Reads the codes of one corpus. `prefixes` are always removed.
 
-    `shortest_padded` is the length of its shortest identifier of digits that begins with 0.
+    `shortest_padded` is the length of the corpus' shortest identifier of digits that begins with 0.
     """
 
     prefixes: tuple[str, ...] = ()
@@ -75,13 +76,13 @@ class Codes:
 
     @classmethod
     def of(cls, codes: Iterable[str], prefixes: Iterable[str] = ()) -> "Codes":
-        """Take over what all codes of a corpus show about one of them."""
+        """Learn from all codes of a corpus what its identifiers look like."""
         return cls(tuple(prefixes), shortest_padded_of(codes))
 
     def read(self, raw: str, place: Place, problems: Problems) -> str | None:
         """The code without stray spaces and needless prefixes, or None if it is damaged.
 
-        Either is noted, the first as repaired.
+        A damaged code is noted as rejected. A code that was changed is noted as repaired.
         """
         found = damage(raw, self.shortest_padded)
         if found:

@@ -10,14 +10,14 @@ from embedlink.types import Document
 class Corpus(Protocol):
     """A corpus' name in reports, and its documents as a stream.
 
-    `read` yields documents as it goes and notes bad rows in `problems`; it raises
-    `EmbedLinkError` only where nothing can be read at all (a missing folder, say). Readers are
-    generators, so nothing is opened and nothing raised before the first document is asked for.
+    `read` yields documents as it goes and notes bad rows in `problems`. It raises `EmbedLinkError`
+    only if nothing can be read at all, for example if a folder is missing. Readers are generators.
+    So nothing is opened or raised before the first document is asked for.
     """
 
     @property
     def name(self) -> str:
-        """The name under which the corpus' figures are reported."""
+        """The name under which the corpus' metrics are reported."""
         ...
 
     def read(self, problems: Problems) -> Iterator[Document]:

@@ -1,9 +1,9 @@
 """PubTator files: the NCBI disease corpus, BC5CDR and everything else in that format.
 
-`PMID|t|title`, `PMID|a|abstract`, then one tab-separated mention a line; the document's text is
-the title, one space, and the abstract (https://www.ncbi.nlm.nih.gov/CBBresearch/Dogan/DISEASE/).
-Lines are first gathered into blocks of one document; only then is each mention read, as it is
-checked against the whole text.
+A document has the lines `PMID|t|title` and `PMID|a|abstract`, then one tab-separated mention a
+line. Its text is the title, one space, and the abstract
+(https://www.ncbi.nlm.nih.gov/CBBresearch/Dogan/DISEASE/). Lines are first gathered into blocks of
+one document. Each mention is read after that, because it is checked against the whole text.
 """
 
 import re
@@ -30,9 +30,9 @@ class PubTator:
     """A corpus of PubTator files, one for each official split.
 
     `files` has a path for each official split. `types` keeps mentions of these types only (BC5CDR:
-    `[Disease]`), None those of all types; a mention of several types is kept if one of them is
-    asked for. `prefixes` are removed from codes, because a few NCBI codes say `MESH:` and the
-    others do not.
+    `[Disease]`). None keeps all types. A mention of several types is kept if one of them is asked
+    for. `prefixes` are removed from codes, because a few NCBI codes say `MESH:` and the others do
+    not.
     """
 
     name: str
@@ -43,13 +43,13 @@ class PubTator:
     def read(self, problems: Problems) -> Iterator[Document]:
         """Yield the documents of each file in the order of `files`.
 
-        Raises `EmbedLinkError` when the turn of a missing file comes.
+        Raises `EmbedLinkError` if a file is missing, but only when its turn comes.
         """
         ids = UniqueIds()
         for split, path in self.files.items():
             remedy = f"run `python prepare.py` or correct the path of the {split} part"
             file = require_file(path, remedy)
-            # Twice through the file: what codes look like is known when all have been seen.
+            # The file is read twice: only all codes together show what they look like.
             codes = Codes.of(_codes_of(read_lines(file, Problems())), self.prefixes)
             part = _Part(file, codes, self.types, problems)
             for block in _blocks(read_lines(file, problems)):
@@ -61,7 +61,7 @@ class PubTator:
     def _document(
         self, block: "_Block", split: str, part: "_Part", ids: UniqueIds
     ) -> Document | None:
-        """The document of a block, mentions in the order of the file; None if it has no title."""
+        """The document of a block, with mentions in file order. None if the block has no title."""
         place, problems = Place(str(part.file), block.line), part.problems
         if "t" not in block.passages:
             remedy = "add a line `PMID|t|title`"
@@ -94,7 +94,7 @@ class _Part:
     first: dict[str, int] = field(default_factory=dict)
 
     def annotation(self, line: Line, id_: str) -> Annotation | None:
-        """The mention of a line; None if it is wrong, of another type, or a relation."""
+        """The mention of a line. None if it is wrong, of another type, or a relation."""
         place = Place(str(self.file), line.number)
         cells = line.text.split("\t")
         if _is_relation(cells):
@@ -104,16 +104,16 @@ class _Part:
             remedy = "a mention has PMID, start, end, text, type and id, separated by TAB"
             place.note(self.problems, f"{len(cells)} cells", "wrong number of cells", remedy)
             return None
-        # Its offsets may well lie inside this text, at words that it does not mean.
+        # Its offsets may lie inside this text, but at words that it does not mean.
         if cells[0].strip() != id_:
             remedy = f"belongs below the title of its own document, not of {shown(id_)}"
             place.note(self.problems, shown(cells[0]), "mention of another document", remedy)
             return None
-        # Before code and offsets are read: types that nobody asked for need not be right.
+        # Asked before code and offsets are read: types that nobody wants may hold errors.
         if not self._asked_for(cells[4]):
             self._leave_out("mentions of other types", line)
             return None
-        # A mention may have no id at all, and a seventh cell that is not read (names of parts).
+        # A mention may lack its id. A seventh cell (names of parts) is not read.
         code = self.codes.read(cells[5] if len(cells) > 5 else "", place, self.problems)
         return Annotation(cells[1], cells[2], code, place, cells[3])
 
@@ -128,7 +128,7 @@ class _Part:
         self.first.setdefault(what, line.number)
 
     def note_left_out(self) -> None:
-        """Count what was left out, one problem for each kind, at the first line of it."""
+        """Count what was left out: one problem for each kind, at its first line."""
         for what, count in self.left_out.items():
             remedy = "left out on purpose; see `types`" if "types" in what else "left out"
             place = Place(str(self.file), self.first[what])
@@ -138,8 +138,9 @@ class _Part:
 def _is_relation(cells: Sequence[str]) -> bool:
     """Whether a line relates two identifiers, as in BC5CDR (4 cells) and BioRED (5).
 
-    Its second cell names the relation, and the two behind it are identifiers. Mentions have their
-    offsets there, and those of a line with shuffled columns are two numbers side by side.
+    The second cell of such a line names the relation, and the two cells after it are identifiers. A
+    mention has its offsets in these places. If columns are shuffled, two numbers still stand side
+    by side.
     """
     if not 4 <= len(cells) <= 7 or _NUMBER.fullmatch(cells[1]):
         return False
@@ -163,7 +164,7 @@ def _codes_of(lines: Iterator[Line]) -> Iterator[str]:
 class _Block:
     """The lines of one document before they are understood.
 
-    `line` is that of the first one; `passages` are title and abstract, by `t` and `a`.
+    `line` is the number of the first line. `passages` holds title and abstract, by `t` and `a`.
     """
 
     id: str
@@ -173,9 +174,10 @@ class _Block:
 
 
 def _blocks(lines: Iterator[Line]) -> Iterator[_Block]:
-    """Group lines into documents: at blank lines, and at a title or abstract where one is there.
+    """Group lines into documents.
 
-    The latter parts files without blank lines. A block's id is that of its first line.
+    A document ends at a blank line, or at a second title or abstract. The latter is needed for
+    files without blank lines. The id of a block is that of its first line.
     """
     block: _Block | None = None
     for line in lines:

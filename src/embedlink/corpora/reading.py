@@ -12,10 +12,10 @@ from embedlink.types import Document
 def read_corpora(corpora: Mapping[str, Corpus], *, strict: bool) -> tuple[list[Document], Problems]:
     """All documents in the order of the corpora, and everything that was wrong with them.
 
-    The keys of `corpora` are those of the configuration, which errors name; figures go by each
-    corpus' own `name`. Raises `BadInputError` with all rejected rows of a corpus at once when
-    `strict`; an `EmbedLinkError` for a corpus that holds nothing to train or test on, and where no
-    corpus is given. The documents are all in memory then: a split needs to see every one.
+    The keys of `corpora` are those of the configuration, and errors name them. Metrics use each
+    corpus' own `name`. If `strict`, raises `BadInputError` with all rejected rows of a corpus at
+    once. Raises `EmbedLinkError` if no corpus is given, or if a corpus holds nothing to train or
+    test on. All documents are then in memory, because a split needs to see every one.
     """
     if not corpora:
         raise EmbedLinkError("data.corpora is empty; choose one, for example data=demo")
@@ -24,7 +24,7 @@ def read_corpora(corpora: Mapping[str, Corpus], *, strict: bool) -> tuple[list[D
     for key, corpus in corpora.items():
         read = corpus.read(problems)
         found = list(tqdm(read, desc=f"reading {key}", unit=" documents", disable=None))
-        # After each corpus: a bad one need not wait until large ones behind it are read.
+        # Checked after each corpus, so that nobody waits for large ones behind a bad one.
         if strict:
             problems.raise_if_rejected()
         _check_not_empty(key, found, problems)
@@ -33,7 +33,7 @@ def read_corpora(corpora: Mapping[str, Corpus], *, strict: bool) -> tuple[list[D
 
 
 def _check_not_empty(key: str, documents: list[Document], problems: Problems) -> None:
-    """Refuse a corpus without documents or mentions: its figures would mean nothing."""
+    """Refuse a corpus without documents or mentions, because its metrics would mean nothing."""
     what = "documents" if not documents else "mentions"
     if documents and any(document.mentions for document in documents):
         return

@@ -1,8 +1,7 @@
 """The data report: what a corpus holds, how much of it the concept database covers, what was bad.
 
-It holds counts and ids only, never text. `build_report` counts and `format_report` writes for a
-terminal. Elsewhere the `digest` of a single document says, without its text, that two runs share
-it.
+It holds counts and ids only, never text. `build_report` counts, and `format_report` writes for a
+terminal. With `digest`, other rooms recognise a document in two runs without storing its text.
 """
 
 import hashlib
@@ -20,13 +19,14 @@ from embedlink.types import Document
 class CorpusFigures:
     """Counts of one corpus.
 
-    `train`, `validation` and `test` count documents of the official split, not of the run's.
-    `coded` mentions have a code that is not empty; `composite` ones name several concepts,
-    `no_concept` ones say that there is none (`NOMAP`, `-1`), `single` ones name exactly one.
-    `in_database` counts the single ones whose concept is in the database, `ambiguous` the
-    mentions whose surface, ignoring case, is the gold of two or more concepts in this corpus.
-    `concepts` are distinct, those of composites included; `rejected_mentions` are the explicit
-    negatives, not bad rows.
+    `train`, `validation` and `test` count documents of the official split, not of the run's split.
+    `coded` mentions have a code that is not empty. `composite` mentions name several concepts,
+    `single` ones exactly one. `no_concept` mentions say that there is none (`NOMAP`, `-1`).
+    `in_database` counts the single mentions with a concept that the database has.
+
+    A mention is `ambiguous` if its surface, ignoring case, is the gold of two or more concepts in
+    this corpus. `concepts` are distinct and include those of composites. `rejected_mentions` are
+    the explicit negatives, not bad rows.
     """
 
     documents: int
@@ -47,10 +47,10 @@ class CorpusFigures:
 
 @dataclass(frozen=True, slots=True)
 class DataReport:
-    """The figures of every corpus, of the concept database, and all problems.
+    """The counts of every corpus and of the concept database, and all problems.
 
-    `digests` are by corpus, as `corpora` is. `database` has `concepts`, `names` and
-    `ambiguous_names` (those of several concepts), and is empty where there is no database.
+    `corpora` and `digests` are by corpus. `database` has `concepts`, `names` and `ambiguous_names`
+    (names of several concepts). It is empty if there is no database.
     """
 
     corpora: dict[str, CorpusFigures]
@@ -74,7 +74,7 @@ _KINDS = ("repaired", "counted", "rejected")
 
 
 def build_report(documents: Sequence[Document], problems: Problems, cdb: CDB | None) -> DataReport:
-    """Count everything; without a database there is nothing in it, and it has no figures.
+    """Count everything. Without a database no concept counts as known, and `database` is empty.
 
     Corpora go by `Document.corpus`, in the order in which they first come.
     """
@@ -93,15 +93,15 @@ def build_report(documents: Sequence[Document], problems: Problems, cdb: CDB | N
 def digest(documents: Iterable[Document]) -> str:
     """A fingerprint of ids, texts, mentions and splits (32 hexadecimal digits).
 
-    Equal corpora have equal digests whatever the machine; the text cannot be told from it. The
-    order of documents and mentions counts, rejected mentions do, the corpus' name does not.
+    Equal corpora have equal digests on every machine. The text cannot be told from it. The order of
+    documents and mentions counts, and so do rejected mentions. The corpus' name does not count.
     """
     sha = hashlib.sha256()
     for document in documents:
         parts = [document.id, document.text, document.split]
         for mention in (*document.mentions, *document.rejected):
             parts.append(f"{mention.start} {mention.end} {mention.code}")
-        # Lengths go first, or "ab" and "c" would be what "a" and "bc" are.
+        # Lengths go first, or "ab" and "c" would look like "a" and "bc".
         for part in parts:
             data = part.encode("utf-8", "surrogatepass")
             sha.update(len(data).to_bytes(8) + data)
@@ -114,7 +114,7 @@ def format_report(report: DataReport, shown: int = 20) -> str:
 
     At most `shown` rejected rows are written out. Digests are cut to 12 digits.
     """
-    # A row for each figure and a column for each corpus: there are few corpora.
+    # A row for each count and a column for each corpus, because there are few corpora.
     names = [field.name for field in fields(CorpusFigures)]
     table = [["", *report.corpora], ["digest", *(d[:12] for d in report.digests.values())]]
     for name in names:
@@ -134,7 +134,7 @@ def format_report(report: DataReport, shown: int = 20) -> str:
 
 def _format_problems(problems: Sequence[Problem], shown: int) -> list[str]:
     """Rejected rows one by one, the others by reason with their first place."""
-    # What was rejected has to be mended row by row; of the rest a kind and one place say enough.
+    # Users mend rejected rows one by one. For the rest a kind and one place say enough.
     rejected = [problem for problem in problems if _kind(problem) == "rejected"]
     lines = [f"rows rejected: {len(rejected)}", *(f"  {problem}" for problem in rejected[:shown])]
     if len(rejected) > shown:
@@ -153,7 +153,7 @@ def _kind(problem: Problem) -> str:
 
 
 def _count(documents: Sequence[Document], known: Iterable[str]) -> CorpusFigures:
-    """The figures of the documents of one corpus."""
+    """The counts of the documents of one corpus."""
     known = set(known)
     splits = Counter(document.split for document in documents)
     mentions = [mention for document in documents for mention in document.mentions]
@@ -178,7 +178,7 @@ def _count(documents: Sequence[Document], known: Iterable[str]) -> CorpusFigures
 
 
 def _count_ambiguous(documents: Iterable[Document]) -> int:
-    """Mentions whose surface stands for two or more single concepts; composites do not count."""
+    """Mentions with a surface that stands for several single concepts. Composites do not count."""
     meanings: dict[str, Counter[str]] = {}
     for document in documents:
         for mention in document.mentions:

@@ -1,7 +1,7 @@
 """What a run trained on, so that nothing is measured on it by mistake.
 
-A random split depends on a seed. With another one, most documents to be measured are those that
-the linker, or its tagger, was trained on. The run's folder holds their digests, and no text.
+A random split depends on a seed. With another seed, most documents to be measured are ones that the
+linker or its tagger was trained on. The run's folder holds digests of these documents, and no text.
 """
 
 import hashlib
@@ -17,10 +17,10 @@ SEEN = "train_documents.txt"
 
 
 def note_seen(folder: Path, documents: Sequence[Document], reused: Sequence[Path] = ()) -> None:
-    """Leave the digests in a run's folder, which is made where it is missing.
+    """Write the digests to a run's folder, which is made if it is missing.
 
-    `reused` are folders of runs that this one goes on from, with what they have seen. No text can
-    be told from its digest.
+    `reused` are folders of runs that this run builds on. What they have seen is noted too. No text
+    can be told from its digest.
     """
     digests = dict.fromkeys(map(_digest, documents))
     for run in reused:
@@ -29,11 +29,11 @@ def note_seen(folder: Path, documents: Sequence[Document], reused: Sequence[Path
 
 
 def check_unseen(trained: Path, documents: Sequence[Document]) -> None:
-    """Raise `EmbedLinkError` where the run that left this folder trained on any of the documents.
+    """Raise `EmbedLinkError` if the run that left this folder trained on any of the documents.
 
-    `trained` is the folder `linker` or `tagger` in a run's folder. One that was moved out of it is
-    not known to have seen anything. A document is recognised by its text, whatever its id and the
-    codes of its mentions.
+    `trained` is the folder `linker` or `tagger` in a run's folder. If it was moved elsewhere,
+    nothing is known of its training and no error is raised. A document is recognised by its text,
+    whatever its id and the codes of its mentions.
     """
     found = count_seen(trained, documents)
     if found:
@@ -44,7 +44,7 @@ def check_unseen(trained: Path, documents: Sequence[Document]) -> None:
 
 
 def count_seen(trained: Path, documents: Sequence[Document]) -> int | None:
-    """How many of the documents the run trained on; None where that is not known."""
+    """How many of the documents the run trained on. None if that is not known."""
     seen = set(_seen_by(trained.parent))
     return sum(_digest(document) in seen for document in documents) if seen else None
 
@@ -53,7 +53,7 @@ def _seen_by(run: Path) -> list[str]:
     try:
         return (run / SEEN).read_text("utf-8").split()
     except OSError:
-        return []  # Not a run's folder: a linker that was moved, or trained elsewhere.
+        return []  # Not a run's folder: the linker was moved, or trained elsewhere.
 
 
 def _digest(document: Document) -> str:

@@ -1,4 +1,4 @@
-"""The settings of what is read and of how it is divided."""
+"""The settings of corpora, of the concept database, and of splits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,9 +1,9 @@
 """Annotations without their text that were made on another version of a note.
 
-The SNOMED CT benchmark has a handful of notes whose offsets count `<br>` for a line break, or a
-line break for `<br>`. The annotations carry no text to compare with, but an annotator marks
-whole words: in a note with right offsets nearly all spans start and end at word boundaries, in
-a shifted one hardly more than chance. That tells which version the offsets belong to.
+The SNOMED CT benchmark has a few notes with offsets that count `<br>` as a line break, or a line
+break as `<br>`. The annotations carry no text to compare with. But annotators mark whole words. In
+a note with right offsets nearly all spans start and end at the edge of a word. In a shifted note
+hardly more do so than by chance. This tells which version the offsets belong to.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from embedlink.corpora.versions import Version, likely_versions
 from embedlink.types import Span
 
 SOUND = 0.8
-"""Share of spans at word boundaries from which the offsets of a note are taken to be right."""
+"""If at least this share of spans lies at word boundaries, the offsets of a note are right."""
 _EVIDENCE = 3  # fewer spans say nothing about a note
 
 
@@ -21,7 +21,7 @@ _EVIDENCE = 3  # fewer spans say nothing about a note
 class Repair:
     """The version of a note that its offsets fit, or None if they are taken as they are.
 
-    `doubtful` offsets look wrong, but no version explains them.
+    Offsets are `doubtful` if they look wrong but no version explains them.
     """
 
     version: Version | None = None
@@ -35,8 +35,8 @@ class Repair:
 def find_repair(text: str, spans: Sequence[Span]) -> Repair:
     """The version of the text that the spans fit, if it is not the text itself.
 
-    `spans` are characters of the annotated version. Of versions that fit equally well the
-    likeliest counts. If none fits, or too few spans tell, the repair moves nothing.
+    `spans` are characters of the annotated version. If several versions fit equally well, the
+    likeliest counts. If none fits, or if there are too few spans to tell, the repair moves nothing.
     """
     if len(spans) < _EVIDENCE or _sound_share(text, spans, Repair()) >= SOUND:
         return Repair()

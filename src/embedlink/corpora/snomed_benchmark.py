@@ -1,7 +1,8 @@
 """The SNOMED CT Entity Linking benchmark: MIMIC-IV discharge notes (PhysioNet, credentialed).
 
-It cannot be redistributed or downloaded without credentials: the user points at a folder. Each
-split is a pair of tables: annotations are read whole, then notes one by one, each taking its own.
+It cannot be redistributed, or downloaded without credentials, so the user names a folder. Each
+split is a pair of tables. The annotations are read whole, then the notes one by one, and each note
+takes its own annotations.
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ NOTES = {
     "train": ("mimic-iv_notes_training_set.csv", "train_notes.csv"),
     "test": ("mimic-iv_notes_test_set.csv", "test_notes.csv"),
 }
-"""Names of the notes in the releases so far, by split; the first that is there is read."""
+"""Names of the notes in the releases so far, by split. The first that is there is read."""
 ANNOTATIONS = {"train": "train_annotations.csv", "test": "test_annotations.csv"}
 _ACCESS = "ask for access at https://physionet.org/content/snomed-ct-entity-challenge/"
 
@@ -38,8 +39,8 @@ class _Pair(NamedTuple):
 class SnomedBenchmark:
     """The splits that the folder holds. `repair` moves annotations that `<br>` has shifted.
 
-    Without `repair` all offsets are taken as published, right or wrong: the table of annotations
-    has no text to tell by.
+    Without `repair` all offsets are taken as published, right or wrong, because the table of
+    annotations has no text to compare with.
     """
 
     name: str
@@ -49,7 +50,7 @@ class SnomedBenchmark:
     def read(self, problems: Problems) -> Iterator[Document]:
         """Yield the notes of each split in the order of their file, mentions by their offsets.
 
-        Raises `EmbedLinkError` when the folder is missing or holds no complete pair.
+        Raises `EmbedLinkError` if the folder is missing or holds no complete pair.
         """
         ids = UniqueIds()
         for pair in self._pairs(problems):
@@ -60,11 +61,11 @@ class SnomedBenchmark:
             notes = read_rows(pair.notes, columns, problems, delimiter=",", quoted=True, notes=True)
             for note in notes:
                 note_id, text = note.cells["note_id"].strip(), note.cells["text"]
-                taken.add(note_id)  # A note that is published twice has its annotations twice.
+                taken.add(note_id)  # A note that is published twice gets its annotations twice.
                 found = self._mentions(text, note_id, rows.get(note_id, []), pair, codes, problems)
                 id_ = ids.claim(note_id, Place(str(pair.notes), note.line), problems)
                 yield Document(id_, text, found, self.name, pair.split)
-            # What no note has taken belongs to none that is there.
+            # Annotations that no note has taken belong to a note that is missing.
             for note_id, left in rows.items():
                 if note_id in taken:
                     continue
@@ -73,7 +74,7 @@ class SnomedBenchmark:
                 problems.add(str(pair.annotations), left[0].line, value, "missing note", remedy)
 
     def _pairs(self, problems: Problems) -> list[_Pair]:
-        """The complete pairs of the folder; half a pair is noted and left out."""
+        """The complete pairs of the folder. Half a pair is noted and left out."""
         folder = require_folder(self.folder, _ACCESS)
         pairs = []
         for split, names in NOTES.items():
@@ -105,9 +106,9 @@ class SnomedBenchmark:
     ) -> tuple[Mention, ...]:
         """The annotations of one note, moved together if line breaks or units have shifted them.
 
-        Those that cannot be right even then are noted, each at its own line, and left out.
+        Those that are wrong even then are noted, each at its own line, and left out.
         """
-        # A note was annotated in one version of its text: what moves one span moves them all.
+        # A note was annotated in one version of its text, so all of its spans move alike.
         repair = find_repair(text, _spans(rows)) if self.repair else Repair()
         place = Place(str(pair.notes), None, shown(note_id))
         value = f"{len(rows)} annotations"
@@ -136,7 +137,7 @@ def _annotations(path: Path, problems: Problems) -> dict[str, list[Row]]:
 
 
 def _moved(row: Row, repair: Repair) -> tuple[object, object]:
-    """The offsets of a row in the text; unchanged if they are wrong in themselves."""
+    """The offsets of a row in the text. They stay unchanged if they cannot be moved."""
     start, end = read_offset(row.cells["start"]), read_offset(row.cells["end"])
     if start is not None and end is not None:
         moved = repair.moved(Span(start, end))
@@ -146,6 +147,6 @@ def _moved(row: Row, repair: Repair) -> tuple[object, object]:
 
 
 def _spans(rows: list[Row]) -> list[Span]:
-    """The offsets of rows that have numbers there; the others are noted when they are read."""
+    """The offsets of rows that have numbers there. The other rows are noted when they are read."""
     pairs = ((read_offset(row.cells["start"]), read_offset(row.cells["end"])) for row in rows)
     return [Span(start, end) for start, end in pairs if start is not None and end is not None]

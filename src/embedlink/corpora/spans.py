@@ -1,8 +1,8 @@
 """Mentions checked against the text that they point into.
 
 A format that publishes the surface of a mention says what must stand at its offsets. If the
-surfaces of a document do not stand there, one version of its text must explain all of them, else
-the document is left out: no mention is ever moved by itself.
+surfaces of a document do not stand there, one version of its text must explain all of them. If none
+does, the document is left out. No mention is ever moved by itself.
 """
 
 import html
@@ -26,8 +26,9 @@ _UNSEEN = re.compile("[\\s\u00ad\u200b-\u200f\u2060\ufeff\x00]+")
 class Annotation:
     """A mention as a file has it: `start` and `end` are numbers or their digits, if all is well.
 
-    `surface` is the mention's text as published, or None if the format has none. A code that cannot
-    be read is None: its annotation gives no mention, but still shows how offsets were counted.
+    `surface` is the mention's text as published, or None if the format has none. `code` is None if
+    it cannot be read. Such an annotation gives no mention, but still shows how offsets were
+    counted.
     """
 
     start: object
@@ -45,11 +46,12 @@ def read_mentions(
     *,
     join: int | None = None,
 ) -> list[Mention | None] | None:
-    """The mention of each annotation, None for a wrong one; None alone if all are in doubt.
+    """The mention of each annotation, None for a wrong one. None alone if all are in doubt.
 
-    An annotation whose offsets are no numbers, run backwards or lie outside the text costs itself.
-    One whose surface stands elsewhere costs the document, unless one version of the text explains
-    all of them. `place` is that of the document, and `join` see `other_versions`.
+    If the offsets of an annotation are not numbers, run backwards or lie outside the text, only
+    this annotation is lost. If its surface stands elsewhere, the whole document is lost, unless one
+    version of the text explains all surfaces. `place` is that of the document. `other_versions`
+    says what `join` is.
     """
     spans = [_read_span(each, problems) for each in annotations]
     read = [(a, span) for a, span in zip(annotations, spans, strict=True) if span is not None]
@@ -82,13 +84,13 @@ def read_mentions(
 
 
 def in_text_order(mentions: Sequence[Mention | None]) -> tuple[Mention, ...]:
-    """The mentions that were read, in the order of the text; equal spans stay in order."""
+    """The mentions that were read, in the order of the text. Equal spans stay in order."""
     kept = (mention for mention in mentions if mention is not None)
     return tuple(sorted(kept, key=lambda mention: (mention.start, mention.end)))
 
 
 def read_offset(value: object) -> int | None:
-    """An offset from an integer or plain ASCII digits; `int` alone would take `1_0` and 1.5."""
+    """An offset from an integer or plain ASCII digits. `int` alone would accept `1_0` and 1.5."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value if abs(value) < 10**18 else None
     if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,18}\s*", value):
@@ -97,9 +99,9 @@ def read_offset(value: object) -> int | None:
 
 
 def _read_span(annotation: Annotation, problems: Problems) -> Span | None:
-    """Both offsets as numbers in their order, or None after noting why not."""
+    """Both offsets as numbers in their order. None if they are wrong, which is noted."""
     start, end = read_offset(annotation.start), read_offset(annotation.end)
-    # In shuffled columns an offset is a note's text.
+    # If columns are shuffled, a note's text may stand in place of an offset.
     value = f"{shown(annotation.start)}-{shown(annotation.end)}"
     if start is None or end is None:
         remedy = "offsets are whole numbers of characters; check the order of the columns"
@@ -134,12 +136,12 @@ def _note_differences(
 def _version(
     text: str, read: Sequence[tuple[Annotation, Span]], join: int | None
 ) -> Version | None:
-    """The version in which every surface stands at its offsets; None without any.
+    """The version in which every surface stands at its offsets. None if there is none.
 
-    The likeliest kind of version that explains everything counts, but none if two of that kind
-    explain it differently. The text itself comes first, and a shift by any number last, because
-    that could explain what another line break has done. Surfaces that differ in spacing, case or
-    accents are looked at only if no version has all of them exactly.
+    The likeliest kind of version that explains everything counts. If two versions of that kind
+    explain it differently, none counts. The text itself comes first. A shift by any number comes
+    last, because it could explain what another line break has done. Surfaces that differ in
+    spacing, case or accents are looked at only if no version has all surfaces exactly.
     """
     same = constant(text, 0)
     shown_by_surfaces = any(annotation.surface is not None for annotation, _ in read)
@@ -169,7 +171,7 @@ def _version(
 
 
 def _constants(text: str, read: Sequence[tuple[Annotation, Span]]) -> Iterator[Version]:
-    """Shifts of the whole document by one number, which only two different mentions can show."""
+    """Shifts of the whole document by one number. Two different mentions are needed to show one."""
     known = {(a.surface, span.start) for a, span in read if a.surface}
     if len({start for _, start in known}) < 2:
         return
@@ -180,8 +182,9 @@ def _constants(text: str, read: Sequence[tuple[Annotation, Span]]) -> Iterator[V
 
 
 def _agrees(found: str, surface: str | None, exact: bool = False) -> bool:
-    """Whether the text at the offsets is the surface, if not exactly, then but for spacing, case,
-    accents, quotes and invisible characters.
+    """Whether the text at the offsets is the surface.
+
+    Unless `exact`, spacing, case, quotes, invisible characters and the form of accents may differ.
     """
     if surface is None or (found == surface and surface):
         return True

@@ -1,10 +1,10 @@
 """Divides documents into train, validation and test, by document.
 
-Documents with one text, in the same corpus or in two, always stay on one side: a linker that has
-seen a test document under another name reports metrics that mean nothing. An id tells nothing,
-because many are unique within a project only.
-`group_same` finds what belongs together, and whole groups are drawn. What an official split has on
-two sides is dropped from the one that matters less.
+Documents with the same text, in one corpus or in two, always stay on one side. A linker that has
+seen a test document under another name reports metrics that mean nothing. Ids do not help, because
+many are unique within a project only. `group_same` finds which documents belong together, and whole
+groups are drawn. If an official split has a text on two sides, it is dropped from the side that
+matters less.
 """
 
 import logging
@@ -23,15 +23,15 @@ from embedlink.types import Document
 log = logging.getLogger(__name__)
 
 SIDES = ("test", "validation", "train")
-"""From the side that must stay whole to the side that gives way when a document is on two."""
+"""If a document is on two sides, it stays on the one that comes first here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Splits:
     """The three sides, each in the order of the documents given, and what was left out.
 
-    `dropped` are documents that an official split or a document list has on one side while the
-    same document is on a later one.
+    `dropped` are documents that an official split or a document list has on two sides. They were
+    left out of the side that matters less.
     """
 
     train: list[Document]
@@ -51,12 +51,14 @@ def split_documents(
 ) -> Splits:
     """Divide by the official splits or at random, each corpus by itself.
 
-    `test_share` is of all documents of a corpus, `validation_share` of its training documents.
-    `document_list` names a file with one document id a line: those are the test part of the
-    corpora that hold any of them; their other documents train. A corpus without validation
-    documents gets them from its training documents, whichever way it was divided. Raises
-    `EmbedLinkError` for settings that are not allowed, a corpus without the official split that
-    is asked for, and a list that names no document.
+    `test_share` is the share of all documents of a corpus, `validation_share` that of its training
+    documents. `document_list` names a file with one document id a line. These documents are the
+    test part of the corpora that hold any of them. The other documents of these corpora train. A
+    corpus without validation documents gets some from its training documents, however it was
+    divided.
+
+    Raises `EmbedLinkError` if a setting is not allowed, if a corpus lacks the official split that
+    is asked for, or if the list names no document.
     """
     _check(split, test_share, validation_share)
     groups = group_same(documents)
@@ -66,7 +68,7 @@ def split_documents(
     for n, document in enumerate(documents):
         corpora[document.corpus].append(n)
     for corpus, members in corpora.items():
-        # A list goes before the official split, in the corpora that it names.
+        # In the corpora that it names, a list overrides the official split.
         if not listed.isdisjoint(members):
             for n in members:
                 sides[n] = "test" if n in listed else "train"
@@ -74,7 +76,7 @@ def split_documents(
             _use_official(documents, members, sides, corpus)
         else:
             _draw(_Draw(documents, groups, sides), members, "test", test_share, seed)
-    # Test is settled for every corpus first; validation takes of what then still trains.
+    # Test is settled for every corpus first. Validation is drawn from what still trains then.
     decided = [side if side != "train" else "" for side in sides]
     for members in corpora.values():
         if all(sides[n] != "validation" for n in members):
@@ -84,7 +86,7 @@ def split_documents(
 
 
 def check_sides(splits: Splits) -> None:
-    """Raise `EmbedLinkError` where there is nothing to train on, to choose by, or to measure."""
+    """Raise `EmbedLinkError` if there is nothing to train on, to choose by, or to measure."""
     for side in ("train", "validation", "test"):
         if not getattr(splits, side):
             raise EmbedLinkError(
@@ -95,9 +97,10 @@ def check_sides(splits: Splits) -> None:
 
 
 def group_same(documents: Sequence[Document]) -> list[int]:
-    """For each document the number of the first one that it is the same as (itself at least).
+    """For each document the number of the first one that it is the same as, or its own number.
 
-    Same means: one text, but for spacing and the form of its accents. Ids do not count.
+    Documents are the same if they have one text. Spacing and the form of accents may differ. Ids do
+    not count.
     """
     first: dict[str, int] = {}
     forms = (normalize("NFC", " ".join(document.text.split())) for document in documents)
@@ -113,9 +116,10 @@ def _check(split: str, test_share: float, validation_share: float) -> None:
 
 
 def _listed(documents: Sequence[Document], document_list: str | None) -> set[int]:
-    """The numbers of the documents whose ids the list names; without a list there are none.
+    """The numbers of the documents that the list names by id. Without a list there are none.
 
-    Ids that no corpus has are logged, as long as one is found. A list may name the files of texts.
+    Ids that no corpus has are logged, as long as one is found. The list may hold file names
+    (`.txt`).
     """
     if document_list is None:
         return set()
@@ -140,9 +144,9 @@ def _listed(documents: Sequence[Document], document_list: str | None) -> set[int
 def _use_official(
     documents: Sequence[Document], members: list[int], sides: list[str], corpus: str
 ) -> None:
-    """Take over the published splits of one corpus, in `sides`.
+    """Write the published splits of one corpus into `sides`.
 
-    Raises `EmbedLinkError` when it has no train or no test part, or documents of another split.
+    Raises `EmbedLinkError` if it has no train or no test part, or documents of another split.
     """
     found = sorted({documents[n].split for n in members})
     unknown = [name for name in found if name not in SIDES]
@@ -157,7 +161,7 @@ def _use_official(
 
 
 class _Draw(NamedTuple):
-    """What a draw reads, and the sides that it fills in ("" where nothing is decided yet)."""
+    """What a draw reads, and the sides that it fills in. "" means that nothing is decided yet."""
 
     documents: Sequence[Document]
     groups: list[int]
@@ -165,30 +169,31 @@ class _Draw(NamedTuple):
 
 
 def _draw(state: _Draw, members: list[int], side: str, share: float, seed: int) -> None:
-    """Draw whole groups of one corpus for a side until its share is reached; the rest trains.
+    """Draw whole groups of one corpus for a side until its share is reached. The rest trains.
 
-    The draw depends on the seed, the corpus' name and its documents, not on their order (but that
-    of the same documents: a group is sorted by its first). A corpus of two groups or more gets at
-    least one on the side when the share is above 0. `members` are the numbers of its documents,
-    whose entries in `sides` are filled in; the share is of these, rounded.
+    The draw depends on the seed, on the corpus' name and on its documents. The order of documents
+    makes no difference, except within a group: its first document decides the place of the group.
+    If the share is above 0, a corpus of two groups or more gets at least one on the side. `members`
+    are the numbers of the corpus' documents, and their entries in `sides` are filled in. `share` is
+    the share of these documents, rounded.
     """
     documents, groups, sides = state
     if not members:
         return
-    # Another corpus may hold the same documents: what was decided there holds here.
+    # Another corpus may hold the same documents. What was decided there also holds here.
     drawn = {groups[n] for n, decided in enumerate(sides) if decided == side}
     fixed = {groups[n] for n, decided in enumerate(sides) if decided not in ("", side)}
     sizes = Counter(groups[n] for n in members)
     order = sorted(sizes, key=lambda group: (documents[group].id, documents[group].text))
-    # Seeded by a string, which `random` hashes by itself: every process draws the same.
+    # `random` hashes a string by itself, so every process draws the same.
     random.Random(f"{seed}/{side}/{documents[members[0]].corpus}").shuffle(order)
     free = [group for group in order if group not in drawn and group not in fixed]
     count = sum(sizes[group] for group in order if group in drawn)
     wanted = round(share * len(members))
-    # A small corpus gets its smallest group, or it would have nothing to be measured on.
+    # A small corpus gets its smallest group. Otherwise it would have nothing to be measured on.
     if share > 0 and not count and len(order) > 1 and free:
         wanted = max(wanted, min(sizes[group] for group in free))
-    # A group too large for what is left is passed over, and a smaller one may still fit.
+    # A group that is too large is passed over, because a smaller one may still fit.
     for group in free:
         if count + sizes[group] <= wanted:
             drawn.add(group)
@@ -198,9 +203,9 @@ def _draw(state: _Draw, members: list[int], side: str, share: float, seed: int) 
 
 
 def _collect(documents: Sequence[Document], groups: list[int], sides: list[str]) -> Splits:
-    """Sort the documents by side; one that repeats another of an earlier side is dropped.
+    """Sort the documents by side. One that repeats a document of an earlier side is dropped.
 
-    Earlier means in `SIDES`: test keeps all of its documents.
+    Sides are ordered as in `SIDES`, so test keeps all of its documents.
     """
     # For each group the first of `SIDES` that one of its documents is on.
     best = [len(SIDES)] * len(documents)

@@ -17,10 +17,11 @@ COLUMN = "text"
 
 
 def read_notes(path: str | Path) -> list[str]:
-    """The texts of a folder (by name of the file, subfolders included) or of a table's rows.
+    """The texts of a folder or of a table's rows.
 
-    Empty texts are left out. Raises `EmbedLinkError` if the path is missing, if it has no known
-    form or no column `text`, and if it holds no text.
+    A folder's files come in the order of their paths, subfolders included. Empty texts are left
+    out. Raises `EmbedLinkError` if the path is missing, has no known form, has no column `text`, or
+    holds no text.
     """
     source = resolve(path)
     if not source.exists():
@@ -35,7 +36,7 @@ def read_notes(path: str | Path) -> list[str]:
 def _folder(folder: Path) -> Iterator[str]:
     for file in sorted(folder.rglob("*")):
         if file.is_file() and file.suffix.lower() == ".txt":
-            # Some of many notes may be written in an older encoding, which is no reason to stop.
+            # If some of many notes are in an older encoding, that is no reason to stop.
             yield file.read_text(encoding="utf-8-sig", errors="replace")
 
 
@@ -43,7 +44,7 @@ def _table(file: Path) -> Iterator[str]:
     try:
         table = _read(file)
     except (ValueError, OSError, EmptyDataError, ParserError) as error:
-        # An error of a parser may quote the file's text.
+        # The original error is hidden, because a parser may quote the file's text.
         raise EmbedLinkError(
             f"data.unlabelled={file}: cannot be read ({type(error).__name__}); give {FORMS}"
         ) from None

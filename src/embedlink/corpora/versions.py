@@ -1,8 +1,8 @@
 """Other versions of a text, in which its annotations may have been made.
 
-Tools count a line break as one character or two, letters in bytes or in the units of UTF-16, or
-they annotate a text before `<br>`, a byte order mark or a soft hyphen is removed. Each `Version`
-is one such hypothesis about a whole document: it moves all of its offsets, or none.
+Tools count a line break as one character or two, or letters in bytes or in units of UTF-16. They
+may also annotate a text before `<br>`, a byte order mark or a soft hyphen is removed. Each
+`Version` is one such guess about a whole document. It moves all of its offsets, or none.
 """
 
 import re
@@ -29,7 +29,7 @@ _SPACES = re.compile(r"\s{2,}")
 _SENTENCE = re.compile(r"(?<=[.!?]) (?! )")
 _TAB = re.compile(r"\t")
 _COMPOSED = re.compile("[^\u0300-\u036f][\u0300-\u036f]+")
-# Each mark of the text, its length in the annotated version, and how that is reported.
+# Each mark of the text, its length in the annotated version, and the words of the report.
 _BREAKS = (
     (_WINDOWS_BREAK, 1, "offsets count each CRLF as one character"),
     (_LINE_BREAK, 2, "offsets count each line break as CRLF"),
@@ -59,8 +59,8 @@ _BOM_WIDTHS = {"characters": 1, "UTF-16 units": 1, "UTF-8 bytes": 3}
 class Version:
     """How offsets of the annotated version become offsets of the text.
 
-    `starts` has the annotated offset of each character of the text and, last, of its end; it never
-    falls. `glued` takes characters without a width to the character before them.
+    `starts` has the annotated offset of each character of the text and, last, of its end. The
+    offsets never fall. `glued` joins characters without a width to the character before them.
     """
 
     description: str
@@ -68,10 +68,10 @@ class Version:
     glued: bool = False
 
     def in_text(self, span: Span, *, exact: bool = True) -> Span | None:
-        """The span in the text of one in the annotated version.
+        """The span in the text that corresponds to a span in the annotated version.
 
-        None if it lies outside, or, if `exact`, begins within a character of the text. A mark
-        right behind a span is not part of it.
+        None if it lies outside. With `exact`, also None if it begins within a character of the
+        text. A mark right behind a span is not part of it.
         """
         first = bisect_right(self.starts, span.start) - 1
         last = bisect_right(self.starts, span.end if self.glued else span.end - 1) - 1
@@ -85,9 +85,9 @@ class Version:
 
 
 def constant(text: str, shift: int) -> Version:
-    """The version whose offsets are all larger than those of the text by `shift`.
+    """The version in which all offsets are larger than those of the text by `shift`.
 
-    By 0 it is the text itself, and has no description.
+    If `shift` is 0, it is the text itself and has no description.
     """
     said = f"all offsets are {abs(shift)} too {'large' if shift > 0 else 'small'}"
     return Version(said if shift else "", range(shift, shift + len(text) + 1))
@@ -178,7 +178,7 @@ def _of(length: int) -> Callable[[re.Match[str]], int]:
 def _with_mark(
     text: str, mark: re.Pattern[str], length: Callable[[re.Match[str]], int], widths: Widths
 ) -> Widths:
-    """The widths if each mark has another length; its last character then has all of it."""
+    """The widths if each mark has another length. The mark's last character has all of it."""
     made = widths.copy()
     for match in mark.finditer(text):
         made[match.start() : match.end()] = 0
