@@ -51,7 +51,7 @@ def test_the_main_job_reaches_nothing(tiny_encoder, tmp_path):
     code = f"sys.path.insert(0, {str(ROOT)!r}); runpy.run_path(sys.argv[1], run_name='__main__')"
     done = guarded(
         "sys.argv.pop(0);" + code.replace("sys.argv[1]", "sys.argv[0]"), str(ROOT / "train.py"),
-        f"model.name={tiny_encoder}", "debug=fast", "limit_documents=6", "detection=variants",
+        f"model.encoder={tiny_encoder}", "debug=fast", "limit_documents=6", "detection=variants",
         f"hydra.run.dir={tmp_path / 'run'}", folder=tmp_path,
     )  # fmt: skip
     assert "REACHED" not in done.stderr
