@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import os
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TQDM_DISABLE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
@@ -27,7 +28,7 @@ BENCHMARKS = {
     "stored": stored.run,
     "startup": startup.run,
 }
-FULL = {
+FULL: dict[str, Any] = {
     "names": 20_000,
     "sizes": (20_000, 200_000, 1_000_000),
     "mentions": 10_000,
@@ -49,7 +50,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         )
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value}
     base = FULL if given.pop("full", False) else {}
-    chosen = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    chosen: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
     return Options(**{**base, **chosen})
 
 

@@ -1,6 +1,8 @@
 """Refreshing the whole index after an epoch, with 0 and 4 layers unfrozen."""
 
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -50,7 +52,7 @@ def _refresh(options: Options, source: str, unfreeze: int) -> list[Timing]:
     def encode(name: str, sequences: object) -> None:
         vectors[name] = encoder.encode(sequences)  # type: ignore[arg-type]
 
-    work = {
+    work: dict[str, tuple[int, Callable[[], object]]] = {
         "embedlink cached": (len(names), lambda: encode("cached", cached)),
         "embedlink anew": (len(names), lambda: encode("anew", tokens)),
     }
@@ -63,7 +65,7 @@ def _refresh(options: Options, source: str, unfreeze: int) -> list[Timing]:
             other.embed_cuis()
 
         for batch in (upstream.DEFAULT_BATCH, *options.batches):
-            work[f"upstream batch {batch}"] = (len(names), lambda batch=batch: theirs(batch))
+            work[f"upstream batch {batch}"] = (len(names), partial(theirs, batch))
     timings = race(f"refresh, {unfreeze} layers unfrozen", work, options.repeats, options.clock)
     difference = float((vectors["cached"] - vectors["anew"]).abs().max())
     timings[0].notes["largest_difference_to_anew"] = difference

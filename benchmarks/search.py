@@ -6,6 +6,7 @@ The exact ways find the same, so that their recall is 1; the approximate one tra
 import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from torch import Tensor
 
@@ -52,7 +53,7 @@ def _make_ready(
     """The first search of each way, for which it converts or sorts all vectors."""
     names = len(made["float32"].vectors)
     work: dict[str, tuple[int, Callable[[], object]]] = {
-        way: (names, lambda own=own: own.search_names(queries[:1], K)) for way, own in made.items()
+        way: (names, partial(own.search_names, queries[:1], K)) for way, own in made.items()
     }
     timings = race(f"first search, {names} names", work, 1, options.clock)
     for timing, own in zip(timings, made.values(), strict=True):
@@ -67,8 +68,7 @@ def _race(made: dict[Search, ConceptIndex], queries: Tensor, options: Options) -
     names, timings = len(made["float32"].vectors), []
     for count in (len(queries), DOCUMENT):
         work: dict[str, tuple[int, Callable[[], object]]] = {
-            name: (count, lambda find=find, part=queries[:count]: find(part, K))
-            for name, find in contestants.items()
+            name: (count, partial(find, queries[:count], K)) for name, find in contestants.items()
         }
         label = f"search of {count} mentions, {names} names"
         timings += race(label, work, options.repeats, options.clock)

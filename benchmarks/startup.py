@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from benchmarks import upstream
@@ -21,8 +22,7 @@ def run(options: Options) -> list[Timing]:
     """Each start in processes of its own, by wall time: processor time would not be theirs."""
     starts = _starts()
     work: dict[str, tuple[int, Callable[[], object]]] = {
-        name: (1, lambda arguments=arguments: _start(arguments))
-        for name, arguments in starts.items()
+        name: (1, partial(_start, arguments)) for name, arguments in starts.items()
     }
     timings = race("start-up", work, options.repeats)
     for timing in timings:

@@ -115,9 +115,9 @@ def table(runs: pd.DataFrame) -> str:
 
 
 def _cell(group: pd.DataFrame, key: str) -> str:
-    values = group[f"metrics.{key}"].dropna() if f"metrics.{key}" in group else ()
-    if not len(values):
+    if f"metrics.{key}" not in group or group[f"metrics.{key}"].isna().all():
         return ""
+    values = group[f"metrics.{key}"].dropna()
     low, high = (f"metrics.{key}_{end}" for end in ("low", "high"))
     if len(values) > 1:
         return f"{values.mean():.3f} ({values.min():.3f}–{values.max():.3f})"

@@ -4,11 +4,13 @@ import os
 
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import lightning as L
 import pytest
 import torch
+from medcat.cdb import CDB
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
@@ -49,7 +51,13 @@ NOTES = [
 ]  # fmt: skip
 
 
-def document(name, text, surfaces, corpus="tiny", split=""):
+def document(
+    name: str,
+    text: str,
+    surfaces: Sequence[tuple[str, str]],
+    corpus: str = "tiny",
+    split: str = "",
+) -> Document:
     mentions = []
     for surface, code in surfaces:
         start = text.index(surface)
@@ -58,26 +66,26 @@ def document(name, text, surfaces, corpus="tiny", split=""):
 
 
 @pytest.fixture(scope="session")
-def documents():
+def documents() -> list[Document]:
     return [document(*note) for note in NOTES]
 
 
 @pytest.fixture(scope="session")
-def concept_table(tmp_path_factory):
+def concept_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("concepts") / "concepts.csv"
     path.write_text(CONCEPTS)
     return path
 
 
 @pytest.fixture
-def cdb(concept_table):
+def cdb(concept_table: Path) -> CDB:
     return load_cdb(concept_table, Problems(), detection_config(min_name_len=2))
 
 
 @pytest.fixture(scope="session")
-def tiny_encoder(tmp_path_factory) -> Path:
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a random BERT of four small layers, and a WordPiece of single characters."""
-    folder = tmp_path_factory.mktemp("encoder")
+    folder: Path = tmp_path_factory.mktemp("encoder")
     characters = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
     words = sorted({word.strip(".,;").lower() for _, text, _ in NOTES for word in text.split()})
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters]
@@ -101,7 +109,7 @@ def tiny_encoder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def linker(tiny_encoder) -> Linker:
+def linker(tiny_encoder: Path) -> Linker:
     settings = LinkerSettings(str(tiny_encoder), context_window=5, max_tokens=32)
     made = Linker.untrained(settings, unfreeze=1)
     made.encoder.eval()
@@ -109,7 +117,9 @@ def linker(tiny_encoder) -> Linker:
 
 
 @pytest.fixture(scope="session")
-def tagger_folder(tiny_encoder, documents, tmp_path_factory) -> Path:
+def tagger_folder(
+    tiny_encoder: Path, documents: list[Document], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A tagger that has learned the notes by heart."""
     torch.manual_seed(0)
     tagger = MentionTagger.untrained(TaggerSettings(str(tiny_encoder), max_tokens=64))
@@ -121,6 +131,6 @@ def tagger_folder(tiny_encoder, documents, tmp_path_factory) -> Path:
         tagger, documents, trainer, lr=1e-3, batch_size=4, masked=0.0, weight_decay=0.01,
         warmup_share=0.1, seed=0,
     )  # fmt: skip
-    folder = tmp_path_factory.mktemp("tagger") / "tagger"
+    folder: Path = tmp_path_factory.mktemp("tagger") / "tagger"
     tagger.save(folder)
     return folder

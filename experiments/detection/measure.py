@@ -16,7 +16,7 @@ from embedlink.experiment.resolvers import register_resolvers
 from embedlink.types import Detection, Document
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-SETTINGS = {
+SETTINGS: dict[str, dict[str, object]] = {
     "vocabulary": {"variants": False, "abbreviations": False},
     "+ variants": {"variants": True, "abbreviations": False},
     "+ abbreviations": {"variants": False, "abbreviations": True},
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--split", nargs="+", default=["train", "validation"])
     parser.add_argument("--tagger", help="a run's tagger of the one corpus: adds its rows")
     arguments = parser.parse_args()
-    settings: dict[str, dict[str, object]] = dict(SETTINGS)
+    settings = dict(SETTINGS)
     if arguments.tagger:
         settings["both + tagger"] = SETTINGS["both"] | {"tagger": arguments.tagger}
     register_resolvers()
