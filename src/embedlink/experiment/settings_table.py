@@ -21,12 +21,13 @@ CHOICES = """| `model` | `minilm`, `medembed`; any hub id or folder as `model.en
 | `split` | `random` or `official`: the parts that the corpus publishes | by `data` |
 | `detection` | `learned`: a tagger learns what annotators mark; `variants`: other spellings, abbreviations; `vocabulary`: MedCAT's alone. Each includes the next | `learned` |
 | `objective` | `marginal` (all synonyms are positives), `sampled` (one positive, k hard negatives), `multi_similarity` | `marginal` |
-| `pretraining` | `synonyms`: learn from the concept database alone before the mentions | |
+| `pretraining` | `synonyms`: learn from the concept database alone before the mentions; `short_forms`: learn from notes without labels what short forms mean | |
 | `reranker` | `cross_encoder`: read a mention with each of the nearest concepts' names again | |
 """  # noqa: E501
 COMMON = (
-    "data_dir", "data.concepts", "context_window", "unfreeze", "seed", "split_seed", "targets",
-    "nil_weight", "operating_point", "batch_size", "optimizer.lr", "trainer.max_epochs", "resume",
+    "data_dir", "data.concepts", "data.unlabelled", "data.senses", "context_window", "unfreeze",
+    "seed", "split_seed", "targets", "nil_weight", "operating_point", "optimizer.lr",
+    "trainer.max_epochs",
 )  # fmt: skip
 """The settings that the README shows, after the choices of each group."""
 
