@@ -1,8 +1,8 @@
 """Short forms with several senses, as an encoder learns to tell them apart.
 
-They come from a table of senses (`of_table`) or are made up from phrases that notes repeat
-(`phrases_of`). Made-up ones are never linked. They teach what a context says of the meaning of any
-short form, also of those that no table lists.
+They come from a table of senses (`of_table`), or are made up from phrases that notes repeat
+(`phrases_of`). A made-up short form is never linked. It teaches what a context says about the
+meaning of any short form, also of one that no table lists.
 """
 
 import random
@@ -41,7 +41,7 @@ class Ambiguous:
 def of_table(senses: Senses) -> list[Ambiguous]:
     """The short forms of a table that have two senses or more.
 
-    Long forms that differ in spelling alone are one sense.
+    If long forms differ in spelling alone, they are one sense.
     """
     found = []
     for short_form, own in senses.by_short_form.items():
@@ -56,11 +56,11 @@ def of_table(senses: Senses) -> list[Ambiguous]:
 def phrases_of(
     texts: Sequence[str], *, seed: int, without: Iterable[str] = (), least: int = 3
 ) -> list[Ambiguous]:
-    """Short forms of phrases that at least two texts hold, `least` times together.
+    """Short forms of phrases that stand in at least two texts, and `least` times in all texts.
 
     A phrase of several words is shortened to its initials, a single word to its first letters. A
-    short form that at least two phrases share is ambiguous. `without` names short forms that are
-    not to be made up.
+    short form is ambiguous if at least two phrases share it. `without` names short forms that must
+    not be made up.
     """
     known = {short_form.lower() for short_form in without}
     generator = random.Random(seed)
@@ -116,12 +116,12 @@ def _shortened(phrase: str, generator: random.Random) -> str:
 class LongForms:
     """Finds long forms in texts."""
 
-    senses: Mapping[tuple[str, ...], tuple[int, ...]]  # words of a long form: numbers of its senses
-    lengths: Mapping[str, tuple[int, ...]]  # first word: how many words, the most first
+    senses: Mapping[tuple[str, ...], tuple[int, ...]]  # numbers of the senses by long form's words
+    lengths: Mapping[str, tuple[int, ...]]  # numbers of words by the first word, largest first
 
     @classmethod
     def of(cls, ambiguous: Sequence[Ambiguous]) -> "LongForms":
-        """Those of all senses, which are numbered short form by short form."""
+        """Collect the long forms of all senses, which are numbered short form by short form."""
         senses: dict[tuple[str, ...], list[int]] = defaultdict(list)
         spelt = (sense for each in ambiguous for sense in each.senses)
         for number, long_forms in enumerate(spelt):
@@ -136,7 +136,8 @@ class LongForms:
     def find(self, text: str) -> Iterable[tuple[int, int, int]]:
         """Start and end in characters, and the number of each sense, from left to right.
 
-        Of long forms that overlap the one that starts first is found, and of those the longest.
+        If long forms overlap, the one that starts first is found. If several start there, the
+        longest is.
         """
         words = [(m.start(), m.end(), m.group().lower()) for m in re.finditer(r"\w+", text)]
         at = 0

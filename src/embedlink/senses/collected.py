@@ -13,10 +13,10 @@ from embedlink.types import Document
 def collected(documents: Iterable[Document]) -> Senses:
     """The long forms that documents give for short forms, each with its share.
 
-    The share counts documents: of those that define the short form, how many define it so. A long
-    form that documents spell in several ways is one sense, in its most frequent spelling.
+    Of the documents that define a short form, the share is the part that gives this long form. If
+    documents spell a long form in several ways, it is one sense, in its most frequent spelling.
     """
-    # By short form and spelling key: the spellings, one for each document that defines it so.
+    # Spellings by short form and by key, counted once for each document that defines it so.
     spellings: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for document in documents:
         for found in abbreviations(document.text):
@@ -30,7 +30,7 @@ def collected(documents: Iterable[Document]) -> Senses:
 
 
 def sense_key(long_form: str) -> str:
-    """What the spellings of one long form have in common: case, number and word order go."""
+    """What the spellings of one long form have in common, without case, number and word order."""
     words = LETTERS.findall(folded(long_form))
     return key(stems(words)) or normal_form(long_form)
 
@@ -41,7 +41,7 @@ def _singular(short: str) -> str:
 
 
 def _most_frequent(counts: Counter[str]) -> str:
-    """The first in the alphabet of those that are most frequent."""
+    """The most frequent spelling. Of several, the first in the alphabet."""
     return min(counts, key=lambda long: (-counts[long], long))
 
 

@@ -13,7 +13,7 @@ def concepts_of_senses(senses: Iterable[Sense], names: ConceptNames) -> dict[Sen
 
     A sense is a concept if its long form equals any of the concept's names, by normal form or by
     spelling ("hemodialysis" and "haemodialysis", "type 2 diabetes" and "diabetes type 2"). The list
-    is empty for a sense outside the database, and has several rows if concepts share the name.
+    is empty if the sense is outside the database. It has several rows if concepts share the name.
     """
     kept = tuple(dict.fromkeys(senses))
     wanted = {form for sense in kept for form in _forms(sense.long_form)}
@@ -28,7 +28,7 @@ def concepts_of_senses(senses: Iterable[Sense], names: ConceptNames) -> dict[Sen
 
 
 def competitors(senses: Iterable[Sense], names: ConceptNames) -> list[Sense]:
-    """The senses that are no concept of the database, in their order."""
+    """The senses that are not a concept of the database, in their order."""
     return [sense for sense, rows in concepts_of_senses(senses, names).items() if not rows]
 
 

@@ -1,4 +1,4 @@
-"""Examples made of notes without labels: a long form gives way to its short form.
+"""Examples made from notes without labels: a short form takes the place of its long form.
 
 The context then has to tell which sense was meant. The idea is MeDAL's (Wen, Lu and Reddy 2020).
 """
@@ -13,7 +13,7 @@ from embedlink.senses.ambiguous import Ambiguous, LongForms, of_table, phrases_o
 from embedlink.senses.table import Senses
 
 REACH = 1200
-"""Characters kept on each side of an example: more than any context window reads."""
+"""Characters kept on each side of an example. This is more than any context window reads."""
 
 
 class Example(NamedTuple):
@@ -28,7 +28,7 @@ class Example(NamedTuple):
 
 @dataclass(frozen=True)
 class Substitutions:
-    """Examples, and the senses among which each has to be told.
+    """Examples, and the senses to choose from.
 
     Senses are numbered short form by short form, as `ambiguous` lists them.
     """
@@ -38,7 +38,7 @@ class Substitutions:
 
     @property
     def short_form_of_sense(self) -> list[int]:
-        """The number of its short form, for every sense."""
+        """For every sense the number of its short form."""
         return [number for number, each in enumerate(self.ambiguous) for _ in each.senses]
 
     @property
@@ -52,7 +52,7 @@ def substitute(
 ) -> Substitutions:
     """At most `per_sense` examples of each sense, drawn at random.
 
-    They come by sense, and within a sense by their place in the texts.
+    They are sorted by sense, and within a sense by their place in the texts.
     """
     found: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
     long_forms = LongForms.of(ambiguous)
@@ -83,9 +83,9 @@ def examples_of(
 ) -> Substitutions:
     """Examples of a table's short forms, and of short forms made up from repeated phrases.
 
-    At most `per_sense` of each sense and `per_phrase` of each phrase. `made_up` is how many made-up
-    examples there are at most for each one of the table, drawn at random. `without` names short
-    forms that are not to be made up.
+    There are at most `per_sense` examples of each sense and `per_phrase` of each phrase. For each
+    example of the table there are at most `made_up` examples of made-up short forms, drawn at
+    random. `without` names short forms that must not be made up.
     """
     listed = substitute(texts, of_table(senses), per_sense=per_sense, seed=seed)
     phrases = phrases_of(texts, seed=seed, without=[*senses.by_short_form, *without])

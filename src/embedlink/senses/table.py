@@ -1,8 +1,8 @@
 """A table of short forms, their senses and how often each occurs.
 
-A closed database knows one meaning of "PCP"; notes have several. Senses outside the database
-compete with its concepts, and a span that one of them wins is linked to nothing. Shares differ
-between places, so they are a prior and never a rule.
+A closed database knows one meaning of "PCP", but notes have several. Senses outside the database
+compete with its concepts. If one of them wins, the span is linked to nothing. Shares differ between
+hospitals, so they are a prior and never a rule.
 
 `Senses.load("en")` reads a table of the package, `Senses.load("my_clinic.csv")` the user's own.
 """
@@ -19,7 +19,7 @@ from embedlink.text.words import normal_form
 LANGUAGES = ("en", "es")
 """The tables that come with the package."""
 COLUMNS = ("short_form", "long_form", "share", "source")
-"""The columns of a table of senses; the last may be missing."""
+"""The columns of a table of senses. The last may be missing."""
 _ROUNDING = 0.005  # the shares of a short form may exceed 1 by this
 _NEW_SHARE = 0.2  # what senses that a corpus adds to a known short form get together
 
@@ -46,7 +46,7 @@ class Senses:
 
     @classmethod
     def of(cls, senses: Iterable[Sense]) -> "Senses":
-        """Group senses by their short form; equal shares keep their order."""
+        """Group senses by their short form. Equal shares keep their order."""
         grouped: dict[str, list[Sense]] = {}
         for sense in senses:
             grouped.setdefault(sense.short_form, []).append(sense)
@@ -58,10 +58,10 @@ class Senses:
 
     @classmethod
     def load(cls, source: str | Path, problems: Problems | None = None) -> "Senses":
-        """Read the table of a language of the package, or of a file of the user.
+        """Read a table of the package by its language, or a file of the user.
 
-        Rows that cannot be used are noted in `problems`; without it they raise `BadInputError`,
-        which names file, line, value and remedy.
+        Rows that cannot be used are noted in `problems`. If `problems` is not given, they raise
+        `BadInputError`, which names file, line, value and remedy.
         """
         packaged = str(source) in LANGUAGES
         path = f"package://embedlink/senses/{source}.csv" if packaged else source
@@ -82,11 +82,12 @@ class Senses:
         return sum(map(len, self.by_short_form.values()))
 
     def find(self, surface: str) -> tuple[Sense, ...]:
-        """The senses of a surface as it stands in a text; none if the table does not know it.
+        """The senses of a surface as it stands in a text, or none if the table does not know it.
 
-        Case tells senses apart: "Pt" is a patient and "PT" may be a blood test. A surface that the
-        table does not list in its own case is looked up in small letters if it is in title case
-        (it may begin a sentence), and then in capitals. Full stops are left out: "b.d." is "BD".
+        Case tells senses apart: "Pt" is a patient and "PT" may be a blood test. So a surface is
+        looked up as it is written. If the table does not list it, it is looked up in small letters
+        if it is in title case, because it may begin a sentence, and then in capitals. Full stops
+        are left out: "b.d." is "BD".
         """
         for spelt in _spellings(surface):
             if spelt in self.by_short_form:
@@ -94,14 +95,14 @@ class Senses:
         return ()
 
     def replaced(self, own: "Senses") -> "Senses":
-        """These senses, but those of `own` alone for every short form that it lists."""
+        """These senses, but for every short form that `own` lists only the senses of `own`."""
         return Senses({**self.by_short_form, **own.by_short_form})
 
     def extended(self, found: "Senses") -> "Senses":
         """These senses and those of `found` that they lack.
 
-        A short form that is new takes the shares of `found`. Senses that are new to a known short
-        form get a fifth of its occurrences together, and the known ones share the rest as before.
+        A new short form takes the shares of `found`. If a known short form gets new senses, these
+        share a fifth of its occurrences, and the known senses share the rest as before.
         """
         merged = dict(self.by_short_form)
         for short, senses in found.by_short_form.items():
@@ -137,7 +138,7 @@ def _spellings(surface: str) -> Iterator[str]:
 
 
 def _read(path: Path, problems: Problems) -> Iterator[Sense]:
-    """The usable rows of a table; the others are noted."""
+    """The usable rows of a table. The others are noted."""
     totals: dict[str, float] = {}
     known: set[tuple[str, str]] = set()
     file, tabs = str(path), path.suffix == ".tsv"

@@ -1,15 +1,17 @@
 """Abbreviations that a document defines itself: "myotonic dystrophy (DM)".
 
 A. S. Schwartz and M. A. Hearst, "A simple algorithm for identifying abbreviation definitions in
-biomedical text", Pacific Symposium on Biocomputing 8 (2003), 451-462. Beyond it: a short form
-must have a capital letter and no word in small ones, square brackets count, the plural of a
-short form may lack its "s" in the long form, and if the letters do not come in order, the
-initials of as many words may come in another, for many are Latin or foreign ("myotonic dystrophy
-(DM)"). "DM = diabetes mellitus" defines as well, and so do as many words as letters if the
-last agree ("twice daily (BD)"). What is looked at around a sign is bounded.
+biomedical text", Pacific Symposium on Biocomputing 8 (2003), 451-462.
 
-Detection gives an abbreviation the concepts of its long form, wherever it stands in the document;
-windows spell it out in a mention's own text. Spans are characters of the text throughout.
+This goes beyond the paper. A short form must have a capital letter and no word in small letters.
+Square brackets count too. The plural of a short form may lack its "s" in the long form. If the
+letters do not come in order, as many words may have them as initials in another order, because many
+short forms are Latin or foreign ("myotonic dystrophy (DM)"). "DM = diabetes mellitus" is a
+definition as well. So are as many words as letters if the last ones agree ("twice daily (BD)").
+Only a limited stretch of text around a sign is read.
+
+Detection gives an abbreviation the concepts of its long form, wherever it stands in the document.
+Windows spell it out in a mention's own text. Spans are characters of the text throughout.
 """
 
 import re
@@ -40,13 +42,13 @@ class Abbreviation(NamedTuple):
     short_span: Span
     long_span: Span
     loose: bool = False
-    """Whether only the last letter agrees, as for "twice daily (BD)", which is Latin."""
+    """Whether only the last letter agrees, as in "twice daily (BD)", which is Latin."""
 
 
 def abbreviations(text: str) -> list[Abbreviation]:
-    """The definitions in a text, in its order; of several for one short form, the first.
+    """The definitions in a text, in its order. If a short form has several, the first counts.
 
-    Short forms are told apart by case and by a plural "s". Empty if the text defines none.
+    Short forms differ if their case or a plural "s" differs. Empty if the text defines none.
     """
     first: dict[str, Abbreviation] = {}
     for sign in _DEFINING.finditer(text):
@@ -61,13 +63,14 @@ def abbreviations(text: str) -> list[Abbreviation]:
 
 
 def occurrences(text: str, shorts: Iterable[str]) -> dict[str, list[Span]]:
-    """Where each short form stands by itself, in the singular or the plural, case as defined.
+    """Where each short form stands by itself, in singular or plural, in the case of its definition.
 
-    In the order of the text; the place of its definition is among them. A hyphen ends a word here:
-    "BCC-like" has an occurrence of "BCC". The text is gone through once for all of them.
+    Places come in the order of the text, and the place of the definition is among them. A hyphen
+    ends a word here: "BCC-like" has an occurrence of "BCC". The text is read once for all short
+    forms.
     """
     places: dict[str, list[Span]] = {short: [] for short in shorts}
-    begun_by: dict[str, list[str]] = {}  # Short forms by their first word, which may be a plural.
+    begun_by: dict[str, list[str]] = {}  # Short forms by their first word, also in the plural.
     for short in places:
         first = WORD.match(_singular(short))
         for word in {first.group(), f"{first.group()}s"} if first else ():
@@ -92,19 +95,19 @@ def long_forms(text: str) -> list[tuple[Span, Span]]:
 
 
 def expanded(span: Span, defined: Sequence[tuple[Span, Span]]) -> list[Span]:
-    """The pieces of text that spell a span out: long forms stand where it has short ones.
+    """The pieces of text that spell a span out, with long forms in place of its short forms.
 
-    A short form whose long form the span holds too is left as it is. `defined` comes from
-    `long_forms`. The pieces are in the order to be read, which need not be that of the text; a
+    If the span also holds the long form, its short form is left as it is. `defined` comes from
+    `long_forms`. The pieces come in the order of reading, which may differ from that of the text. A
     span without a short form is the only piece.
     """
     pieces, at = [], span.start
-    # Only those that begin inside: there may be thousands.
+    # Only those that begin inside are looked at, because there may be thousands.
     for short, long in defined[bisect_left(defined, ((span.start, -1),)) :]:
         if short.start >= span.end:
             break
         holds_both = span.start <= long.start and long.end <= span.end
-        # Behind the last one only: of short forms that overlap the first is spelt out.
+        # If short forms overlap, only the first is spelt out.
         if at <= short.start and short.end <= span.end and not holds_both:
             pieces += [Span(at, short.start), long]
             at = short.end
@@ -130,7 +133,7 @@ def _bracketed(text: str, opening: Span) -> Abbreviation | None:
 
 
 def _equated(text: str, sign: Span) -> Abbreviation | None:
-    """`SHORT = long form`, or `long form = SHORT`; "means" and "stands for" say the same."""
+    """`SHORT = long form` or `long form = SHORT`. "means" and "stands for" work like "="."""
     short = _short_form_before(text, sign.start)
     match = _CLAUSE.match(text, sign.end)
     if match is None:
@@ -146,9 +149,10 @@ def _equated(text: str, sign: Span) -> Abbreviation | None:
 
 
 def _beginning(text: str, short: Span, room: Span) -> Abbreviation | None:
-    """The abbreviation whose long form begins where the room begins.
+    """The abbreviation with a long form that begins at the start of the room.
 
-    It has as many words as the short form has letters, or else as few as can be.
+    The long form has as many words as the short form has letters. If that fails, it has as few
+    words as possible.
     """
     letters = short.end - short.start
     ends = [word.end() for word in WORD.finditer(text, room.start, room.end)][: 2 * letters]
@@ -163,7 +167,7 @@ def _beginning(text: str, short: Span, room: Span) -> Abbreviation | None:
 
 def _short_form_before(text: str, end: int) -> Span | None:
     """The short form of one word that stands directly before a sign."""
-    # Not the whole text: that would be gone through again for every sign.
+    # Only the end of the text is searched. Otherwise all of it would be read for every sign.
     word = _LAST_WORD.search(text, max(0, end - _SHORT_LENGTH.stop - 1), end)
     if word is None:
         return None
@@ -172,7 +176,7 @@ def _short_form_before(text: str, end: int) -> Span | None:
 
 
 def _defined(text: str, short: Span, room: Span) -> Abbreviation | None:
-    """The abbreviation whose long form ends where the room ends, if there is one."""
+    """The abbreviation with a long form that ends at the end of the room, if there is one."""
     form = text[short.start : short.end]
     start = _sentence_start(text, room)
     # "BCCs" first as it is, as in "basal cell carcinomas", then as "BCC".
@@ -189,7 +193,8 @@ def _defined(text: str, short: Span, room: Span) -> Abbreviation | None:
 def _loosely(text: str, short: Span, room: Span) -> Abbreviation | None:
     """The last words of the room, if they are as many as the letters and the last ones agree.
 
-    Such are Latin short forms with an English long form. The words are small and no function words.
+    This finds Latin short forms with an English long form. The words must be in small letters, and
+    none may be a function word.
     """
     form = text[short.start : short.end]
     start = _sentence_start(text, room)
@@ -207,8 +212,8 @@ def _loosely(text: str, short: Span, room: Span) -> Abbreviation | None:
 def _long_form(short: str, room: str) -> int | None:
     """Where the shortest long form starts: the paper's `findBestLongForm`, from right to left.
 
-    Each letter and digit of the short form must be found, in order; the first of them begins a
-    word. None if that fails. Where it starts is an offset in `room`.
+    Each letter and digit of the short form must be found in order, and the first of them must begin
+    a word. None if that fails. The result is an offset in `room`.
     """
     at = len(room)
     for rank, character in reversed(list(enumerate(short.lower()))):
@@ -221,16 +226,16 @@ def _long_form(short: str, room: str) -> int | None:
             at -= 1
         if at < 0:
             return None
-    # The letter may stand behind a hyphen: the whole word belongs to the long form.
+    # If the letter stands behind a hyphen, the whole word belongs to the long form.
     while at > 0 and not (room[at - 1].isspace() or room[at - 1] in "([\"'"):
         at -= 1
     return at
 
 
 def _initials(short: str, room: str) -> int | None:
-    """Where the words start whose initials are the letters of the short form, in any order.
+    """Where the words start that have the letters of the short form as initials, in any order.
 
-    As many of the last words of `room` as there are letters. None if their initials differ.
+    These are the last words of `room`, as many as there are letters. None if their initials differ.
     """
     letters = sorted(short.lower())
     words = list(WORD.finditer(room))[-len(letters) :]
@@ -240,7 +245,7 @@ def _initials(short: str, room: str) -> int | None:
 
 
 def _plausible(short: str, long: str) -> bool:
-    """The paper's conditions on a long form; and what it opens, it closes."""
+    """The paper's conditions on a long form. Also, it must close every bracket that it opens."""
     words = long.split()
     return (
         len(long) > len(short)

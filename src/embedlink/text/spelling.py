@@ -1,12 +1,14 @@
 """One key for the ways to write a name: "Cancers of the Breast" and "breast cancer".
 
-Two spellings agree when their content words do, whatever their order: without function words,
-case, accents, possessive "'s" and punctuation; singular or plural (an S-stemmer after D. Harman,
-"How effective is suffixing?", JASIS 42 (1991), that also joins "-is" and "-es"); British or
-American; I, II, III, IV, VI, VII, VIII and IX Roman or not. The words are English and Spanish.
+Two spellings agree if their content words agree, in any order. Function words, case, accents,
+possessive "'s" and punctuation make no difference. Neither do singular and plural, British and
+American spelling, or I, II, III, IV, VI, VII, VIII and IX in Roman numbers. The words are English
+and Spanish. The singular comes from an S-stemmer after D. Harman, "How effective is suffixing?",
+JASIS 42 (1991), which here also joins "-is" and "-es".
 
-`stem` makes a word's, `stems` a name's, and `key` what equal names share. A key finds names that
-are then candidates, so it may join too much: context decides between their concepts.
+`stem` gives the stem of a word, `stems` those of a name, and `key` what equal names share. Names
+with one key are only candidates, so a key may join too much. Context decides between their
+concepts.
 """
 
 import re
@@ -18,14 +20,14 @@ FUNCTION_WORDS = frozenset({
     "an", "and", "by", "due", "for", "from", "in", "of", "on", "or", "the", "to", "with",
     "al", "con", "de", "del", "el", "en", "la", "las", "los", "por",
 })  # fmt: skip
-"""Words that a key leaves out; no single letters, for hepatitis A and E are two diseases."""
+"""Words that a key leaves out. No single letters, because hepatitis A and E are two diseases."""
 
 COORDINATIONS = frozenset({"and", "or", "y", "o", "e", "u", "ni"})
-"""Words between which order tells: "cancer or ovarian" is no ovarian cancer."""
+"""If one of these stands between words, their order counts: "cancer or ovarian"."""
 
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9"}
 _ENDING = re.compile(r"(?<=[^\W\d_]{4})(?:es|is|e|(?<![su])s)$")
-_LEAST_LETTERS = 5  # In shorter words, and most are abbreviations, an ending tells too much.
+_LEAST_LETTERS = 5  # Shorter names are mostly abbreviations, and an ending means too much there.
 _BEFORE_ES = frozenset("sxzhoctdrlnj")
 _LETTERED = frozenset({"factor", "group", "hemoglobin", "haemoglobin", "protein", "type"})
 
@@ -34,7 +36,7 @@ _LETTERED = frozenset({"factor", "group", "hemoglobin", "haemoglobin", "protein"
 def stem(word: str) -> str:
     """What a lower-case word has in common with its other number and spelling.
 
-    It is to be compared, not shown. Stems are remembered, as the same words come again and again.
+    Use it to compare, not to show. Stems are cached, because the same words come again and again.
     """
     if word.isdigit() or len(word) < 4 or word in _ROMAN:
         return _ROMAN.get(word, word)
@@ -47,10 +49,10 @@ def stem(word: str) -> str:
 
 
 def content_words(words: Iterable[str]) -> list[str]:
-    """A name's words without function words, in its order.
+    """A name's words without function words, in the order of the name.
 
-    A lone "s" goes, too: it is what MedCAT's names leave of a possessive (not of protein S).
-    `words` are in lower case, without punctuation (`words.LETTERS`). Empty if all are function
+    A lone "s" is left out too, because MedCAT's names leave it of a possessive (but not in protein
+    S). `words` are in lower case, without punctuation (`words.LETTERS`). Empty if all are function
     words.
     """
     found: list[str] = []
@@ -64,7 +66,7 @@ def content_words(words: Iterable[str]) -> list[str]:
 
 
 def stems(words: Iterable[str]) -> list[str]:
-    """Stems of a name's content words, in its order; see `content_words`."""
+    """Stems of a name's content words, in its order. See `content_words`."""
     return [stem(word) for word in content_words(words)]
 
 
@@ -78,7 +80,7 @@ def is_same_word(one: str, other: str) -> bool:
 
 
 def _singulars(word: str) -> frozenset[str]:
-    """What a word may be the plural of, itself included, in one spelling."""
+    """What a word may be the plural of, and the word itself, in one spelling."""
     word = _respelt(_ROMAN.get(word, word))
     found = {word}
     if word.endswith("s") and not word.endswith(("ss", "is")):
@@ -94,18 +96,18 @@ def _singulars(word: str) -> frozenset[str]:
 
 def _respelt(word: str) -> str:
     """The word without accents, in one of British and American spelling."""
-    # Accents go; letters of other alphabets stay.
+    # Accents go, but letters of other alphabets stay.
     if not word.isascii():
         parts = unicodedata.normalize("NFKD", word)
         word = "".join(part for part in parts if not unicodedata.combining(part))
-    # In any place, so "hour" loses its "u" as well: it is compared with its like only.
+    # "hour" loses its "u" as well. That does no harm, because both sides are treated alike.
     return word.replace("ae", "e").replace("oe", "e").replace("our", "or").replace("sulph", "sulf")
 
 
 def key(content: Iterable[str]) -> str | None:
-    """The key of these stems, whatever their order; None if too little would be compared.
+    """The key of these stems, in any order. None if there is too little to compare.
 
-    That is fewer than `_LEAST_LETTERS` characters beside numbers.
+    There is too little if they have fewer than `_LEAST_LETTERS` characters, numbers aside.
     """
     ordered = sorted(content)
     letters = sum(len(word) for word in ordered if not word.isdigit())

@@ -1,10 +1,10 @@
 """What a word is: every room splits text with the expressions of this module.
 
-Some characters belong to the word that they follow though they are no letters: combining marks
-("u" and an acute accent for "ú"), invisible ones such as the soft hyphen, and what stands for a
-letter that was lost (control characters, lone surrogates, U+FFFD). A word is never cut at them.
+Some characters are not letters but belong to the word before them. They are combining marks ("u"
+and an acute accent for "ú"), invisible ones such as the soft hyphen, and signs that replace a lost
+letter (control characters, lone surrogates, U+FFFD). A word is never cut at them.
 
-`folded` is the form in which words are compared, `normal_form` that of surfaces and names.
+Words are compared in the form `folded`, surfaces and names in `normal_form`.
 """
 
 import re
@@ -19,13 +19,13 @@ _MORE = rf"(?:[{_INVISIBLE}]*[\w{_MARKS}{_LOST}])*"  # what is invisible stands 
 WORD = re.compile(rf"\w{_MORE}")
 """A run of letters, digits and underscores."""
 LETTERS = re.compile(rf"[^\W_](?:[{_INVISIBLE}]*(?:[^\W_]|[{_MARKS}{_LOST}]))*")
-"""A run of letters and digits: what spellings are compared by."""
+"""A run of letters and digits. Spellings are compared by these."""
 WORD_OR_SIGN = re.compile(rf"\w{_MORE}|[^\w\s]")
-"""A word, or one sign of any other kind: what the tagger tags."""
+"""A word, or one sign of any other kind. The tagger tags these."""
 WORD_OR_SIGNS = re.compile(rf"\w{_MORE}|[^\w\s]+")
-"""A word, or a run of other signs: what a context window counts."""
+"""A word, or a run of other signs. A context window counts these."""
 TOKEN = re.compile(rf"[^\W_]{_MORE}|(?:[^\w\s]|_)+")
-"""A word that begins with a letter or a digit, or a run of signs: what detection reads."""
+"""A word that begins with a letter or a digit, or a run of signs. Detection reads these."""
 
 _INVISIBLES = re.compile(f"[{_INVISIBLE}]")
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
@@ -33,9 +33,10 @@ _STRAIGHT = str.maketrans({"‘": "'", "’": "'", "‛": "'", "“": '"', "”"
 
 
 def folded(word: str) -> str:
-    """A word as words are compared: lower case, composed, without invisible characters.
+    """A word in the form in which words are compared.
 
-    Ligatures and the like become the letters that they stand for (Unicode's NFKC).
+    It is in lower case, composed, and without invisible characters. Ligatures and similar signs
+    become the letters that they stand for (Unicode's NFKC).
     """
     if word.isascii():
         return word.lower()
@@ -44,9 +45,9 @@ def folded(word: str) -> str:
 
 
 def readable(text: str) -> str:
-    """A text that every encoder's tokenizer takes, of the same length.
+    """A text that every encoder's tokenizer accepts, of the same length.
 
-    Lone surrogates and NUL become U+FFFD, which no tokenizer refuses. Curly quotes become straight.
+    Lone surrogates and NUL become U+FFFD. Curly quotes become straight.
     """
     if text.isascii() and "\0" not in text:
         return text
@@ -54,9 +55,9 @@ def readable(text: str) -> str:
 
 
 def normal_form(text: str) -> str:
-    """A surface or a name as they are compared: its words `folded`, one blank between.
+    """A surface or name in the form in which they are compared: `folded` words, one blank between.
 
-    MedCAT's names have no punctuation, so `X-linked ataxia` equals the name `x linked ataxia`.
-    A text without any word is compared as it is, in lower case.
+    MedCAT's names have no punctuation, so `X-linked ataxia` equals the name `x linked ataxia`. If a
+    text has no word, it is compared as it is, in lower case.
     """
     return " ".join(WORD.findall(folded(text))) or text.strip().lower()
