@@ -2,8 +2,8 @@
 
 The order of the calls decides. Exact names come first. Variants of names take the spans without an
 exact name. Guards take away what only looks like a name. The tagger adds the spans that are left.
-Short forms that the document defines take the place of all of them, because the document says what
-they mean.
+Short forms that the document defines replace all of these, because the document says what they
+mean.
 """
 
 from bisect import bisect_left
@@ -26,9 +26,9 @@ from embedlink.text.abbreviations import Abbreviation, abbreviations, occurrence
 from embedlink.types import Span
 
 _PROBABLE = 0.5
-"""How probable a longer span must be at least to take a shorter one away."""
+"""The least probability of a longer span that takes a shorter one away."""
 _LIKELY = 0.25
-"""How probable the tagger finds the end of a long form in a mention, at least, if it is one."""
+"""If a long form is a mention, the tagger gives its end at least this probability."""
 
 
 def add_variants(table: EntityTable, variants: NameVariants, longest: int) -> None:
@@ -43,7 +43,7 @@ def add_variants(table: EntityTable, variants: NameVariants, longest: int) -> No
 
 
 def drop_false_names(table: EntityTable, variants: NameVariants) -> None:
-    """Take away names that are cut out of a word, or are a short form's but for its capitals."""
+    """Take away names that are cut out of a word, and short forms that lack their capitals."""
     for span in list(table.found):
         surface = table.text[span.start : span.end]
         if not is_well_cut(table.text, span) or is_name_in_small_letters(variants.cdb, surface):
@@ -53,9 +53,10 @@ def drop_false_names(table: EntityTable, variants: NameVariants) -> None:
 def add_tagged(
     table: EntityTable, tags: Tags, variants: NameVariants, least: float, least_letters: int
 ) -> None:
-    """Detect what the tagger finds at least so probable and no guard refuses.
+    """Detect the tagger's spans with at least this probability, unless a guard refuses them.
 
-    A span of the tagger's alone has no name and no candidates: the linker finds its concept.
+    A span that only the tagger found has no name and no candidates, so the linker finds its
+    concept.
     """
     for span, _ in tags.spans(least):
         surface = table.text[span.start : span.end]
@@ -75,10 +76,11 @@ def add_tagged(
 def define_short_forms(table: EntityTable, tags: Tags | None, variants: NameVariants) -> None:
     """Let every short form that the document defines mean its long form, wherever it stands.
 
-    It gets the long form's name and candidates. If no name was found for the long form, a short
-    form whose own candidates have such words in their names keeps them. Others mean something that
-    the database lacks, and are not detected. If the tagger sees a mention in the long form, the
-    short form is detected without candidates: the linker compares its long form with all names.
+    It gets the name and the candidates of the long form. If nothing was detected for the long form,
+    the tagger is asked. If it sees a mention there, the short form is detected without candidates,
+    and the linker compares its long form with all names. Otherwise the short form keeps its own
+    candidates if one of their names has at least half of the long form's words. If none has, the
+    short form means something that the database lacks, and is not detected.
     """
     defined = abbreviations(table.text)
     places = occurrences(table.text, [abbreviation.short for abbreviation in defined])
@@ -103,7 +105,7 @@ def define_short_forms(table: EntityTable, tags: Tags | None, variants: NameVari
 def prefer_longer(table: EntityTable, tags: Tags, least: float) -> None:
     """Take away spans if the tagger believes in a longer one with the same end.
 
-    A span that the tagger itself finds at least so probable stays.
+    A span stays if the tagger itself finds it at least `least` probable.
     """
     longest: dict[int, float] = {}
     for span in sorted(table.found):  # The longer of two with one end come first.
@@ -115,13 +117,13 @@ def prefer_longer(table: EntityTable, tags: Tags, least: float) -> None:
 
 
 def set_probabilities(table: EntityTable, tags: Tags) -> None:
-    """Say of every entity how probable the tagger finds its span."""
+    """Store in every entity the probability that the tagger gives its span."""
     for span, entity in table.found.items():
         entity.confidence = tags.probability(span)
 
 
 def _meant(abbreviation: Abbreviation, table: EntityTable) -> MutableEntity | None:
-    """What was detected for the long form; what a name was found for comes first."""
+    """The entity that was detected for the long form. One with a name comes first."""
     found = list(_ends(abbreviation, table))
     named = [entity for entity in found if entity.detected_name]
     return next(iter([*named, *found]), None)
@@ -130,7 +132,7 @@ def _meant(abbreviation: Abbreviation, table: EntityTable) -> MutableEntity | No
 def _ends(abbreviation: Abbreviation, table: EntityTable) -> Iterator[MutableEntity]:
     """The entities that end a long form and are at least half of it, the longest first.
 
-    Its beginning says little: "Wiskott-Aldrich syndrome protein (WASP)".
+    The beginning of a long form says little: "Wiskott-Aldrich syndrome protein (WASP)".
     """
     start, end = abbreviation.long_span
     for at in range(start, (start + end) // 2 + 1):
@@ -139,7 +141,7 @@ def _ends(abbreviation: Abbreviation, table: EntityTable) -> Iterator[MutableEnt
 
 
 class _Held:
-    """The places of the entities, to ask whether a span holds any."""
+    """The spans of the entities, sorted, to find out whether a longer span holds one."""
 
     def __init__(self, table: EntityTable) -> None:
         self._spans = sorted(table.found)

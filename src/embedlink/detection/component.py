@@ -36,15 +36,15 @@ from embedlink.plugin import NER
 from embedlink.problems import EmbedLinkError
 
 KIND, TAGGER = "detection", "tagger"
-"""The kind of the component's folder in a pack, and the folder of the tagger in it."""
+"""The kind of the component's folder in a pack, and the tagger's folder inside it."""
 
 
 class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSerialisable):
     """MedCAT's vocabulary-based detection, and the additions that its configuration names.
 
-    It is made from the concept database, its configuration and a tagger, if the configuration
-    names one. A span is detected once. What MedCAT's own detection finds keeps its candidates,
-    unless the document says what it abbreviates. What only the tagger finds has no candidates.
+    It is made from the concept database, its configuration and, if the configuration names one, a
+    tagger. A span is detected once. What MedCAT's own detection finds keeps its candidates, unless
+    the document says what the short form means. What only the tagger finds has no candidates.
     Several threads may detect at once.
     """
 
@@ -55,11 +55,11 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
         self.tokenizer, self.cdb = tokenizer, cdb
         self._exact = VocabularyNer(tokenizer, cdb)
         self._shared = SharedState(cdb)
-        # All that the first document needs, at loading.
+        # Loads now all that the first document needs.
         self._shared.follow(_checked(cdb.config.components.ner))
 
     def get_type(self) -> CoreComponentType:
-        """A detecting component."""
+        """The kind of component: it detects."""
         return CoreComponentType.ner
 
     def predict_entities(
@@ -95,19 +95,19 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
         vocab: Vocab,
         model_load_path: str | None,
     ) -> Self:
-        """The database and its configuration say what is needed.
+        """Make the component from the database and its configuration.
 
         Raises `EmbedLinkError` if a model pack lacks the folder of this component and its tagger.
         """
-        # Of a pack MedCAT makes anew only what it finds no folder of. The tagger's path that is
-        # stored there is that of the training run.
+        # If a pack has a component's folder, MedCAT reads it and does not come here. The tagger's
+        # path in the configuration is that of the training run.
         if model_load_path is not None and _checked(cdb.config.components.ner).tagger is not None:
             part = Path(model_load_path) / "saved_components" / "core_ner"
             raise EmbedLinkError(f"{part}: this part of the model pack is missing")
         return cls(tokenizer, cdb)
 
     def get_hash(self) -> str:
-        """Changes with the tagger: part of the model pack's hash."""
+        """The digest of the tagger, which is part of the model pack's hash. "" without a tagger."""
         tagger = self._read_tagger()
         return "" if tagger is None else tagger.digest()
 
@@ -121,13 +121,13 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
         write_manifest(folder, KIND)
 
     def _read_tagger(self) -> MentionTagger | None:
-        """The tagger; none if the configuration was switched to another detection since."""
+        """The tagger. None if there is none, or if the configuration now has another detection."""
         config = self.cdb.config.components.ner
         return self._shared.follow(config) if isinstance(config, EmbedLinkNer) else None
 
     @classmethod
     def deserialise_from(cls, folder_path: str, **init_kwargs: Any) -> Self:
-        """Read it back; the configuration then names the tagger in this folder.
+        """Read the component back. The configuration then names the tagger in this folder.
 
         Raises `EmbedLinkError` if the tagger that was saved here is missing or damaged.
         """
@@ -138,7 +138,7 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
             other: Any = make(config, init_kwargs["tokenizer"], cdb, init_kwargs["vocab"], None)
             return other  # type: ignore[no-any-return]
         config = _checked(config)
-        # The path that was saved is where the tagger lay when the pack was made.
+        # The saved path says where the tagger lay when the pack was made.
         own = Path(folder_path) / TAGGER
         if config.tagger is not None and verify(Path(folder_path), KIND).parts:
             config.tagger = str(own)

@@ -14,10 +14,10 @@ log = logging.getLogger(__name__)
 
 
 class EmbedLinkNer(Ner):
-    """MedCAT's fields, which go for the exact names, and EmbedLink's own.
+    """MedCAT's fields, which apply to the exact names, and EmbedLink's own.
 
     Every field may be changed while the component is in use. A field that does not exist is an
-    error, also when it is set later.
+    error, even if it is set later.
     """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
@@ -27,17 +27,16 @@ class EmbedLinkNer(Ner):
     max_variant_words: int = field_of(VariantSettings, "max_variant_words")
     abbreviations: bool = field_of(VariantSettings, "abbreviations")
     tagger: str | None = None
-    """The folder of a tagger, which detects what no name does (the index then finds the concept)
-    and says of every span how probable it is; see `embedlink.detection.tagger`. A pack brings its
-    own."""
+    """The folder of a tagger, see `embedlink.detection.tagger`. A tagger detects mentions without
+    a known name, and gives every span a probability. A pack brings its own tagger."""
     least_tagged: float = field_of(TaggerTraining, "least_probability")
 
 
 def detect_as_medcat(config: Config) -> None:
     """Switch detection and tokenizer back to MedCAT's, for packs that load without EmbedLink.
 
-    Changes the configuration in place, with a warning; one that is MedCAT's already stays. The
-    pipeline must be made again to follow it.
+    Changes the configuration in place and logs a warning. A configuration that is MedCAT's already
+    stays as it is. Make the pipeline again to apply the change.
     """
     if config.general.nlp.provider == TOKENIZER:
         config.general.nlp.provider = "regex"

@@ -1,7 +1,7 @@
 """The entities of one document, one for each span.
 
-Every way of detecting puts its entities here, so a span is detected once. Which of two ways has a
-span is decided by the order in which they come (`additions`).
+Every way of detecting puts its entities here, so a span is detected once. If two ways find the same
+span, the order in which they come decides (`additions`).
 """
 
 from bisect import bisect_right
@@ -16,7 +16,7 @@ from embedlink.types import Span
 class EntityTable:
     """Entities by their span, beginning with those that were detected already.
 
-    Entities are made of whole tokens of the document.
+    Entities consist of whole tokens of the document.
     """
 
     def __init__(
@@ -33,24 +33,24 @@ class EntityTable:
         return self.doc.base.text
 
     def tokens_of(self, span: Span) -> Sequence[MutableToken]:
-        """The tokens that make up exactly this span, or none if one reaches out of it."""
+        """The tokens that make up exactly this span. Empty if a token crosses its edge."""
         first = bisect_right(self._starts, span.start) - 1  # It holds the first character,
         last = bisect_right(self._starts, span.end - 1)  # and the one before this the last.
         part = self.tokens[max(first, 0) : last]
         return part if part and characters(part) == span else []
 
     def put(self, tokens: Sequence[MutableToken], name: str, candidates: Sequence[str]) -> None:
-        """Detect these tokens by a name with its candidates, in place of what was there."""
+        """Detect these tokens with a name and its candidates. Replaces what was detected there."""
         first, last = tokens[0].base.index, tokens[-1].base.index
         entity = self.tokenizer.create_entity(self.doc, first, last + 1, label="concept")
         entity.detected_name, entity.link_candidates = name, list(candidates)
-        entity.confidence = -1  # As MedCAT's own detection says: there is none.
+        entity.confidence = -1  # MedCAT's own detection says -1 for "none".
         self.found[characters(tokens)] = entity
 
     def in_order(self) -> list[MutableEntity]:
         """The entities by start, the shorter first, numbered in this order."""
         entities = [self.found[span] for span in sorted(self.found)]
-        # MedCAT's output is keyed by id, and its own detection counted its own entities.
+        # MedCAT's output has ids as keys, and its own detection numbered only its own entities.
         for number, entity in enumerate(entities):
             entity.id = number
         return entities

@@ -1,7 +1,7 @@
-"""What is no mention though a name or the tagger finds it there.
+"""What is not a mention although a name or the tagger finds it there.
 
-A span that a guard refuses is not detected in any way: without the guard for all, the tagger would
-propose again what was refused as a name, and the linker would find that same name by similarity.
+A span that a guard refuses is not detected in any way. If the guards applied to names alone, the
+tagger would propose a refused span again, and the linker would find the same name by similarity.
 """
 
 import re
@@ -23,7 +23,7 @@ _NEXT_WORD = re.compile(r"\s+(\w+)")
 _NEXT_PART = re.compile(rf"[{_HYPHENS}](\w+)")
 _INITIAL = re.compile(r"\. ?(\w+)")
 _ARTICLES = frozenset("aeiouy")
-"""Letters that are words in English or Spanish when they are small."""
+"""Letters that are words in English or Spanish if they are small."""
 _BEHIND_A_NAME = frozenset({"is", "was", "were", "are", "has", "had", "may", "can", "es", "fue"})
 _QUALIFIERS = ("ed", "ive", "ing", "ent", "ant", "like", "free")
 _CLOSING = {")": "(", "]": "[", "}": "{"}
@@ -32,8 +32,8 @@ _CLOSING = {")": "(", "]": "[", "}": "{"}
 def is_well_cut(text: str, span: Span) -> bool:
     """Whether a span begins and ends with its own words.
 
-    It ends in a word or closes a bracket of its own, it does not leave the "non-" before it out,
-    and its last letter, if that is a word, is neither an article nor the start of another word.
+    It must end in a word, or close a bracket of its own. It must not leave out a "non-" before it.
+    Its last word may be a single letter, but not an article and not the start of another word.
     """
     return (
         _is_balanced(text[span.start : span.end])
@@ -48,10 +48,10 @@ def begins_a_word(text: str, span: Span) -> bool:
 
 
 def is_name_in_small_letters(cdb: CDB, word: str) -> bool:
-    """Whether a word is a short form's name but for the capitals that this name has.
+    """Whether a word would be the name of a short form if it had that name's capitals.
 
-    "as" is no "AS". Only capitals that tell count: a database whose concepts have names in capitals
-    alone says nothing about them.
+    "as" is not "AS". If all names of a concept are in capitals, they do not count, because then
+    capitals say nothing.
     """
     info = cdb.name2info.get(folded(word))
     if info is None or not info["is_upper"] or word.isupper():
@@ -68,9 +68,9 @@ def is_name_in_small_letters(cdb: CDB, word: str) -> bool:
 
 
 def is_part_of_names(variants: NameVariants, surface: str) -> bool:
-    """Whether a single word stands in names and ends none: "ovarian" of "ovarian cancer".
+    """Whether a single word stands in names but ends none: "ovarian" in "ovarian cancer".
 
-    Capitals beyond the first make it a short form, which is no part of a name.
+    A word with capitals beyond the first letter is a short form, so it is not part of a name.
     """
     words = LETTERS.findall(folded(surface))
     if len(words) != 1 or surface[1:] != surface[1:].lower():
@@ -80,7 +80,7 @@ def is_part_of_names(variants: NameVariants, surface: str) -> bool:
 
 
 def says_nothing(surface: str, least_letters: int) -> bool:
-    """Whether a surface has too few letters, or none but function words."""
+    """Whether a surface has too few letters, or only function words."""
     words = LETTERS.findall(folded(surface))
     if sum(map(len, words)) < least_letters:
         return True

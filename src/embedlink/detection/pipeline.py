@@ -1,9 +1,9 @@
 """Detection as a MedCAT pipeline does it, run once over documents: spans and candidates.
 
 Training and evaluation need what detection proposes, without a linker. `VocabularyDetector` makes a
-pipeline for that from a concept database and its configuration. A linking component that trains
-is inside a pipeline which it does not know: `ComponentDetector` makes the part before it again.
-Both give what that pipeline gives (a test holds that).
+pipeline for that from a concept database and its configuration. A linking component that trains is
+part of a pipeline that it does not know. For this case `ComponentDetector` makes the part before it
+again. Both give what the pipeline itself gives (a test checks that).
 """
 
 import logging
@@ -37,10 +37,10 @@ REMADE = ("default", "dict", NER)
 def detection_config(**ner: object) -> Config:
     """A MedCAT configuration for concept tables: words of any alphabet, detection by vocabulary.
 
-    `ner` overrides fields of `config.components.ner` (`min_name_len`, `upper_case_limit_len`…);
-    with `comp_name="embedlink_ner"` those of `EmbedLinkNer`. Spelling is not corrected: that
-    needs a vocabulary that a concept table does not bring. Raises `EmbedLinkError` for a field
-    that does not exist and, with `embedlink_ner`, for a value that is not allowed.
+    `ner` overrides fields of `config.components.ner` (`min_name_len`, `upper_case_limit_len`…).
+    With `comp_name="embedlink_ner"` these are the fields of `EmbedLinkNer`. Spelling is not
+    corrected, because that needs a vocabulary, which a concept table does not have. Raises
+    `EmbedLinkError` if a field does not exist or, with `embedlink_ner`, if a value is not allowed.
     """
     config = Config()
     split_words(config)
@@ -63,10 +63,10 @@ def detection_config(**ner: object) -> Config:
 
 
 def detect_by(cdb: CDB, config: Config) -> None:
-    """Let a database that brings its own configuration be detected in as EmbedLink does.
+    """Let EmbedLink's detection replace that of a database with a configuration of its own.
 
-    If `config` asks for MedCAT's own detection, the database's own stays, and so does its
-    tokenizer. Changes the database's configuration in place.
+    If `config` asks for MedCAT's own detection, the database keeps its detection and its tokenizer.
+    Changes the database's configuration in place.
     """
     if isinstance(config.components.ner, EmbedLinkNer):
         cdb.config.components.ner = config.components.ner
@@ -74,11 +74,11 @@ def detect_by(cdb: CDB, config: Config) -> None:
 
 
 def leave_out_extras(cdb: CDB) -> None:
-    """Take out of a database's configuration what would act beside detection and linking.
+    """Remove from a database's configuration what would act beside detection and linking.
 
-    Addons (MetaCAT and its like) would be made anew without what they have learned, and filters
-    and nested links would change in a pack what was counted without them. Changes the
-    configuration in place, and logs what is left out: `export.py pack=` keeps all of it.
+    Addons (MetaCAT and others) would be made anew without what they have learned. Filters and
+    nested links would change a pack's results, which are counted here without them. Changes the
+    configuration in place, and logs what is left out. `export.py pack=` keeps all of it.
     """
     config = cdb.config
     extras = {
@@ -101,7 +101,7 @@ def leave_out_extras(cdb: CDB) -> None:
 def check_tokenizer(cdb: CDB) -> None:
     """Raise `EmbedLinkError` if the database asks for a spaCy model that is not installed.
 
-    MedCAT would start a download of it in the middle of the work.
+    Otherwise MedCAT would start to download the model in the middle of the work.
     """
     nlp = cdb.config.general.nlp
     if nlp.provider != "spacy":
@@ -120,16 +120,16 @@ def check_tokenizer(cdb: CDB) -> None:
 class VocabularyDetector:
     """Detects in documents as the pipeline of this database's configuration does.
 
-    The pipeline is made for each call, so that what changed in the database since is followed.
-    `vocab` is MedCAT's, for correcting spelling; empty by default.
+    The pipeline is made for each call, so that it follows changes of the database. `vocab` is
+    MedCAT's vocabulary for correcting spelling, by default an empty one.
     """
 
     def __init__(self, cdb: CDB, vocab: Vocab | None = None, progress: bool = True) -> None:
         self.cdb, self.vocab, self.progress = cdb, vocab or Vocab(), progress
 
     def __call__(self, documents: Sequence[Document]) -> list[list[Detection]]:
-        """Detections of every document, in MedCAT's order; empty lists if there are none."""
-        # The linker that the database names may be missing, and would only be loaded for nothing.
+        """Detections of every document, in MedCAT's order. A document may have none."""
+        # The linker that the database names is not needed here, and it may be missing.
         with _without_linking(self.cdb.config):
             pipeline = Pipeline(self.cdb, self.vocab, None)
             bar = watched(documents, "Detecting", "documents") if self.progress else documents
@@ -140,10 +140,11 @@ class VocabularyDetector:
 
 
 class ComponentDetector:
-    """Detects as the pipeline does that a linking component is part of, with its tokenizer.
+    """Detects like the pipeline that a linking component is part of, with its tokenizer.
 
-    Components that need files of their model pack cannot be made again here; with these, and
-    without a tokenizer, nothing is detected. That is no error: gold mentions still train.
+    If a component needs files of its model pack, it cannot be made again here, and nothing is
+    detected. The same holds without a tokenizer. That is not an error, because gold mentions still
+    train.
     """
 
     def __init__(self, cdb: CDB, tokenizer: BaseTokenizer | None, vocab: Vocab | None) -> None:
@@ -172,7 +173,7 @@ class ComponentDetector:
 def detection(entity: MutableEntity) -> Detection:
     """What detection says of one MedCAT entity, in characters of the document.
 
-    To be asked before linking, which puts the link's probability where the tagger's is.
+    Call this before linking, because linking overwrites the tagger's probability with its own.
     """
     return Detection(
         entity.base.start_char_index,
@@ -185,7 +186,7 @@ def detection(entity: MutableEntity) -> Detection:
 
 @contextmanager
 def _without_linking(config: Config) -> Iterator[None]:
-    """Leave linking out of the configuration for a while; everyone who holds it sees that."""
+    """Leave linking out of the configuration for a while. Everyone who shares it sees that."""
     order = config.components.comp_order
     config.components.comp_order = [name for name in order if name != "linking"]
     try:

@@ -1,7 +1,7 @@
 """Runs of words in a text that may be a name in another spelling.
 
-A run is made of whole tokens, with at most so many content words. All of its content words occur in
-names. No run reaches across a full stop or a bracket.
+A run consists of whole tokens, with a limited number of content words. All of its content words
+occur in names. No run crosses a full stop or a bracket.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,9 +13,9 @@ from embedlink.text.spelling import COORDINATIONS, FUNCTION_WORDS, stem
 from embedlink.text.words import LETTERS
 
 _BREAKS = frozenset(".:;?!()[]{}")
-"""Punctuation that no run reaches across."""
+"""Punctuation that no run crosses."""
 _JOINTS = frozenset(',/&+"')
-"""Punctuation that, as "and" does, makes the order of the words beside it tell."""
+"""Beside these signs, as beside "and", the order of words counts."""
 _APOSTROPHES = ("'", "’", "`")
 
 

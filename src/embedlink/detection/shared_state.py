@@ -1,7 +1,7 @@
 """What all threads that detect share: the tagger and the spellings of names.
 
 Both follow the configuration and the database, which may change while documents come in. They are
-read under a lock, so that the first documents may come in several threads at once.
+read under a lock, because the first documents may come in several threads at once.
 """
 
 import threading
@@ -16,7 +16,7 @@ from embedlink.detection.tagger import MentionTagger
 
 
 class SharedState:
-    """Tagger and spellings, as configuration and database say now."""
+    """The tagger and the spellings that the configuration and the database ask for now."""
 
     def __init__(self, cdb: CDB) -> None:
         self.cdb = cdb
@@ -25,13 +25,13 @@ class SharedState:
         self._lock = threading.RLock()
 
     def follow(self, config: EmbedLinkNer) -> MentionTagger | None:
-        """Read what changed, and return the tagger; almost free if nothing changed.
+        """Read what changed, and return the tagger. This takes almost no time if nothing changed.
 
         After an error the next call tries again. Raises `EmbedLinkError` if the tagger cannot be
         read.
         """
         with self._lock:
-            self.cdb.has_subname("")  # MedCAT collects the parts of names when first asked.
+            self.cdb.has_subname("")  # MedCAT collects the parts of names at the first question.
             if config.variants:
                 self.variants.follow()
             return self._read_tagger(config.tagger)

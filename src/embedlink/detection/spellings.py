@@ -11,10 +11,10 @@ from embedlink.text.words import LETTERS, folded
 
 
 class NameVariants:
-    """Looks names up by their content words; follows a database that changes.
+    """Looks names up by their content words, and follows a database that changes.
 
-    Names that were added are read alone, all names only if others went. Memory: one string
-    and one dictionary entry for each key.
+    If names were added, only these are read. If names were removed, all names are read again.
+    Memory: one string and one dictionary entry for each key.
     """
 
     def __init__(self, cdb: CDB) -> None:
@@ -24,21 +24,21 @@ class NameVariants:
         self.heads: set[str] = set()
         """Stems that end names: "cancer", and not the "ovarian" before it."""
         self._of_key: dict[str, tuple[str, ...]] = {}
-        self._read: object = None  # The dictionary that was read,
-        self._count, self._last = 0, ""  # so many of its names, and the last of them.
+        self._read: object = None  # The dictionary that was read.
+        self._count, self._last = 0, ""  # How many of its names were read, and the last one.
 
     def follow(self) -> None:
-        """Read what is new in the database; almost free if nothing is."""
+        """Read what is new in the database. This takes almost no time if nothing is."""
         names = self.cdb.name2info
         count = len(names)
         last = next(reversed(names), "")
         if names is self._read and (count, last) == (self._count, self._last):
             return
-        # Newest first, and one more than are new: where that one is the last that was read, all
-        # others were added behind it.
+        # The new names, newest first, and one more. If that one is the last that was read before,
+        # all others were added behind it.
         added = list(islice(reversed(names), max(0, count - self._count) + 1))
         if names is not self._read or not self._count or added[-1:] != [self._last]:
-            # Put in place as a whole: another thread may be looking names up.
+            # Replaced as a whole, because another thread may be looking names up.
             fresh = NameVariants(self.cdb)
             fresh._add(watched(names, "Reading spellings of names", "names"))
             self.words, self.heads, self._of_key = fresh.words, fresh.heads, fresh._of_key
@@ -49,12 +49,15 @@ class NameVariants:
     def names(
         self, words: Sequence[str], any_order: bool = True, apart: Collection[int] = ()
     ) -> list[str]:
-        """Names of these content words, sorted: those with the same order of words, else any.
+        """Names of these content words, sorted.
 
-        Empty if there are none, and if the words are too short to be compared. Without
-        `any_order` only the same order counts. `apart` holds the positions of words that do not
-        stand directly behind the word before. As of the last `follow`, less what went since. The
-        order of the database's names does not show, so that a database read back from disk gives
+        If some have the same order of words, only these are returned. Without `any_order`, no
+        others are. The list is empty if there are none, or if the words are too short to be
+        compared. `apart` holds the positions of words that do not stand directly behind the word
+        before.
+
+        The names are those of the last `follow`, without any that were removed since. The order of
+        names in the database makes no difference, so a database that was read back from disk gives
         the same.
         """
         content = [stem(word) for word in words]
@@ -99,10 +102,11 @@ class NameVariants:
 
 
 def _is_spelt(words: Sequence[str], apart: Collection[int], name: Sequence[str]) -> bool:
-    """Whether these words spell a name of the same stems, whatever their order.
+    """Whether these words spell a name of the same stems, in any order.
 
-    Every word is one of the name's in another number or spelling. A word of one letter stands
-    directly beside the same word as in the name: "hepatitis and a cough" is no hepatitis A.
+    Every word must be one of the name's words in another number or spelling. A word of one letter
+    must stand directly beside the same word as in the name: "hepatitis and a cough" is not
+    hepatitis A.
     """
     pairs = zip(sorted(words, key=_by_stem), sorted(name, key=_by_stem), strict=True)
     if not all(is_same_word(one, other) for one, other in pairs):

@@ -1,12 +1,12 @@
 """Which spans of a text annotators mark: every word gets a tag, learned from training documents.
 
-Names find only what is written as a name is. The tagger reads the text itself: a word begins a
-mention, goes on inside one, or stands outside (the tags of Ramshaw and Marcus 1995, over a
+Names find only mentions that are written like a name. The tagger reads the text itself. A word
+begins a mention, goes on inside one, or stands outside (the tags of Ramshaw and Marcus 1995, over a
 transformer as in Devlin et al. 2019).
 
-`chunks_of` cuts texts into what the encoder reads at a time, `MentionTagger.tag` gives every word
-its probabilities, and `Tags` makes spans of them. A span is as probable as that its first word
-begins a mention, the others go on inside it, and the word after them does not.
+`chunks_of` cuts texts into chunks that the encoder reads at a time, `MentionTagger.tag` gives every
+word its probabilities, and `Tags` makes spans of them. The probability of a span is a product: its
+first word begins a mention, the other words go on inside it, and the word after them does not.
 """
 
 from bisect import bisect_left, bisect_right
@@ -35,19 +35,17 @@ Probabilities = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Tags:
-    """How probably each word of one text begins a mention, or goes on inside one.
+    """How probably each word of one text begins a mention, or goes on inside one."""
 
-    Shape: words (words,) spans in characters, in order; begin (words,), inside (words,) in [0, 1].
-    """
-
-    words: Sequence[Span]
-    begin: Probabilities
-    inside: Probabilities
+    words: Sequence[Span]  # (words,) in characters, in order
+    begin: Probabilities  # (words,) in [0, 1]
+    inside: Probabilities  # (words,) in [0, 1]
 
     def spans(self, least: float, longest: int = 20) -> Iterator[tuple[Span, float]]:
         """Spans of up to `longest` words that are mentions with at least this probability.
 
-        By start, the shorter first. They may overlap: which of them stays is decided by linking.
+        They are sorted by start, the shorter first. They may overlap, and linking decides which of
+        them stays.
         """
         for first in np.flatnonzero(self.begin >= least).tolist():
             reached = float(self.begin[first])
@@ -61,9 +59,9 @@ class Tags:
                     yield Span(self.words[first].start, self.words[last].end), whole
 
     def probability(self, span: Span) -> float:
-        """How probable it is that exactly the words of this span are a mention.
+        """The probability that exactly the words of this span are a mention.
 
-        Its words are those that share a character with it. 0 if none does.
+        A word belongs to the span if they share a character. 0 if none does.
         """
         first, end = self._range(span)
         if end <= first:
@@ -72,7 +70,7 @@ class Tags:
         return reached * self._ends(end - 1)
 
     def reaches(self, span: Span, last: int = 2) -> float:
-        """How probable it is that a mention holds one of the last words of this span."""
+        """The probability that a mention holds one of the last words of this span."""
         first, end = self._range(span)
         words = slice(max(first, end - last), end)
         return float((self.begin[words] + self.inside[words]).max(initial=0.0))
@@ -83,7 +81,7 @@ class Tags:
         return first, max(first, bisect_left(self.words, span.end, key=lambda word: word.start))
 
     def _ends(self, word: int) -> float:
-        """How probable it is that a mention which reached this word ends with it."""
+        """The probability that a mention which reached this word ends with it."""
         return 1.0 - float(self.inside[word + 1]) if word + 1 < len(self.words) else 1.0
 
 
@@ -91,15 +89,15 @@ class Tags:
 class Chunks:
     """Texts cut into what an encoder reads at a time, with the words of each.
 
-    Chunks overlap: a word is tagged in the chunk that holds the most text around it. Shape:
-    sequences (chunks,); words[text] spans; chunk (words,), token (words,) int64 say where each
-    word of all texts, end to end, is tagged: the token in the chunk's sequence.
+    Chunks overlap. A word is tagged in the chunk that holds the most text around it. `words` has
+    the spans of each text. `chunk` and `token` say where each word is tagged, for the words of all
+    texts end to end. `token` counts within the chunk's sequence.
     """
 
-    sequences: TokenSequences
-    words: Sequence[Sequence[Span]]
-    chunk: Tensor
-    token: Tensor
+    sequences: TokenSequences  # (chunks,)
+    words: Sequence[Sequence[Span]]  # (texts,) of (words of the text,)
+    chunk: Tensor  # (words of all texts,) int64 row of `sequences`
+    token: Tensor  # (words of all texts,) int64 position in the sequence
 
     @property
     def position(self) -> Tensor:
@@ -110,8 +108,8 @@ class Chunks:
 def chunks_of(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> Chunks:
     """Cut texts into chunks of at most `max_tokens` tokens, special tokens included.
 
-    Chunks come in the order of the texts, at least one for each: that of an empty text holds
-    special tokens alone. A text that fits is one chunk.
+    Chunks come in the order of the texts. Every text has at least one. The chunk of an empty text
+    holds special tokens only. A text that fits is one chunk.
     """
     special = SpecialTokens.of(tokenizer)
     room = max_tokens - len(special.before) - len(special.after)
@@ -126,12 +124,12 @@ def chunks_of(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_toke
         )
         ends = np.array([end for _, end in encoded["offset_mapping"]], dtype=np.int64)
         own = [Span(*match.span()) for match in WORD_OR_SIGN.finditer(text)]
-        # The first token that reaches into the word; a word without any is tagged by the token
-        # after it, and at the end of the text by the last.
+        # The first token that reaches into the word. If a word has no token, the next one tags it,
+        # or the last one at the end of the text.
         first = np.searchsorted(ends, [word.start for word in own], side="right")
         first = first.clip(max=max(len(ends) - 1, 0)).astype(np.int64)
-        # Cores of `step` tokens lie end to end. A chunk tags its core, and reads a margin on both
-        # sides of it, so that no word is tagged beside a cut.
+        # Cores of `step` tokens lie end to end. A chunk tags the words of its core. It also reads a
+        # margin on both sides, so that no word is tagged beside a cut.
         step = room if len(ends) <= room else room - 2 * margin
         core = first // step
         low = np.maximum(core * step - (margin if step < room else 0), 0)
@@ -142,7 +140,7 @@ def chunks_of(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_toke
             begin = max(at * step - (margin if step < room else 0), 0)
             piece = encoded["input_ids"][begin : begin + room]
             ids.append([*special.before, *piece, *special.after])
-    # Nothing is pooled: any range does.
+    # Nothing is pooled, so any range will do.
     sequences = TokenSequences.of(ids, [(0, 1)] * len(ids), tokenizer.pad_token_id or 0)
     return Chunks(sequences, words, _joined(chunk), _joined(token))
 
@@ -161,11 +159,11 @@ class MentionTagger(HeadedEncoder[TaggerSettings]):
 
     @classmethod
     def untrained(cls, settings: TaggerSettings) -> "MentionTagger":
-        """Start from an encoder's published weights; the head's are drawn by torch's seed."""
+        """Start from an encoder's published weights. The head's are drawn with torch's seed."""
         return cls(settings, *load_encoder(settings.encoder, attention_dropout=False))
 
     def chunks(self, texts: Sequence[str]) -> Chunks:
-        """Cut texts as this tagger reads them: no longer than its encoder takes."""
+        """Cut texts as this tagger reads them, within the limit of its encoder."""
         most = min(self.settings.max_tokens, self.max_tokens)
         return chunks_of(texts, self.tokenizer, most)
 
@@ -181,7 +179,7 @@ class MentionTagger(HeadedEncoder[TaggerSettings]):
         """Tag every text, in eval mode and in the order given."""
         chunks = self.chunks(texts)
         sequences = chunks.sequences
-        tagged = torch.empty(len(sequences.ids), 3)  # Every token, those of margins too.
+        tagged = torch.empty(len(sequences.ids), 3)  # Every token, also those of margins.
         for rows, logits in self.run(sequences):
             source, filled = sequences.positions(rows)
             tagged[source[filled]] = logits.softmax(-1)[filled]

@@ -1,9 +1,10 @@
 """MedCAT's regex tokenizer for letters of every alphabet.
 
-MedCAT's own cuts a word at its first letter if that is not one of a to z, and takes a token that
-begins with such a letter for punctuation: "úlcera" is read as "lcera". Here a token is a word or a
-run of signs (`text.words.TOKEN`), and only signs are punctuation. For texts in ASCII both give the
-same. `plugin` registers both classes, so a pack names them and MedCAT finds them.
+MedCAT's own tokenizer knows only the letters a to z. If a word begins with another letter, that
+letter is cut off and taken for punctuation: "úlcera" is read as "lcera". Here a token is a word or
+a run of signs (`text.words.TOKEN`), and only signs are punctuation. For texts in ASCII both
+tokenizers give the same. `plugin` registers both classes of this module. A pack names them, and
+MedCAT finds them.
 """
 
 import re
@@ -26,7 +27,7 @@ from embedlink.text.words import TOKEN, folded
 
 
 class WordToken(Token):
-    """A token that is compared in its folded form; its text stays as written."""
+    """A token that is compared in its folded form. Its text stays as written."""
 
     def __init__(self, doc: Document, text: str, with_blank: str, start: int, row: int) -> None:
         self._folded = folded(text)
@@ -52,10 +53,10 @@ class WordTokenizer(RegexTokenizer):
         return cast(MutableDocument, doc)
 
     def entity_from_tokens(self, tokens: Sequence[MutableToken]) -> MutableEntity:
-        """An entity of these tokens, at the indices that MedCAT's own gives them.
+        """An entity of these tokens, at the indices that MedCAT's own tokenizer gives them.
 
-        MedCAT's own looks for both tokens from the document's start each time, which takes a time
-        that grows with the square of the text.
+        MedCAT's own looks for both tokens from the document's start each time. Its time grows with
+        the square of the text's length.
         """
         if not tokens:
             raise ValueError("an entity needs at least one token")
