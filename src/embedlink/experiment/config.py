@@ -1,4 +1,4 @@
-"""Checks of the configuration before any work, each error naming key, value and what is allowed."""
+"""Checks the configuration before any work. Errors name the key, the value and what is allowed."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -30,7 +30,7 @@ AT_ODDS: tuple[tuple[Callable[[DictConfig], bool], str], ...] = (
         "pretraining needs an encoder that trains: unfreeze=1 or more",
     ),
 )
-"""Settings that would have no effect together, and what to say of them."""
+"""Pairs of settings that have no effect together, each with its error message."""
 
 
 def _trains(cfg: DictConfig) -> bool:
@@ -38,9 +38,9 @@ def _trains(cfg: DictConfig) -> bool:
 
 
 def check_settings(cfg: DictConfig) -> None:
-    """Raise `EmbedLinkError` with every value out of range, or every two that are at odds.
+    """Raise `EmbedLinkError` for values out of range and for settings that exclude each other.
 
-    Also for a layer count too high.
+    It is also raised if `unfreeze` asks for more layers than the encoder has.
     """
     check_values(cfg)
     wrong = [said for at_odds, said in AT_ODDS if at_odds(cfg)]
@@ -50,7 +50,7 @@ def check_settings(cfg: DictConfig) -> None:
 
 
 def check_values(cfg: DictConfig) -> None:
-    """Raise `EmbedLinkError` with every value that is missing, or else out of range."""
+    """Raise `EmbedLinkError` with all missing values, or if none is missing, all out of range."""
     plain: Any = OmegaConf.to_container(cfg, resolve=False)
     known = {key: (value, declared) for key, value, declared in known_settings(plain)}
     missing = [
@@ -62,7 +62,7 @@ def check_values(cfg: DictConfig) -> None:
         raise EmbedLinkError("\n".join(missing))
     wrong = []
     for key, (written, declared) in known.items():
-        if refers(written):  # The other one is checked.
+        if refers(written):  # The setting that it refers to is checked.
             continue
         chosen = OmegaConf.select(cfg, key)
         value = OmegaConf.to_container(chosen) if OmegaConf.is_config(chosen) else chosen
@@ -80,13 +80,13 @@ FREE = (
     "resume", "trainer.", "pack", "baselines", "logger", "callbacks.", "data_dir", "token_budget",
     "detection.tagger.folder", "overwrite", "overwrite",
 )  # fmt: skip
-"""What may change when a run is resumed: keys that begin so."""
+"""Keys that begin so may change when a run is resumed."""
 
 
 def check_resumed(cfg: DictConfig) -> None:
-    """Raise `EmbedLinkError` where the run to be resumed had other settings.
+    """Raise `EmbedLinkError` if the run to be resumed had other settings.
 
-    They are what Hydra left in its folder; without them nothing is compared.
+    Hydra left its settings in its folder. If they are missing, nothing is compared.
     """
     resumed = Resumed.of(cfg.resume)
     saved = resumed.folder / ".hydra" / "config.yaml" if resumed else None

@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 class Data:
     """What a run trains and is measured on.
 
-    `report` counts what was read, before the (name, CUI) pairs of `enriched` were added from
-    training mentions.
+    `enriched` holds the (name, CUI) pairs that were added from training mentions. `report` counts
+    what was read before they were added.
     """
 
     splits: Splits
@@ -54,7 +54,7 @@ class Data:
 
 
 def load_data(inputs: Inputs, representative: Representative) -> Data:
-    """Read the corpora and the concept database, split, and add the training names."""
+    """Read the corpora and the concept database, split them, and add the training names."""
     data, split = inputs.data, inputs.split
     documents, problems = read_corpora(data.corpora, strict=data.strict)
     ner = inputs.detection

@@ -1,7 +1,7 @@
 """Sends the events of a run's spool to MLflow: in order, and each exactly once.
 
-Whoever wants to deliver holds the spool's lock, and how far it came is written down after every
-step. Thus the run itself, the next run and `sync.py` may all deliver, and none repeats another.
+Only the holder of the spool's lock delivers. It writes down after every step how many events are
+delivered. So the run itself, the next run and `sync.py` may all deliver without repeating events.
 """
 
 import logging
@@ -30,17 +30,17 @@ from embedlink.experiment.store import StoreAway, experiment_id, one_line, open_
 log = logging.getLogger(__name__)
 
 RUN_KEY = "embedlink.run"
-"""The tag by which a run is found again if its creation was not written down."""
+"""The tag that identifies a run in MLflow if a kill came before its id was written down."""
 
 BATCH, LONGEST = 500, 5000
-"""Most metrics in one request, and most characters of a parameter or tag; MLflow allows more."""
+"""Most metrics in one request, and most characters of a parameter or tag. MLflow allows more."""
 
 
 def deliver(run_folder: Path, uri: str | None = None) -> int:
-    """Deliver what waits in a run's spool; returns how many events that were.
+    """Deliver the events that wait in a run's spool. Returns their number.
 
-    `uri` is an address in place of the one that the run was started with. Raises `StoreAway` if the
-    store cannot be reached; what was delivered until then is written down.
+    `uri` replaces the address that the run was started with. Raises `StoreAway` if the store cannot
+    be reached. Events that were delivered before the failure are not sent again.
     """
     with locked(run_folder / FOLDER / LOCK):
         state = read_state(run_folder)
@@ -62,7 +62,7 @@ class _Delivery:
         self.run_folder, self.client, self.uri, self.state = run_folder, client, uri, state
 
     def send(self, events: Sequence[Event]) -> None:
-        """Send events in order; those of one kind that follow each other go together."""
+        """Send events in order. Consecutive metrics go together."""
         for kind, group in groupby(events, key=lambda event: str(event["kind"])):
             same = list(group)
             size = BATCH if kind == "metrics" else 1
@@ -73,7 +73,7 @@ class _Delivery:
                 write_state(self.run_folder, self.state)
 
     def _send(self, kind: str, events: Sequence[Event]) -> None:
-        """Send events of one kind; what MLflow refuses for good is named and left out."""
+        """Send events of one kind. Events that MLflow calls invalid are logged and left out."""
         try:
             getattr(self, f"_{kind}")(events)
         except MlflowException as error:
@@ -82,7 +82,7 @@ class _Delivery:
             log.warning("MLflow refused %s of %s: %s", kind, self.run_folder, one_line(error))
         except StoreAway:
             raise
-        except Exception as error:  # Whatever a store's library raises, the events stay.
+        except Exception as error:  # The events stay, whatever error the store's library raises.
             raise StoreAway(f"{self.uri}: {one_line(error)}") from error
 
     @property
@@ -100,7 +100,7 @@ class _Delivery:
                 self.client.set_tag(run_id, key, value)
 
     def _known(self, experiment: str, key: str) -> str | None:
-        # The run of a spool that was moved may be in MLflow's bin: it counts as known.
+        # A run that was deleted in MLflow is not found: it is created anew.
         found = self.client.search_runs([experiment], f"tags.`{RUN_KEY}` = '{key}'", max_results=1)
         return str(found[0].info.run_id) if found else None
 
@@ -115,7 +115,7 @@ class _Delivery:
         return str(run.info.run_id)
 
     def _parent(self, folder: Path) -> str:
-        """MLflow's id of the sweep that the run belongs to; the sweep is delivered first."""
+        """MLflow's id of the sweep that the run belongs to. The sweep is delivered first."""
         deliver(folder)
         run_id = read_state(folder)["run_id"]
         if run_id is None:

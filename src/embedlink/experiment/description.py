@@ -1,4 +1,4 @@
-"""What a run came to in a few sentences, which MLflow shows beside it: no text of any note."""
+"""A run's results in a few sentences, which MLflow shows. They hold no text of any note."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,8 @@ def describe(
 ) -> str:
     """Markdown with the data, F1 with its interval, the gain, and the cost of a run.
 
-    `metrics` are those of a run by key, as `test/f1`; `dictionary` is that baseline's F1, if known.
+    `metrics` are the run's, by keys like `test/f1`. `dictionary` is the F1 of the dictionary
+    baseline, or None if it was not measured.
     """
     f1 = metrics["test/f1"]
     interval = ""

@@ -1,6 +1,6 @@
-"""What surrounds the work of an entry: signals, errors that a user can mend, and exit codes.
+"""Handles signals, errors that a user can mend, and exit codes around the work of an entry script.
 
-It imports nothing heavy: an entry needs it before the command line is read.
+It imports nothing heavy, because an entry needs it before the command line is read.
 """
 
 import shlex
@@ -20,13 +20,13 @@ from embedlink.problems import EmbedLinkError
 
 
 class MemberFailed(CompactHydraException):
-    """A member of a sweep met an error that a user can mend; Hydra goes on with the others."""
+    """A member of a sweep met an error that a user can mend. Hydra goes on with the others."""
 
 
 def launch(main: Callable[[], object]) -> None:
-    """Run an entry's `main`; a signal ends it with the exit code that a shell expects.
+    """Run an entry's `main`. A signal ends it with the exit code that a shell expects.
 
-    A sweep is summed up at its end, whatever became of its members.
+    A sweep is summed up at its end, even if members failed.
     """
     try:
         with stoppable():
@@ -43,10 +43,10 @@ def _summed_up(main: Callable[[], object]) -> None:
         status = "FINISHED"
     except SystemExit as end:
         if end.code == 1:
-            # Hydra has said which key it does not know.
+            # Hydra has already printed which key it does not know.
             for line in near_misses(sys.argv[1:]):
                 print(line, file=sys.stderr)
-        # Hydra exits with 1 when a member failed; a signal's code is above 128.
+        # Hydra exits with 1 if a member failed. A signal's code is above 128.
         status = "FAILED" if end.code == 1 else "KILLED"
         raise
     finally:
@@ -58,8 +58,8 @@ def _summed_up(main: Callable[[], object]) -> None:
 def reported_errors() -> Iterator[None]:
     """Turn an error that a user can mend into its message and exit code 1.
 
-    In a sweep it stays an exception, which Hydra keeps until the other members have run. A signal
-    ends the run with the command that resumes it.
+    In a sweep it stays an exception, which Hydra keeps until the other members have run. If a
+    signal ends the run, the command that resumes it is printed.
     """
     try:
         with stoppable():
@@ -73,7 +73,7 @@ def reported_errors() -> Iterator[None]:
 
 
 def _stopped(stop: Stopped) -> int:
-    """Say how the run goes on; returns the exit code."""
+    """Print how to resume the run. Returns the exit code."""
     said = f"stopped by {stop.name}."
     if HydraConfig.initialized() and HydraConfig.get().job.name == "train":
         said += f" Go on with: {resuming_command()}"
@@ -82,7 +82,7 @@ def _stopped(stop: Stopped) -> int:
 
 
 def resuming_command() -> str:
-    """The command that goes on with the run at hand, to be pasted into a shell."""
+    """The command that resumes the present run, quoted for a shell."""
     hydra = HydraConfig.get()
     own = [each for each in hydra.overrides.task if not each.startswith("resume=")]
     folder = Path(hydra.runtime.output_dir)

@@ -1,4 +1,4 @@
-"""What `evaluate.py` measures: a finished linker, or a baseline, on a split of a corpus."""
+"""Measures a finished linker or a baseline on a split of a corpus, for `evaluate.py`."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -29,11 +29,11 @@ from embedlink.types import CodeRule, Document
 log = logging.getLogger(__name__)
 
 WAYS = ("linker", "baseline", "compare")
-"""The keys that say what to evaluate; each run takes one of them."""
+"""The keys that say what to evaluate. Each run takes exactly one of them."""
 
 
 def check_evaluation(cfg: DictConfig) -> None:
-    """Raise `EmbedLinkError` unless the configuration names one thing to do, in allowed values."""
+    """Raise `EmbedLinkError` unless exactly one of `WAYS` is given and all values are allowed."""
     given = [way for way in WAYS if OmegaConf.select(cfg, way) is not None]
     if len(given) != 1:
         said = ", ".join(f"{way}={cfg[way]}" for way in given) or "none was given"
@@ -42,7 +42,7 @@ def check_evaluation(cfg: DictConfig) -> None:
 
 
 def measure(run: EvaluateRun) -> tuple[Data, Measured]:
-    """Load what the run names, and measure it on its part of the documents."""
+    """Load the linker or baseline that the run names, and measure it on the chosen split."""
     if run.settings.baseline is not None:
         data = load_data(run, "preferred")
         table = _table(run, data, NoWindows())
@@ -65,16 +65,16 @@ def measure(run: EvaluateRun) -> tuple[Data, Measured]:
 
 
 def _check_not_trained_on(run: EvaluateRun, data: Data, folder: Path) -> None:
-    """Only `part=train` asks for documents that the linker or tagger in the folder has seen."""
+    """Raise `EmbedLinkError` if the linker or tagger was trained on documents to be measured on.
+
+    With `part=train` the training documents are asked for, so nothing is checked.
+    """
     if run.settings.part != "train":
         check_unseen(folder, getattr(data.splits, run.settings.part))
 
 
 def _use_own_tagger(run: EvaluateRun, data: Data, shipped: Shipped) -> None:
-    """Detect with the tagger of the configuration, or else with that of the linker's run.
-
-    Baselines need none: they link names alone.
-    """
+    """Detect with the tagger of the configuration, or else with the tagger of the linker's run."""
     wanted = run.detection.tagger
     if wanted is not None:
         folder = Path(wanted.folder or shipped.tagger)
@@ -96,13 +96,13 @@ def data_baseline(name: str, data: Data, table: MentionTable, rule: CodeRule) ->
 
 
 class NoWindows(WindowCutter):
-    """Cuts nothing: a baseline reads surfaces only."""
+    """Cuts no windows, because a baseline reads surfaces only."""
 
     def __init__(self) -> None:
         pass
 
     def __call__(self, texts: Iterable[tuple[str, Sequence[tuple[int, int]]]]) -> TokenSequences:
-        """No windows, whatever the texts."""
+        """Return no windows for any texts."""
         return TokenSequences.of([], [], 0)
 
 

@@ -1,4 +1,4 @@
-"""What a start does for runs before it: delivers what waits, and ends what was killed."""
+"""Tidies up after earlier runs: delivers their waiting events, and ends those that were killed."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def deliver_waiting(root: Path) -> None:
-    """Deliver what earlier runs below `root` left; a store that is away is left for later."""
+    """Deliver the events of earlier runs below `root`. If a store is away, its events stay."""
     for folder in run_folders(root):
         if waiting(folder) and not is_written(folder):
             try:
@@ -35,7 +35,7 @@ def deliver_waiting(root: Path) -> None:
 
 
 def end_orphans(client: MlflowClient, experiment: str) -> None:
-    """End the runs of this machine that MLflow shows as running though their process is gone."""
+    """End the runs of this machine that MLflow shows as running, but have no process any more."""
     host = socket.gethostname()
     running = client.search_runs(
         [experiment],
@@ -50,7 +50,7 @@ def _is_gone(run: Run) -> bool:
     folder = Path(run.data.tags.get("folder", ""))
     if has_spool(folder):
         return not is_written(folder)
-    # Its folder was removed or moved: the number of its process has to do.
+    # Its folder was removed or moved, so only the number of its process can tell.
     return not _lives(int(run.data.tags.get("process.pid", "0")))
 
 
@@ -65,7 +65,7 @@ def _lives(pid: int) -> bool:
 
 
 def _end(client: MlflowClient, run: Run) -> None:
-    """Through its spool, so that what it logged last comes first; else at once."""
+    """Mark a run as killed. If it has a spool, the events that wait there are delivered first."""
     folder = Path(run.data.tags.get("folder", ""))
     events = read_events(folder)
     log.info("%s: its process is gone, so MLflow shows it as killed", folder)

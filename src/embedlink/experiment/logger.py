@@ -1,4 +1,4 @@
-"""Lightning's logger of a run: writes events to the run's spool, and delivers them as it can."""
+"""Lightning's logger of a run. It writes events to the run's spool and delivers them to MLflow."""
 
 import csv
 import fnmatch
@@ -30,21 +30,23 @@ from embedlink.experiment.store import StoreAway
 log = logging.getLogger(__name__)
 
 EVERY = 5.0
-"""Seconds between deliveries while a run goes on."""
+"""Seconds between two deliveries during a run."""
 
 PATIENCE = (15.0, 300.0)
-"""Seconds to wait after a delivery failed: at first, and at most. Each failure doubles them."""
+"""Seconds to wait after a failed delivery, at first and at most. Each failure doubles the wait."""
 
 
 class RunLogger(Logger):
     """Logs one run of several stages to a spool in `folder`, and from there to MLflow.
 
-    Nothing that happens to the tracking store raises here or costs more than seconds. `headline`
-    holds patterns: a metric whose key matches one goes to MLflow's charts, all others go to the
-    table `metrics.csv`. With `offline` nothing is sent, and `sync.py` delivers later. `wait` says
-    how many seconds the end of a run may wait for a store that is away. `follows` names
-    the run that this one resumes, as `resume` does; both are the same run in MLflow, and what was
-    logged before is not logged again. `tags` are MLflow's of the run.
+    If the tracking store fails, no error is raised and the run loses only seconds.
+
+    `headline` holds patterns of keys. Metrics that match one go to MLflow's charts. All metrics go
+    to the table `metrics.csv`. With `offline` nothing is sent, and `sync.py` delivers later. If the
+    store is away at the end of a run, the run waits for it at most `wait` seconds. `follows` names
+    the run that this one resumes, in the same form as the setting `resume`. Both are one run in
+    MLflow, and metrics that were logged before are not logged again. `tags` are the run's tags in
+    MLflow.
     """
 
     def __init__(
@@ -87,11 +89,11 @@ class RunLogger(Logger):
 
     @property
     def version(self) -> None:
-        """None: Lightning would show it in the progress bar."""
+        """Always None, because Lightning would show a version in the progress bar."""
 
     @property
     def spool(self) -> Spool:
-        """The run's spool; the first use opens it and writes the run itself."""
+        """The run's spool. The first use opens it and writes the event that starts the run."""
         if self._spool is None:
             self._spool = Spool(self.folder)
             key = self._key_of_the_resumed() if self.follows else None
@@ -105,7 +107,7 @@ class RunLogger(Logger):
         return self._spool
 
     def _key_of_the_resumed(self) -> str | None:
-        """The key of the run that is resumed; what it logged is not logged again."""
+        """The key of the resumed run. Its metrics and parameters are noted as already logged."""
         assert self.follows is not None
         if not has_spool(self.follows):
             return None
@@ -119,10 +121,10 @@ class RunLogger(Logger):
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *_: Any, **__: Any) -> None:
-        """Log settings. A resumed run logs those that changed as tags, for MLflow fixes them."""
+        """Log settings. A resumed run logs changed ones as tags: MLflow's parameters are fixed."""
         given = vars(params) if isinstance(params, Namespace) else params
         values = {key: str(value) for key, value in given.items()}
-        spool = self.spool  # It knows the settings of the run that is resumed.
+        spool = self.spool  # Opening it fills `_params` with the settings of the resumed run.
         new = {key: value for key, value in values.items() if key not in self._params}
         changed = {
             f"resumed.{key}": value
@@ -137,7 +139,7 @@ class RunLogger(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float | Tensor], step: int | None = None) -> None:
-        """Log metrics at a step; what is no headline waits for the table."""
+        """Log metrics at a step. Those that match no headline only go to the table."""
         spool, at = self.spool, step or 0
         values = {key: float(value) for key, value in metrics.items() if key != "epoch"}
         self.table += [(key, at, value) for key, value in values.items()]
@@ -155,36 +157,36 @@ class RunLogger(Logger):
 
     @rank_zero_only
     def set_tags(self, tags: Mapping[str, object]) -> None:
-        """Log tags; a later one of the same key replaces an earlier one."""
+        """Log tags. A later tag replaces an earlier one with the same key."""
         self.spool.write("tags", values={key: str(value) for key, value in tags.items()})
         self.forward()
 
     @rank_zero_only
     def log_text(self, text: str, name: str) -> None:
-        """Log a text as a file of this name."""
+        """Log a text as a file with this name."""
         self.spool.write("text", text=text, name=name)
         self.forward()
 
     @rank_zero_only
     def log_file(self, path: Path) -> None:
-        """Log a file; it must still be there when it is delivered."""
+        """Log a file. It must still exist when it is delivered."""
         self.spool.write("file", path=str(path.resolve()))
         self.forward()
 
     @rank_zero_only
     def log_datasets(self, rows: Sequence[Mapping[str, object]]) -> None:
-        """Log what identifies the corpora."""
+        """Log the name, digest and counts of each corpus."""
         self.datasets = [str(row["name"]) for row in rows]
         self.spool.write("datasets", rows=list(rows))
         self.forward()
 
     def last(self, key: str) -> float | None:
-        """The last value that was logged of a metric."""
+        """The last value of a metric, or None if it was never logged."""
         return next((value for name, _, value in reversed(self.table) if name == key), None)
 
     @rank_zero_only
     def end(self, status: str) -> None:
-        """End the run: write the table, then wait a while for all to be delivered."""
+        """End the run: write the table, then wait until all is delivered, or `wait` is over."""
         if self.ended or self._spool is None:
             return
         assert status in ENDED
@@ -216,17 +218,17 @@ class RunLogger(Logger):
             )  # fmt: skip
 
     def forward(self) -> None:
-        """Deliver what waits, unless that was done or failed a moment ago."""
+        """Deliver waiting events, unless a delivery was tried a moment ago."""
         if time.monotonic() >= self._next_try and not self.ended:
             self._try()
 
     def _try(self) -> bool:
-        """Deliver once; says whether nothing waits any more."""
+        """Try to deliver once. Returns whether it succeeded."""
         if self.offline:
             return False
         try:
             if self.follows is not None and has_spool(self.follows):
-                deliver(self.follows)  # What it logged comes before what this run logs.
+                deliver(self.follows)  # The events of the resumed run come first.
             deliver(self.folder)
         except StoreAway as error:
             if not self._warned:
@@ -246,7 +248,7 @@ def _with_earlier(events: Sequence[Event]) -> list[Event]:
     """The events of the last run in a spool, after those of the runs that it resumed."""
     if not events:
         return []
-    # A folder that was used anew holds the events of an older run as well.
+    # A folder that was used twice also holds the events of an older run.
     begun = [event for event in events if event["kind"] == "run"]
     key = begun[-1]["key"]
     first = next(event for event in begun if event["key"] == key)

@@ -1,4 +1,4 @@
-"""The data report in MLflow: each corpus as a dataset of name and digest, never its content."""
+"""Logs the data report to MLflow: each corpus as a name and a digest, never its content."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,11 +10,11 @@ from mlflow.entities import DatasetInput, InputTag
 from embedlink.corpora.report import DataReport
 
 Row = Mapping[str, str | int]
-"""A corpus: its `name`, `digest`, and its numbers of `documents` and `mentions`."""
+"""A corpus: its `name`, its `digest`, and its numbers of `documents` and `mentions`."""
 
 
 class Fingerprint(MetaDataset):
-    """A dataset for MLflow that is its name, its digest and two counts."""
+    """A dataset for MLflow that holds only a name, a digest and two counts."""
 
     def __init__(self, row: Row) -> None:
         name = str(row["name"])
@@ -23,12 +23,12 @@ class Fingerprint(MetaDataset):
 
     @property
     def profile(self) -> dict[str, int]:
-        """What MLflow shows as the dataset's size."""
+        """The counts that MLflow shows as the dataset's size."""
         return {key: int(self._row[key]) for key in ("documents", "mentions")}
 
 
 def dataset_rows(report: DataReport) -> list[Row]:
-    """What identifies the corpora of a report."""
+    """One row for each corpus of a report."""
     return [
         {
             "name": corpus,
@@ -41,7 +41,7 @@ def dataset_rows(report: DataReport) -> list[Row]:
 
 
 def dataset_inputs(rows: Sequence[Row]) -> list[DatasetInput]:
-    """The corpora as MLflow's client takes them."""
+    """The corpora in the form that MLflow's client takes."""
     context = [InputTag("mlflow.data.context", "data")]
     return [DatasetInput(Fingerprint(row)._to_mlflow_entity(), tags=context) for row in rows]
 

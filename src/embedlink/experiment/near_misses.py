@@ -1,4 +1,4 @@
-"""What a misspelt key on the command line may have meant."""
+"""Suggests the keys that a misspelt key on the command line may have meant."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from embedlink.settings import near_miss
 
 
 def near_misses(arguments: Sequence[str]) -> list[str]:
-    """One line for each key that is no setting and close to one. Other keys are left alone."""
+    """One line for each key that is not a setting but close to one. Other keys get no line."""
     known = [*settings_by_key(), *{group.group for group in GROUPS}]
     found = []
     for argument in arguments:

@@ -1,4 +1,4 @@
-"""The parts of a run, made from its configuration by Hydra; from here on nobody reads `cfg`."""
+"""The parts of a run, which Hydra makes from the configuration. Stages take them, and not `cfg`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Inputs:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainRun(Inputs):
-    """All of a training run: `settings` are those at the top of its configuration."""
+    """All parts of a training run. `settings` are those at the top of its configuration."""
 
     settings: TrainSettings
     model: LinkerSettings
@@ -58,7 +58,7 @@ class TrainRun(Inputs):
 
     @classmethod
     def of(cls, cfg: DictConfig) -> "TrainRun":
-        """Make every part but the logger, which is `tracking`'s."""
+        """Make every part except the logger, which `tracking` makes."""
         parts = (
             "model", "linker", "datamodule", "module", "optimizer", "trainer", "callbacks",
             "reranker", "pretraining",
@@ -70,25 +70,25 @@ class TrainRun(Inputs):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateRun(Inputs):
-    """All of a run that measures."""
+    """All parts of a run of `evaluate.py`."""
 
     settings: EvaluateSettings
     folder: Path
 
     @classmethod
     def of(cls, cfg: DictConfig) -> "EvaluateRun":
-        """Make every part but the logger, which is `tracking`'s."""
+        """Make every part except the logger, which `tracking` makes."""
         top = settings_at_top(cfg, EvaluateSettings)
         return cls(settings=EvaluateSettings(**top), folder=run_folder(), **_inputs(cfg))
 
 
 def run_folder() -> Path:
-    """Where Hydra lets this run write."""
+    """The folder that Hydra made for this run, or the current folder outside Hydra."""
     return Path(HydraConfig.get().runtime.output_dir) if HydraConfig.initialized() else Path()
 
 
 def settings_at_top(cfg: DictConfig, settings: type) -> dict[str, Any]:
-    """The values of an entry's own settings, references resolved."""
+    """The values of an entry's own settings, with references resolved."""
     chosen = OmegaConf.masked_copy(cfg, list(settings_of(settings)))
     values: Any = {
         name: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
@@ -103,14 +103,14 @@ def _inputs(cfg: DictConfig) -> dict[str, Any]:
 
 
 def _made(cfg: DictConfig, part: str) -> Any:
-    """One part; None if nothing was chosen of its group, which then leaves no key."""
+    """One part, or None if its group has no choice and so no key."""
     node = cfg.get(part)
     if node is None:
         return None
     try:
         return instantiate(node, _convert_="all")
     except InstantiationException as error:
-        # What a user can mend is no error of Hydra's.
+        # An error that a user can mend is shown without Hydra's own message around it.
         if isinstance(error.__cause__, EmbedLinkError):
             raise EmbedLinkError(f"{part}.{error.__cause__}") from error
         raise

@@ -1,6 +1,6 @@
-"""What `prepare.py` does before any training: fetch, read, check and count.
+"""Fetches, reads, checks and counts data before any training, for `prepare.py`.
 
-A run that trains stops at what it cannot use; here everything is read to its end, so that one
+A training run stops at a row that it cannot use. Here everything is read to its end, so that one
 report names every bad row with its file and line.
 """
 
@@ -20,9 +20,9 @@ from embedlink.problems import Problems
 
 
 def prepare(cfg: DictConfig) -> None:
-    """Fetch what may be fetched, print the report and log it.
+    """Fetch the sources that may be fetched, print the report and log it.
 
-    Raises `EmbedLinkError` where a strict run would, after the report.
+    If a strict run would stop at bad rows, `EmbedLinkError` is raised after the report.
     """
     check_values(cfg)
     data = Inputs.of(cfg).data
@@ -38,7 +38,7 @@ def prepare(cfg: DictConfig) -> None:
 
 
 def read_all(data: DataSettings) -> tuple[DataReport, Problems]:
-    """Read corpora and concept database without stopping at bad rows, and count."""
+    """Read and count corpora and concept database without stopping at bad rows."""
     documents, problems = read_corpora(data.corpora, strict=False)
     cdb = load_cdb(data.concepts, problems, language=data.language)
     documents = align_codes(documents, cdb)

@@ -1,7 +1,7 @@
-"""What a sweep found: its members ranked, as a table on the terminal, a file and a run in MLflow.
+"""Ranks the members of a sweep, as a table on the terminal, as a file and as a run in MLflow.
 
-Members are ranked by F1 on the validation documents: who chose by the test documents would report
-the luckiest member and call it the best.
+Members are ranked by F1 on the validation documents. A choice by the test documents would report
+the luckiest member as the best.
 """
 
 import csv
@@ -17,7 +17,7 @@ from embedlink.experiment.sweep import results
 from embedlink.experiment.sweep_plots import draw_settings
 
 Row = dict[str, Any]
-"""What became of a member, with its `settings`: those that differ between the members."""
+"""The result of a member. Its `settings` are those that differ between the members."""
 
 RANK_BY = "best/val_f1"
 COLUMNS = {
@@ -32,7 +32,7 @@ COLUMNS = {
 
 
 def open_sweep(config: DictConfig, folder: Path, members: int) -> RunLogger | None:
-    """The sweep's own run in MLflow, parent of its members'; None if the sweep has no logger."""
+    """The sweep's own run in MLflow, the parent of its members. None if there is no logger."""
     wanted = config.get("logger")
     if wanted is None:
         return None
@@ -70,7 +70,7 @@ def _log_best(logger: RunLogger, rows: Sequence[Row]) -> None:
         return
     best = rows[0]
     logger.log_hyperparams({f"best.{key}": value for key, value in best["settings"].items()})
-    # Keys of their own: who collects `test/f1` of runs wants members, not their sweep.
+    # The keys differ from a member's, so that a search for `test/f1` does not find the sweep too.
     shown = {key: best["metrics"][key] for key in COLUMNS if key in best["metrics"]}
     logger.log_metrics(
         {f"best/{k.removeprefix('best/').replace('/', '_')}": v for k, v in shown.items()}
@@ -80,19 +80,19 @@ def _log_best(logger: RunLogger, rows: Sequence[Row]) -> None:
 
 
 def ranked(found: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Members with the best first and those that failed last, each with its own `settings`."""
+    """The members with their `settings`. The best comes first, and failed ones come last."""
     settings = differing([list(each["overrides"]) for each in found])
     rows = [dict(each) | {"settings": own} for each, own in zip(found, settings, strict=True)]
     return sorted(rows, key=lambda row: -row.get("metrics", {}).get(RANK_BY, -1.0))
 
 
 def finished(rows: Sequence[Row]) -> list[Row]:
-    """The members that came to an end."""
+    """The members that finished with metrics."""
     return [row for row in rows if row.get("error") is None and row.get("metrics")]
 
 
 def differing(members: Sequence[Sequence[str]]) -> list[dict[str, str]]:
-    """Of each member's overrides those that not all members share."""
+    """The overrides of each member, without those that all members share."""
     each = [dict(override.split("=", 1) for override in own if "=" in override) for own in members]
     keys = sorted({key for own in each for key in own})
     differ = [key for key in keys if len({own.get(key) for own in each}) > 1]
@@ -113,7 +113,7 @@ def header(rows: Sequence[Row]) -> list[str]:
 
 
 def write_ranking(path: Path, rows: Sequence[Row]) -> None:
-    """Write the ranking as a CSV; a member that failed says why in the last column."""
+    """Write the ranking as a CSV. The last column gives the error of a failed member."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         if rows:
@@ -123,7 +123,7 @@ def write_ranking(path: Path, rows: Sequence[Row]) -> None:
 
 
 def format_ranking(rows: Sequence[Row], folder: Path) -> str:
-    """The ranking for a terminal, the members that failed, and how the best is repeated."""
+    """The ranking for a terminal, with failed members and the command that repeats the best."""
     good = finished(rows)
     lines = ["", f"{folder}: {len(good)} of {len(rows)} members finished"]
     if good:

@@ -1,7 +1,7 @@
-"""Typed settings as parts of Hydra's configuration, and what is said of them.
+"""Registers the typed settings with Hydra, and describes them for `--help` and the tables.
 
-`register_settings` offers each typed class to the files of `conf`. `--help`, the tables of
-settings and validation find the class behind a part of a composed configuration by its `_target_`.
+`register_settings` makes each typed class available to the files of `conf`. `--help`, the tables of
+settings and validation find the class of a part of a composed configuration by its `_target_`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ Give any of them as key=value; -m tries several values (key=a,b). --hydra-help: 
 
 
 def register_settings() -> None:
-    """Let the files of `conf` include the typed settings, and `--help` show them."""
+    """Let files of `conf` include the typed settings, and let `--help` show them."""
     store = ConfigStore.instance()
     for group in GROUPS:
         store.store(group.name, _node(group), group=group.group)
@@ -41,7 +41,7 @@ def register_settings() -> None:
 
 
 def _values(settings: type) -> dict[str, object]:
-    """The settings with their defaults, and "???" for what must be given."""
+    """The settings with their defaults. A setting that must be given has "???"."""
     declared = settings_of(settings).items()
     values = {name: "???" if s.default is MISSING else s.default for name, s in declared}
     return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
@@ -64,7 +64,7 @@ CLASSES = {_target(group): group.settings for group in GROUPS}
 def parts_of(
     node: Mapping[str, Any], own: type | None = None, prefix: str = ""
 ) -> Iterator[tuple[str, type, Mapping[str, Any]]]:
-    """Every part of a plain configuration with a typed class: its prefix, class and values."""
+    """Every part of a plain configuration that has a typed class: its prefix, class and values."""
     settings = own or CLASSES.get(str(node.get("_target_")))
     if settings is not None:
         yield prefix, settings, node
@@ -82,7 +82,7 @@ def entry_of(node: Mapping[str, Any]) -> type:
 def known_settings(node: Mapping[str, Any]) -> Iterator[tuple[str, object, Setting]]:
     """Every typed setting of a plain configuration by its key, with its value.
 
-    A part's setting that refers to another one is left out: the other is the one to change.
+    If a part's setting refers to another setting, it is left out, because users change the other.
     """
     for prefix, settings, values in parts_of(node, entry_of(node)):
         for name, declared in settings_of(settings).items():
@@ -91,7 +91,7 @@ def known_settings(node: Mapping[str, Any]) -> Iterator[tuple[str, object, Setti
 
 
 def refers(value: object) -> bool:
-    """Whether the value is a reference to another key, and to nothing else."""
+    """Whether the value is a reference to another key and nothing more."""
     text = str(value)
     return text.startswith("${") and text.endswith("}") and text[2:-1].replace(".", "").replace(
         "_", ""
@@ -99,7 +99,7 @@ def refers(value: object) -> bool:
 
 
 def settings_by_key(groups: Sequence[Group] = GROUPS) -> dict[str, Setting]:
-    """Every setting of `train.py` by its key, those of all choices of a group together."""
+    """Every setting of `train.py` by its key. All choices of a group are put together."""
     found = settings_of(ENTRIES["train"])
     for group in groups:
         if not group.place:
@@ -131,7 +131,7 @@ def settings_table(keys: Mapping[str, Setting]) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value as the command line takes it."""
+    """A value in the form that the command line takes."""
     if isinstance(value, list | tuple):
         return f"[{','.join(map(_shown, value))}]"
     if value is None:

@@ -1,6 +1,6 @@
-"""What configurations may write beside OmegaConf's and Hydra's own.
+"""The project's own resolvers for configurations, as `${run_name:…}`.
 
-It imports nothing heavy: an entry needs it before the command line is read, `--help` included.
+It imports nothing heavy, because an entry needs it before the command line is read.
 """
 
 import itertools
@@ -17,33 +17,33 @@ from embedlink.experiment.registry import register_settings
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 OF_A_RUN = ("linker", "tagger")
 LONGEST_NAME = 40
-"""Characters of a run's name: MLflow's table cuts longer ones."""
+"""Most characters of a run's name. MLflow's table cuts longer ones."""
 
 UNTOLD = ("data_dir=", "pack=", "logger.", "hydra.", "resume=", "trainer.enable_progress_bar=")
-"""Overrides that begin so do not tell what a run is."""
+"""Overrides that begin so say nothing about the experiment, so names leave them out."""
 
 
 def register_resolvers() -> None:
     """Make the resolvers and the typed settings known to Hydra.
 
     `${project_root:}` is the folder of the entry scripts. `${run_name:…}` turns a list of overrides
-    into a name for the run, in place of a random one that the seed would repeat. `${run_folder:…}`
-    makes a new folder for a run, and `${sweep_folder:}` is the folder of the sweep that a run is a
-    member of, or null. `${joined:…}` puts blanks between the items of a list.
+    into the name of the run. MLflow's random names would repeat, because runs set the seed.
+    `${run_folder:…}` makes a new folder for a run. `${sweep_folder:}` is the folder of the sweep
+    that a run belongs to, or null. `${joined:…}` puts blanks between the items of a list.
     """
     OmegaConf.register_new_resolver("project_root", lambda: str(PROJECT_ROOT), replace=True)
     OmegaConf.register_new_resolver("run_name", run_name, replace=True)
     register_settings()
     OmegaConf.register_new_resolver("sweep_folder", sweep_folder, replace=True)
     OmegaConf.register_new_resolver("joined", " ".join, replace=True)
-    # Cached, so that one configuration means one folder however often it asks.
+    # It is cached, so that a configuration gets the same folder each time it asks.
     OmegaConf.register_new_resolver("run_folder", run_folder, replace=True, use_cache=True)
 
 
 def run_folder(root: str, suffix: str = "") -> str:
-    """Make `root/<day>/<time>` and return it; a number follows if another run has that name.
+    """Make `root/<day>/<time>` and return it. If another run has that name, a number is added.
 
-    Making a folder succeeds for one process alone, on one machine or on several that share a disk.
+    Only one process can make a folder, also if several machines share a disk.
     """
     now = datetime.now()
     day = Path(root) / f"{now:%Y-%m-%d}"
@@ -59,7 +59,7 @@ def run_folder(root: str, suffix: str = "") -> str:
 
 
 def sweep_folder() -> str | None:
-    """The absolute folder of the sweep that the present run is a member of."""
+    """The absolute folder of the sweep that the present run belongs to, or None outside a sweep."""
     hydra = HydraConfig.get() if HydraConfig.initialized() else None
     if hydra is None or hydra.mode != RunMode.MULTIRUN:
         return None
@@ -67,10 +67,10 @@ def sweep_folder() -> str | None:
 
 
 def run_name(overrides: Sequence[str]) -> str:
-    """The settings given on the command line, of paths the last part; `default` without any.
+    """A name made of the settings from the command line, or `default` if there are none.
 
-    What tells runs apart stands in front. The experiment, which they share, comes last. If the
-    name is too long, keys lose their groups, and then the end is cut.
+    Of a path only the last part is shown. The experiment comes last, because runs often share it.
+    If the name is too long, keys lose their groups. If it is still too long, its end is cut.
     """
     told = [override for override in overrides if not override.startswith(UNTOLD)]
     told.sort(key=lambda override: override.startswith("experiment="))
@@ -91,6 +91,6 @@ def _short(override: str) -> str:
     if "/" not in value:
         return override
     path = PurePath(value)
-    # In every run's folder these have the same name: the day and the time tell them apart.
+    # These have the same name in every run's folder, so the day and the time are shown too.
     parts = path.parts[-3:] if path.name in OF_A_RUN else path.parts[-1:]
     return f"{key}{equals}{PurePath(*parts)}"

@@ -1,4 +1,4 @@
-"""Which run a run goes on with: `resume=last`, a run's folder, or a checkpoint in it."""
+"""Finds the run to resume, from `resume=last`, a run's folder, or a checkpoint in it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ TAKES = "null, last, the folder of a run, or its checkpoints/last.ckpt"
 
 @dataclass(frozen=True)
 class Resumed:
-    """A run to go on with; a run that was killed early has no checkpoint or no tagger yet."""
+    """A run to resume. If it was killed early, its checkpoint or its tagger is None."""
 
     folder: Path
     checkpoint: Path | None
@@ -18,10 +18,10 @@ class Resumed:
 
     @classmethod
     def of(cls, value: object, own_folder: Path | None = None) -> "Resumed | None":
-        """The run that `resume` names; None if nothing is resumed.
+        """The run that `resume` names, or None if nothing is resumed.
 
-        `own_folder` is that of the run at hand: `last` looks for the others beside it. Raises
-        `EmbedLinkError` if nothing is there.
+        `own_folder` is the folder of the present run. `last` looks for other runs beside it. Raises
+        `EmbedLinkError` if there is no such run.
         """
         if value is None:
             return None
@@ -42,7 +42,7 @@ class Resumed:
 
 
 def _last(own_folder: Path | None) -> Path:
-    """The run that wrote a checkpoint or a tagger last, beside the run at hand."""
+    """The folder of the run that wrote a checkpoint or a tagger last, the present run left out."""
     own = own_folder.resolve() if own_folder else Path.cwd() / "runs" / "day" / "time"
     patterns = ("*/*/{}", "*/*/*/{}")  # Runs, and the members of sweeps.
     left = [

@@ -1,6 +1,6 @@
-"""The settings of the entries, and which typed class stands behind each group of `conf`.
+"""The settings of the entry scripts, and the typed class of each group of `conf`.
 
-Nothing heavy is imported: `--help` reads this before torch, Lightning and MLflow are loaded.
+It imports nothing heavy, because `--help` reads it before torch, Lightning and MLflow are loaded.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,21 +39,21 @@ def _operating_point(value: object) -> bool:
 
 
 def _one_device(value: object) -> bool:
-    """A count of 1, or a list with the number of one, as Lightning has it."""
+    """Whether the value means one device to Lightning: a count of 1, or a list of one number."""
     one = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 1
     return one or (value == 1 and not isinstance(value, bool))
 
 
 @dataclass(frozen=True)
 class CommonSettings:
-    """What every entry that reads documents takes."""
+    """The settings of every entry that reads documents."""
 
     data_dir: str = setting(DATA_DIR, help="where the corpora lie; also EMBEDLINK_DATA")
 
 
 @dataclass(frozen=True)
 class MeasuredSettings(CommonSettings):
-    """What entries that measure take."""
+    """The settings of every entry that measures."""
 
     seed: int = again(BatchSettings, "seed")
     split_seed: int = setting(
@@ -136,7 +136,7 @@ class ExportSettings:
 
 @dataclass(frozen=True)
 class TrainerSettings:
-    """Lightning's trainer; it takes more keys than these (+trainer.key=value)."""
+    """The settings of Lightning's trainer. It takes more keys than these (+trainer.key=value)."""
 
     accelerator: str = setting("auto", help="a GPU if there is one; cpu: not")
     devices: Any = setting(
@@ -151,7 +151,7 @@ class TrainerSettings:
 
 @dataclass(frozen=True)
 class MonitorSettings:
-    """A callback that goes by a metric of validation."""
+    """The settings of a callback that watches a metric of validation."""
 
     monitor: Literal["val/f1", "val/precision", "val/recall"] = setting(
         "val/f1", help="the metric that decides"
@@ -161,10 +161,11 @@ class MonitorSettings:
 
 @dataclass(frozen=True)
 class Group:
-    """A typed class behind a part of `conf`: `name` can be included by the files of the group.
+    """A typed class of a part of `conf`. The files of the group can include it by its `name`.
 
-    `target` is what is made of the values, by default the class itself. `given` are values that
-    differ from the class' defaults, `without` are settings that this part does not take.
+    `target` is the class that Hydra makes from the values, by default the settings class itself.
+    `given` holds values that differ from the class' defaults. `without` names settings that this
+    part does not take.
     """
 
     group: str
@@ -176,7 +177,7 @@ class Group:
 
     @property
     def place(self) -> str:
-        """Where the values stand in a configuration."""
+        """The key of the values in a configuration."""
         return PLACES.get((self.group, self.name), self.group)
 
 
@@ -188,7 +189,7 @@ PLACES = {
     ("callbacks", "stopping"): "callbacks.early_stopping",
     ("callbacks", "best"): "callbacks.checkpoint",
 }
-"""Parts that do not stand at their group itself."""
+"""The keys of parts that differ from their group."""
 LOSSES = "embedlink.objective.losses"
 GROUPS = (
     Group("data", "settings", DataSettings, without=("export",)),

@@ -15,7 +15,7 @@ A file of this folder may set another value. This table is written by
 
 """
 BEGIN, END = "<!-- settings -->\n", "<!-- end of settings -->\n"
-"""What the table of the README stands between."""
+"""The marks around the table in the README."""
 CHOICES = """| `model` | `minilm`, `medembed`; any hub id or folder as `model.encoder=` | `minilm` |
 | `data` | `demo`, `ncbi`, `distemist`, `snomed`, `cometa`, `bc5cdr`, `medcattrainer`, `all` | `demo` |
 | `split` | `random` or `official`: the parts that the corpus publishes | by `data` |
@@ -29,7 +29,7 @@ COMMON = (
     "seed", "split_seed", "targets", "nil_weight", "operating_point", "optimizer.lr",
     "trainer.max_epochs",
 )  # fmt: skip
-"""The settings that the README shows, after the choices of each group."""
+"""The settings that the README shows after the choices of each group."""
 
 
 def write(table: Path = TABLE, readme: Path = README) -> None:

@@ -1,6 +1,6 @@
-"""Signals that ask a run to end: it stops where it is, says how it goes on, and exits as told.
+"""Turns a signal that asks a run to end into an exception, so that the run can clean up and exit.
 
-It imports nothing heavy: an entry installs the handlers before anything else.
+It imports nothing heavy, because an entry installs the handlers before anything else.
 """
 
 import os
@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from types import FrameType
 
 HEARD = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
-"""What a terminal, a cluster, a closed connection and Slurm send."""
+"""The signals that a terminal, a cluster, a closed connection and Slurm send, in this order."""
 
 
 class Stopped(BaseException):
-    """A signal asked the run to end. No error, so that nothing takes it for one and goes on."""
+    """A signal asked the run to end. It is no `Exception`, so no handler of errors catches it."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
@@ -23,12 +23,12 @@ class Stopped(BaseException):
 
     @property
     def name(self) -> str:
-        """The signal's name, as SIGTERM."""
+        """The signal's name, for example SIGTERM."""
         return signal.Signals(self.signum).name
 
     @property
     def exit_code(self) -> int:
-        """What a shell shows of a process that the signal ended, as 143 of SIGTERM."""
+        """The exit code of a process that the signal ended, for example 143 for SIGTERM."""
         return 128 + self.signum
 
 
@@ -36,7 +36,7 @@ class Stopped(BaseException):
 def stoppable() -> Iterator[None]:
     """Let the first signal raise `Stopped` in the block, and a second one end the process at once.
 
-    Handlers can be set in the main thread alone; elsewhere signals stay as they are.
+    Only the main thread can set handlers. In other threads nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

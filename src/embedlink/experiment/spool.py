@@ -1,8 +1,8 @@
-"""What a run logs, written beside the run before anybody is told of it.
+"""Writes what a run logs to the run's own folder, before it is sent anywhere.
 
-A tracking store may be away or locked while a run goes on. So every event becomes one line of
-`tracking/events.jsonl` in the run's folder first, and `delivery` sends the lines to MLflow in their
-order. A run that was killed thus leaves all that it logged.
+A tracking store may be away or locked during a run. So every event first becomes one line of
+`tracking/events.jsonl` in the run's folder. Then `delivery` sends the lines to MLflow in their
+order. So a killed run still leaves all that it logged.
 """
 
 import fcntl
@@ -18,18 +18,18 @@ from typing import Any
 from embedlink.problems import EmbedLinkError
 
 Event = dict[str, Any]
-"""One line: its number `n`, its `time` in milliseconds, its `kind`, and what the kind needs."""
+"""One line: its number `n`, its `time` in milliseconds, its `kind`, and the values of its kind."""
 
 FOLDER, EVENTS, STATE, LOCK = "tracking", "events.jsonl", "delivered.json", "lock"
 ENDED = ("FINISHED", "FAILED", "KILLED")
 
 
 class Spool:
-    """Appends the events of one run; the process that holds it is the run's only writer.
+    """Appends the events of one run. The process that holds it is the run's only writer.
 
-    The file of events stays locked as long as the process lives. Another process can tell by it
-    that a run was killed. Raises `EmbedLinkError` if another process writes there, or if the
-    folder cannot be written.
+    The file of events stays locked as long as the process lives. If it is not locked, another
+    process knows that the run was killed. Raises `EmbedLinkError` if another process writes there,
+    or if the folder cannot be written.
     """
 
     def __init__(self, run_folder: Path) -> None:
@@ -59,29 +59,29 @@ class Spool:
             ) from error
 
     def write(self, kind: str, **content: object) -> None:
-        """Append one event, safe from a kill of the process when this returns."""
+        """Append one event. After this returns, a kill of the process cannot lose it."""
         event = {"n": self.count, "time": time.time_ns() // 1_000_000, "kind": kind, **content}
         self._file.write(json.dumps(event, ensure_ascii=False).encode() + b"\n")
         self._file.flush()
         self.count += 1
 
     def close(self) -> None:
-        """Give the file free for other processes."""
+        """Close the file, so that other processes may write it."""
         self._file.close()
 
 
 def _whole_lines(path: Path) -> tuple[int, int]:
-    """Bytes and number of the lines that end."""
+    """The bytes and the number of all complete lines."""
     content = path.read_bytes()
     return content.rfind(b"\n") + 1, content.count(b"\n")
 
 
 def read_events(run_folder: Path) -> list[Event]:
-    """All whole events of a run in their order; none if it logged nothing."""
+    """All complete events of a run in their order. The list is empty if it logged nothing."""
     path = run_folder / FOLDER / EVENTS
     if not path.is_file():
         return []
-    lines = path.read_bytes().split(b"\n")[:-1]  # What follows the last line end is half a line.
+    lines = path.read_bytes().split(b"\n")[:-1]  # A piece after the last line end is incomplete.
     return [json.loads(line) for line in lines]
 
 
@@ -101,12 +101,12 @@ def is_written(run_folder: Path) -> bool:
 
 
 def this_process() -> dict[str, object]:
-    """What identifies the process that writes: its machine and its number."""
+    """The machine and the number of the present process."""
     return {"host": socket.gethostname(), "pid": os.getpid()}
 
 
 def read_state(run_folder: Path) -> dict[str, Any]:
-    """How far a run's events are delivered: `delivered` counts them, `run_id` is MLflow's."""
+    """The state of a run's delivery: `delivered` counts events, and `run_id` is MLflow's id."""
     path = run_folder / FOLDER / STATE
     if not path.is_file():
         return {"delivered": 0, "run_id": None}
@@ -115,7 +115,7 @@ def read_state(run_folder: Path) -> dict[str, Any]:
 
 
 def write_state(run_folder: Path, state: Mapping[str, object]) -> None:
-    """Replace the state as a whole: a reader sees the old one or the new one."""
+    """Replace the whole state at once. A reader sees either the old state or the new one."""
     path = run_folder / FOLDER / STATE
     aside = path.with_suffix(".partial")
     aside.write_text(json.dumps(state), "utf-8")
@@ -124,7 +124,7 @@ def write_state(run_folder: Path, state: Mapping[str, object]) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file for the block; other processes wait. The file is made if it is missing."""
+    """Hold a lock file during the block. Other processes wait. A missing file is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -132,12 +132,12 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def waiting(run_folder: Path) -> int:
-    """How many events of a run are not delivered yet."""
+    """The number of a run's events that are not delivered yet."""
     return len(read_events(run_folder)) - int(read_state(run_folder)["delivered"])
 
 
 def run_folders(root: Path) -> Sequence[Path]:
-    """The folders of runs with a spool below `root`, the sweeps' members included, oldest first."""
+    """The folders of runs with a spool below `root`, oldest first. Members of sweeps count too."""
     patterns = (f"*/*/{FOLDER}/{EVENTS}", f"*/*/*/{FOLDER}/{EVENTS}")
     found = {path.parent.parent for pattern in patterns for path in root.glob(pattern)}
     return sorted(found)

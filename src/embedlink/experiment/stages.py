@@ -1,4 +1,4 @@
-"""The stages of a run, in the order the data flows."""
+"""The stages of a training run. `train.train` calls them."""
 
 import warnings
 from pathlib import Path
@@ -37,9 +37,10 @@ from embedlink.training.tagger import learn_tags
 
 
 def learn_detection(run: TrainRun, data: Data) -> None:
-    """Leave a tagger in the run's folder and detect with it, if `detection.tagger` asks for one.
+    """Save a tagger in the run's folder and detect with it, if `detection.tagger` asks for one.
 
-    It is trained on the training documents, unless one is given or that of a resumed run there.
+    It is trained on the training documents. If the settings name a trained tagger, or if the
+    resumed run left one, that tagger is used instead.
     """
     wanted, folder = run.detection.tagger, run.folder / "tagger"
     if wanted is None:
@@ -64,40 +65,43 @@ def learn_detection(run: TrainRun, data: Data) -> None:
 
 
 def reused_runs(run: TrainRun) -> list[Path]:
-    """Folders of the runs that this one goes on from: by its tagger, or resumed."""
+    """Folders of the runs that this run builds on: the one it resumes, or the one of its tagger."""
     wanted, resumed = run.detection.tagger, Resumed.of(run.settings.resume)
     tagger = Path(wanted.folder).parent if wanted is not None and wanted.folder else None
     return [folder for folder in (tagger, resumed.folder if resumed else None) if folder]
 
 
 def use_tagger(cdb: CDB, folder: Path, least: float) -> None:
-    """Let detection propose what this tagger finds at least so probable."""
+    """Let detection propose the spans that the tagger gives a probability of `least` or more."""
     cdb.config.components.ner.tagger = str(folder)
     cdb.config.components.ner.least_tagged = least
 
 
 def build_datamodule(run: TrainRun, data: Data, linker: Linker) -> LinkingDataModule:
-    """Detection and windows over the splits."""
+    """The data module, which detects mentions and cuts windows on the splits."""
     return run.datamodule(data.splits, VocabularyDetector(data.cdb), data.names, linker.cutter)
 
 
 def build_trainer(run: TrainRun, logger: Logger | None) -> L.Trainer:
-    """Lightning's trainer with the callbacks of the run."""
+    """Lightning's trainer with the callbacks and the logger of the run."""
     _leave_out_warnings()
     return run.trainer(callbacks=list(run.callbacks.values()), logger=logger or False)
 
 
 def _leave_out_warnings() -> None:
-    """Frozen layers in eval mode and batches made in memory are meant; LeafSpec is Lightning's."""
+    """Hide warnings of Lightning about choices that are intended, or about its own code.
+
+    Frozen layers stay in eval mode, and batches are made in memory, on purpose.
+    """
     warnings.filterwarnings("ignore", "Found .* module\\(s\\) in eval mode")
-    # A resumed run writes to a folder of its own, and `BestEpoch` takes the best epoch over.
+    # A resumed run writes to its own folder, and `BestEpoch` keeps track of the best epoch.
     warnings.filterwarnings("ignore", "The dirpath has changed from")
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec")
     warnings.filterwarnings("ignore", "The '.*_dataloader' does not have many workers")
 
 
 def may_replace(run: TrainRun) -> bool:
-    """Whether a run may replace what its folder holds: the user says so, or the run goes on."""
+    """Whether a run may replace files in its folder: with `overwrite`, or if it resumes itself."""
     resumed = Resumed.of(run.settings.resume)
     goes_on = resumed is not None and resumed.folder == run.folder.resolve()
     return run.settings.overwrite or goes_on
@@ -113,7 +117,10 @@ def check_run_folder(run: TrainRun) -> None:
 
 
 def ship(run: TrainRun, module: LinkerModule, data: Data) -> Path:
-    """Leave `linker/` and, unless switched off, `pack/` in the run's folder; the last one left."""
+    """Write `linker/` and, if asked for, `pack/` to the run's folder. Returns the last one written.
+
+    A run writes a pack unless `pack=false` is set.
+    """
     linker_folder = run.folder / "linker"
     index = module.fresh_index()
     replace = may_replace(run)
@@ -141,9 +148,8 @@ def learn_short_forms(
 ) -> dict[str, float]:
     """Let the linker learn what short forms mean, if `pretraining` asks for it.
 
-    It learns from the notes of `data.unlabelled` and the training documents. Returns how often it
-    finds the right sense on held-out notes, before and after. A resumed run learns anew, and the
-    same.
+    It learns from the notes of `data.unlabelled` and the training documents. Returns its accuracy
+    on held-out notes, before and after. A resumed run repeats this stage with the same result.
     """
     stage = run.pretraining
     if not isinstance(stage, ShortFormSettings) or run.data.senses is None:
@@ -188,7 +194,7 @@ def learn_reranker(
 
 
 def plain_trainer(run: TrainRun, epochs: int, *callbacks: Callback) -> L.Trainer:
-    """The trainer of a stage before the one that is measured: it logs and saves nothing."""
+    """A trainer for stages such as pretraining. It logs nothing and saves no checkpoint."""
     _leave_out_warnings()
     return run.trainer(
         max_epochs=epochs, callbacks=list(callbacks), logger=False, enable_checkpointing=False

@@ -1,4 +1,4 @@
-"""What is logged while training goes on: the loss of single steps, and the learning rate."""
+"""Logs the loss of single steps and the learning rate during training."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from torch import Tensor
 
 
 class StepMetrics(Callback):
-    """Logs `train/step_loss` and `train/lr` at every `every`-th step.
+    """Logs `train/step_loss` and `train/lr` once every `every` steps.
 
-    The rate is that of the first parameter group. Reading a loss waits for the device, so not every
-    step is logged.
+    `train/lr` is the rate of the first parameter group. Reading a loss waits for the device, so
+    not every step is logged.
     """
 
     def __init__(self, every: int = 10) -> None:
@@ -20,7 +20,7 @@ class StepMetrics(Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
-        """Log if it is the step's turn; the first step always is."""
+        """Log at the first step and then once every `every` steps."""
         if (trainer.global_step - 1) % self.every or not trainer.loggers:
             return
         loss = outputs["loss"] if isinstance(outputs, dict) else outputs

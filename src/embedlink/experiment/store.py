@@ -1,7 +1,7 @@
-"""The tracking store: whether it can be reached, and its experiments.
+"""Opens the tracking store, if it can be reached, and finds or makes its experiments.
 
 MLflow makes the tables of an sqlite store when it is first opened. Two processes that do so at once
-break each other's work, so the first opening is under a lock beside the file.
+break each other's work. So a lock beside the file protects the opening.
 """
 
 import logging
@@ -12,10 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-# An answer that does not come in seconds is none: what is logged waits beside the run.
+# A store that does not answer within seconds counts as away: events wait in the run's folder.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-# A delivery ends a run in MLflow, which would print its address among the run's own lines.
+# When a delivery ends a run, MLflow would print an address among the run's own lines.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 from mlflow import MlflowClient
@@ -31,18 +31,17 @@ KIND = {"mlflow.experimentKind": "custom_model_development"}
 
 SQLITE = "sqlite:///"
 SECONDS = 3.0
-"""How long an address may take to answer."""
+"""Most seconds that an address may take to answer."""
 
 
 class StoreAway(Exception):
-    """The store cannot be reached at the moment; the message says why, in one line."""
+    """The store cannot be reached at the moment. The message gives the reason in one line."""
 
 
 def probe(uri: str) -> None:
     """Raise `StoreAway` unless the store answers within seconds.
 
-    MLflow itself would wait for minutes. An address of another kind than sqlite, file and http is
-    left to MLflow.
+    MLflow itself would wait for minutes. Only sqlite and http addresses are tested here.
     """
     if uri.startswith(SQLITE):
         _probe_sqlite(Path(uri.removeprefix(SQLITE)))
@@ -77,16 +76,19 @@ def _probe_sqlite(path: Path) -> None:
 
 
 def _public(uri: str) -> str:
-    """The address without a name and password in it."""
+    """The address without its user name and password."""
     parts = urlsplit(uri)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 @lru_cache
 def open_store(uri: str) -> MlflowClient:
-    """A client of the store, whose tables are there; raises `StoreAway` if it cannot be reached."""
+    """A client of the store. Missing tables are made.
+
+    Raises `StoreAway` if the store cannot be reached.
+    """
     probe(uri)
-    # MLflow and the library that makes tables print what concerns nobody here, tracebacks too.
+    # MLflow and alembic, which makes the tables, print lines and tracebacks that help no user.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
@@ -108,7 +110,7 @@ def _opened(uri: str) -> MlflowClient:
 
 
 def _make_sqlite(path: Path) -> None:
-    """Make the tables under another name: a kill meanwhile leaves no half-made store."""
+    """Make the tables under another name, so that a kill leaves no incomplete store."""
     aside = path.with_name(f"{path.name}.partial")
     aside.unlink(missing_ok=True)
     _opened(f"{SQLITE}{aside}")
@@ -116,13 +118,13 @@ def _make_sqlite(path: Path) -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, cut to its first line."""
+    """The first line of an error's message, cut to 200 characters."""
     said = str(error).strip() or type(error).__name__
     return said.splitlines()[0][:200]
 
 
 def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
-    """The experiment of this name: as it is, restored if it was deleted, else new."""
+    """The id of the experiment with this name. A deleted one is restored, a missing one is made."""
     found = client.get_experiment_by_name(name)
     if found is None:
         return _created(client, uri, name)
@@ -134,7 +136,7 @@ def _created(client: MlflowClient, uri: str, name: str) -> str:
         made: str = client.create_experiment(name, _artifacts(uri, name), tags=KIND)
         return made
     except MlflowException:
-        # Another process may have made it in the meantime; any other reason shows again.
+        # Another process may have made it meanwhile. If not, the error is raised again.
         found = client.get_experiment_by_name(name)
         if found is None:
             raise
@@ -142,7 +144,7 @@ def _created(client: MlflowClient, uri: str, name: str) -> str:
 
 
 def _artifacts(uri: str, name: str) -> str | None:
-    """Artifacts lie beside an sqlite store, wherever a run is started; servers know their place."""
+    """The artifact folder, which is beside an sqlite store. None leaves the choice to a server."""
     if not uri.startswith(SQLITE):
         return None
     folder = Path(uri.removeprefix(SQLITE)).resolve().parent / "mlruns" / quote(name, safe="")

@@ -1,8 +1,8 @@
-"""A sweep: its members are checked before the first starts, and ranked when the last has ended.
+"""A sweep checks its members before the first one starts and ranks them after the last has ended.
 
-Hydra calls `Sweep` around the sweep and around every member. A member's process may be another one,
-so each leaves what became of it in its folder as `result.json`. It imports nothing heavy: entries
-need it before the command line is read.
+Hydra calls `Sweep` before and after the sweep and every member. A member may run in another
+process, so it writes its result to `result.json` in its folder. The module imports nothing heavy,
+because entries need it before the command line is read.
 """
 
 import json
@@ -26,9 +26,9 @@ RESULT = "result.json"
 
 
 class Sweep(Callback):
-    """Watches over a sweep; `current` is the one that this process leads, if any.
+    """Hydra's callback for a sweep. `current` is the sweep that this process leads, or None.
 
-    `members` holds the overrides of each, as far as they are known before the sweep.
+    `members` holds the overrides of each member. It is empty if a sweeper chooses them later.
     """
 
     current: ClassVar["Sweep | None"] = None
@@ -40,11 +40,11 @@ class Sweep(Callback):
         self.started = time.time()
 
     def __getstate__(self) -> dict[str, Any]:
-        """A launcher sends its callbacks to other processes; the spool stays in this one."""
+        """Leave the logger out: a launcher pickles callbacks, and a spool has one process only."""
         return self.__dict__ | {"logger": None}
 
     def on_multirun_start(self, config: DictConfig, **names: Any) -> None:
-        """Open the sweep's run in MLflow, and name the members that cannot run."""
+        """Open the sweep's run in MLflow, and warn of the members that cannot run."""
         Sweep.current = self
         self.folder = Path(config.hydra.sweep.dir).resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ class Sweep(Callback):
         self.logger = open_sweep(config, self.folder, len(self.members))
 
     def _check(self, config_name: str) -> None:
-        """Check each member as it will be at its start; those that fail are named at once."""
+        """Check the settings of each member, and warn of those that will fail."""
         from embedlink.experiment.config import check_settings
         from embedlink.problems import EmbedLinkError
 
@@ -68,11 +68,11 @@ class Sweep(Callback):
                 log.warning("member %d will fail: %s", number, error)
 
     def on_job_start(self, config: DictConfig, **_: Any) -> None:
-        """Note the time."""
+        """Note when the member starts."""
         self.started = time.time()
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
-        """Leave what became of a member in its folder."""
+        """Write the result of a member to its folder."""
         if config.hydra.mode != RunMode.MULTIRUN:
             return
         failed = job_return.status != JobStatus.COMPLETED
@@ -85,7 +85,7 @@ class Sweep(Callback):
         )
 
     def finish(self, status: str) -> None:
-        """Rank the members, print the ranking, and give it to MLflow."""
+        """Rank the members, print the ranking, and log it to MLflow."""
         from embedlink.experiment.ranking import close_sweep
 
         Sweep.current = None
@@ -97,7 +97,7 @@ def _said(job_return: JobReturn) -> str:
 
 
 def member_overrides(config: DictConfig) -> list[list[str]]:
-    """The overrides of each member; none if another sweeper than Hydra's own will choose them."""
+    """The overrides of each member. The list is empty unless Hydra's basic sweeper chooses them."""
     if not str(config.hydra.sweeper.get("_target_", "")).endswith("BasicSweeper"):
         return []
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
@@ -109,7 +109,7 @@ def member_overrides(config: DictConfig) -> list[list[str]]:
 
 
 def add_result(folder: Path, **found: object) -> None:
-    """Add to what a run's `result.json` holds."""
+    """Add values to a run's `result.json`."""
     path = folder / RESULT
     result = read_result(folder) | found
     aside = path.with_suffix(".partial")
@@ -118,14 +118,14 @@ def add_result(folder: Path, **found: object) -> None:
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """What a run left in its `result.json`; nothing if there is none."""
+    """The content of a run's `result.json`, or an empty dictionary if there is none."""
     path = folder / RESULT
     result: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     return result
 
 
 def results(folder: Path, members: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
-    """What became of each member of a sweep, by number; killed ones say so."""
+    """The result of each member of a sweep, by number. Members without a result get an error."""
     found = {
         int(result["number"]): result | {"folder": str(path.parent)}
         for path in folder.glob(f"*/{RESULT}")

@@ -1,4 +1,4 @@
-"""Plots of a sweep: F1 against each setting that was swept, and how much each setting decides."""
+"""Plots of a sweep: F1 against each setting, and the share of its variance that each explains."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,13 +11,13 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 ENOUGH = 8
-"""Members below which the importance of settings would be chance."""
+"""Fewest members for a plot of importance. With fewer members it would show chance only."""
 
 SAFE = str.maketrans(dict.fromkeys("/\\ ", "_"))
 
 
 def draw_settings(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
-    """Draw one picture for each setting, and one of their importance; returns the files."""
+    """Draw one picture for each setting, and one of their importance. Returns the files."""
     rows = [row for row in rows if "test/f1" in row["metrics"]]
     if len(rows) < 2:
         return []
@@ -31,7 +31,7 @@ def draw_settings(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]
 
 
 def _draw_setting(path: Path, key: str, rows: Sequence[Mapping[str, Any]]) -> Path:
-    """F1 on test documents with its interval, members side by side by the setting's value."""
+    """Plot each member's F1 on test documents, with its interval, above the setting's value."""
     values = sorted({row["settings"][key] for row in rows}, key=_as_number)
     figure, axes = plt.subplots(figsize=(5, 3.5))
     for row in rows:
@@ -67,7 +67,7 @@ def _draw_importance(
 
 
 def importance(pairs: Sequence[tuple[str, float]]) -> float:
-    """The share of the variance of F1 between the values of one setting, in [0, 1]."""
+    """The share of F1's variance that is between the values of one setting, in [0, 1]."""
     scores = [score for _, score in pairs]
     mean = sum(scores) / len(scores)
     whole = sum((score - mean) ** 2 for score in scores)

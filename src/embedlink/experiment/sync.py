@@ -1,4 +1,4 @@
-"""What `sync.py` does: deliver what runs logged while their tracking store was away."""
+"""Delivers what runs logged while their tracking store was away, for `sync.py`."""
 
 import logging
 from pathlib import Path
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def sync(cfg: DictConfig) -> None:
-    """Deliver what waits in one run's folder, or in those of all runs below `runs`.
+    """Deliver the waiting events of one run, or of all runs below `runs`.
 
     Raises `EmbedLinkError` if there is no such run, or if the store does not answer.
     """

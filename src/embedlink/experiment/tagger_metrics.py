@@ -1,4 +1,4 @@
-"""How well a run's tagger finds the mentions of documents that it was not trained on."""
+"""Measures how well a run's tagger finds mentions in documents that it was not trained on."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,13 +7,13 @@ from embedlink.detection.tagger import MentionTagger
 from embedlink.types import Document
 
 LEAST = 0.5
-"""Probability from which a span counts as found."""
+"""Least probability of a span that counts as found."""
 
 
 def tagger_metrics(folder: Path, documents: Sequence[Document]) -> dict[str, float]:
     """Precision and recall of exact spans, as `tagger/precision` and `tagger/recall`.
 
-    `folder` is the run's `tagger`; a run without one has no such metrics.
+    `folder` is the run's `tagger`. If it does not exist, there are no such metrics.
     """
     if not folder.is_dir() or not documents:
         return {}

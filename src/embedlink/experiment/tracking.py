@@ -1,4 +1,4 @@
-"""What is logged of a run beside its metrics. Never any text of a document."""
+"""Logs what describes a run: settings, code, data and results. It logs no text of any document."""
 
 import logging
 import subprocess
@@ -35,10 +35,10 @@ log = logging.getLogger(__name__)
 
 
 def begin(cfg: DictConfig) -> Resumed | None:
-    """What a run does before any work; returns the run that it resumes, if any.
+    """Prepare a run before any work. Returns the run that it resumes, or None.
 
-    The tracking store is tested, earlier runs are tidied up, and `resume=last` becomes the folder
-    that is meant. Raises `EmbedLinkError` if the store does not answer.
+    The tracking store is tested, and earlier runs are tidied up. `resume=last` is replaced by the
+    folder of the last run. Raises `EmbedLinkError` if the store does not answer.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
     resumed = Resumed.of(cfg.resume, folder)
@@ -52,7 +52,7 @@ def begin(cfg: DictConfig) -> Resumed | None:
 def check_tracker(cfg: DictConfig) -> None:
     """Raise `EmbedLinkError` if the tracking store of the configuration does not answer.
 
-    If it does, what earlier runs left undelivered goes there, and runs whose process is gone end.
+    If it answers, waiting events of earlier runs are delivered, and killed runs are ended in it.
     """
     wanted = cfg.get("logger")
     if not wanted or wanted.offline:
@@ -73,7 +73,7 @@ def check_tracker(cfg: DictConfig) -> None:
 
 
 def comparing(cfg: DictConfig) -> str:
-    """How the run is compared with others; nothing without a logger."""
+    """A sentence on how to compare runs. It is empty without a logger."""
     if not cfg.get("logger"):
         return ""
     uri = str(cfg.logger.tracking_uri)
@@ -81,16 +81,17 @@ def comparing(cfg: DictConfig) -> str:
 
 
 def _root(folder: Path) -> Path:
-    """Where the folders of runs lie by day; of a member, where those of sweeps do."""
+    """The folder that holds runs by day, or sweeps by day if the run is a member of a sweep."""
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     return folder.resolve().parents[2 if in_sweep else 1]
 
 
 @contextmanager
 def run_ends(loggers: Sequence[object]) -> Iterator[None]:
-    """End the run with the block: finished, killed if a signal leaves it, else failed.
+    """End the run when the block ends.
 
-    Lightning ends its loggers after every stage, which says nothing of the run.
+    The run counts as killed after a signal, as failed after an error, and else as finished.
+    Lightning cannot decide this, because it ends its loggers after every stage.
     """
     status = "FAILED"
     try:
@@ -106,18 +107,18 @@ def run_ends(loggers: Sequence[object]) -> Iterator[None]:
 
 
 def run_loggers(trainer: L.Trainer) -> list[RunLogger]:
-    """The trainer's loggers that write a spool."""
+    """The trainer's loggers that are `RunLogger`s."""
     return [logger for logger in trainer.loggers if isinstance(logger, RunLogger)]
 
 
 def run_logger(cfg: DictConfig) -> RunLogger | None:
-    """The logger of the configuration; None without one."""
+    """The logger of the configuration, or None if it has none."""
     made: RunLogger | None = instantiate(cfg.logger) if cfg.get("logger") else None
     return made
 
 
 def describe_run(trainer: L.Trainer, cfg: DictConfig, data: Data, folder: Path) -> None:
-    """Log the configuration as flat parameters and a file, and what identifies code and data."""
+    """Log the configuration, as parameters and as a file, and the identity of code and data."""
     tagger = tagger_metrics(folder / "tagger", data.splits.validation)
     for logger in trainer.loggers:
         logger.log_hyperparams(parameters(cfg))
@@ -133,7 +134,7 @@ def describe_run(trainer: L.Trainer, cfg: DictConfig, data: Data, folder: Path) 
 def log_baselines(
     trainer: L.Trainer, cfg: DictConfig, data: Data, datamodule: LinkingDataModule
 ) -> None:
-    """Log what each of `cfg.baselines` reaches on the test split, as `baseline/<name>/…`."""
+    """Log the test metrics of each of `cfg.baselines`, as `baseline/<name>/…`."""
     for name in cfg.baselines:
         table, rule = datamodule.tables["test"], cfg.data.code_rule
         metrics = data_baseline(name, data, table, rule).metrics
@@ -145,13 +146,13 @@ def log_baselines(
 def log_evaluation(
     cfg: DictConfig, data: Data, metrics: dict[str, float], files: Sequence[Path]
 ) -> None:
-    """Log the metrics and files of `evaluate.py` as a run of its own."""
+    """Log the metrics and files of `evaluate.py` as a separate run."""
     if not cfg.get("logger"):
         return
     logger: RunLogger = instantiate(cfg.logger)
     with run_ends([logger]):
         logger.log_hyperparams(parameters(cfg))
-        stage = "val" if cfg.part == "validation" else cfg.part  # As training logs it.
+        stage = "val" if cfg.part == "validation" else cfg.part  # The prefix that training uses.
         logger.log_metrics({f"{stage}/{k}": v for k, v in metrics.items()}, step=0)
         logger.set_tags(_identity(data))
         for file in files:
@@ -159,9 +160,9 @@ def log_evaluation(
 
 
 def note_results(trainer: L.Trainer, f1: float, checkpoint: Path, shipped: Path) -> None:
-    """Log the validation F1 of what was tested, and tag the run with the paths of what it leaves.
+    """Log the validation F1 of the tested linker, and tag the run with its paths.
 
-    These are the linker, and the pack where one is made.
+    The paths are those of the linker folder and of the pack, if one was made.
     """
     left = {"checkpoint": str(checkpoint)} | (
         {"pack": str(shipped)} if shipped != checkpoint else {}
@@ -190,7 +191,7 @@ def _identity(data: Data) -> dict[str, str]:
 
 
 def git_commit() -> str:
-    """The checked-out commit, with `-dirty` where files differ from it; "" outside git."""
+    """The checked-out commit, with `-dirty` if files were changed. It is empty outside git."""
     described = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
         cwd=Path(__file__).parent, capture_output=True, text=True, check=False,
@@ -204,12 +205,12 @@ def resolved(cfg: DictConfig) -> dict[str, object]:
 
 
 def parameters(cfg: DictConfig) -> dict[str, object]:
-    """All settings as `group.key`; what only names the run's own folder stays `${hydra:…}`.
+    """All settings by keys like `group.key`. References to the run's own folder stay `${hydra:…}`.
 
-    Two runs with the same settings thus have the same parameters.
+    So two runs with the same settings have the same parameters.
     """
     written = flat(_plain(cfg, resolve=False))
-    # What is written as a reference to a group of settings has other keys than its values.
+    # A reference to a whole group is one key here but several keys below. The latter are logged.
     own = {key: value for key, value in written.items() if "${hydra:" in str(value)}
     values = flat(_plain(cfg, resolve=True))
     return {key: own.get(key, value) for key, value in values.items()}

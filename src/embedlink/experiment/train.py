@@ -1,4 +1,4 @@
-"""What `train.py` and `evaluate.py` run: an experiment from data to pack, and its measure anew."""
+"""Runs `train.py`, an experiment from data to pack, and `evaluate.py`, which measures a linker."""
 
 import lightning as L
 from omegaconf import DictConfig
@@ -30,7 +30,7 @@ from embedlink.training.evaluation import measure_as, metrics_of
 
 
 def train(cfg: DictConfig) -> float:
-    """Run one experiment; returns its F1 on the validation split."""
+    """Run one experiment. Returns its F1 on the validation split."""
     check_settings(cfg)
     resumed = begin(cfg)
     check_resumed(cfg)
@@ -79,7 +79,7 @@ def train(cfg: DictConfig) -> float:
 
 
 def evaluate(cfg: DictConfig) -> None:
-    """Print the metrics of a linker or baseline on one split, or of two runs beside each other."""
+    """Print the metrics of a linker or baseline on one split, or compare those of two runs."""
     check_evaluation(cfg)
     run = EvaluateRun.of(cfg)
     compared, part = run.settings.compare, run.settings.part

@@ -33,7 +33,7 @@ VIEW = {
     "modelVersionFilter": "All Runs",
     "selectedColumns": COLUMNS,
 }
-"""MLflow keeps which columns it shows as a shared view: a tag of the experiment."""
+"""The view of runs. MLflow keeps a shared view as a tag of the experiment."""
 
 HOST = "127.0.0.1"
 
@@ -46,14 +46,15 @@ def tracking_uri() -> str:
 def runs_page(base: str, experiment: str) -> str:
     """The address of the page that lists an experiment's runs by F1 on test documents.
 
-    `experiment` is MLflow's number of it. Without the kind of work MLflow opens its page of traces.
+    `experiment` is MLflow's number of the experiment. The address names the kind of work, because
+    MLflow would open its page of traces otherwise.
     """
     query = urlencode({"workflowType": "machine_learning", "viewStateShareKey": EXPERIMENT})
     return f"{base.rstrip('/')}/#/experiments/{experiment}/runs?{query}"
 
 
 def experiment_number(uri: str) -> str:
-    """MLflow's number of the experiment that training logs to, with the view of its runs."""
+    """MLflow's number of the experiment that training logs to. The view is stored in it."""
     from embedlink.experiment.store import experiment_id, open_store
 
     client = open_store(uri)
@@ -63,7 +64,7 @@ def experiment_number(uri: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Show the page in a browser, behind a server of our own if the store is no server."""
+    """Show the page in a browser. If the store is not a server, a server is started for it."""
     from embedlink.experiment.store import StoreAway
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -98,14 +99,14 @@ def _is_free(port: int) -> bool:
 
 
 def _serve(uri: str, port: int) -> int:
-    # One user needs one worker; several are given up if they take longer than seconds to start.
+    # One user needs one worker. Several workers may start too slowly, and then MLflow gives up.
     command = (
         sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri,
         "--host", HOST, "--port", str(port), "--workers", "1",
     )  # fmt: skip
     try:
         return subprocess.run(command, check=False).returncode
-    except KeyboardInterrupt:  # How a user ends it.
+    except KeyboardInterrupt:  # A user ends the server by Ctrl-C.
         return 0
 
 
