@@ -1,7 +1,7 @@
 """An encoder with a linear head: what a tagger and a reranker are, in memory and on disk.
 
-A subclass says how a batch becomes logits. How it is trained is in `head_training`: this ships in
-model packs, which import no Lightning.
+A subclass says how a batch becomes logits. Its training is in the room `training`, because this
+module ships in model packs, and those import no Lightning.
 """
 
 import json
@@ -30,15 +30,15 @@ HEAD, ENCODER = "head.safetensors", "encoder"
 
 
 class HeadedEncoder(PickledByValue, nn.Module, Generic[Settings]):
-    """An encoder, its tokenizer and a head of a few outputs; `settings` are a dataclass.
+    """An encoder, its tokenizer and a head of a few outputs. `settings` are a dataclass.
 
-    What it is called, where its folder comes from, its settings and outputs are the subclass'.
+    A subclass states its name, the origin of its folder, its settings and its outputs.
     """
 
     kind: ClassVar[str]
-    """Names the file of the settings, and the model in errors."""
+    """The name of the settings' file, and of the model in errors."""
     origin: ClassVar[str]
-    """Ends the error of a folder that holds none: which folder does."""
+    """The end of the error if a folder holds no such model. It says which folder does."""
     settings_type: ClassVar[type]
     outputs: ClassVar[int]
     """Logits that the head gives for each vector."""
@@ -64,7 +64,7 @@ class HeadedEncoder(PickledByValue, nn.Module, Generic[Settings]):
     def max_tokens(self) -> int:
         """How many tokens the encoder reads at most, special tokens included."""
         positions = getattr(self.language_model.config, "max_position_embeddings", None)
-        # Some tokenizers know no limit and say a number beyond all texts.
+        # Some tokenizers have no limit and give a number that no text reaches.
         return min(int(self.tokenizer.model_max_length), positions or sys.maxsize)
 
     def run(
@@ -81,7 +81,7 @@ class HeadedEncoder(PickledByValue, nn.Module, Generic[Settings]):
             yield rows, logits.float().cpu()
 
     def digest(self) -> str:
-        """Changes whenever a weight or a setting does; the tokenizer does not count."""
+        """SHA-256 of the weights and the settings. The tokenizer does not count."""
         return digest_of(json.dumps(asdict(self.settings)), self.state_dict())
 
     def save(self, folder: Path) -> None:
@@ -100,16 +100,17 @@ class HeadedEncoder(PickledByValue, nn.Module, Generic[Settings]):
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:
-        """Read it back, in eval mode.
+        """Read the model back, in eval mode.
 
-        An `EmbedLinkError` names a folder that holds none, or a part that is missing or damaged.
+        An `EmbedLinkError` names the folder if it holds no such model, or the part that is missing
+        or damaged.
         """
         folder = Path(folder)
         if not (folder / f"{cls.kind}.json").is_file():
             raise EmbedLinkError(f"{folder}: no {cls.kind} can be read; {cls.origin}")
         verify(folder, cls.kind)
         try:
-            # First the settings: a folder of something else fails before weights are read.
+            # Settings come first, so a folder of something else fails before weights are read.
             described = json.loads((folder / f"{cls.kind}.json").read_text("utf-8"))
             if not (folder / ENCODER).is_dir():  # transformers would ask the hub for it.
                 raise FileNotFoundError(folder / ENCODER)

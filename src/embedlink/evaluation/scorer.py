@@ -1,11 +1,12 @@
 """Scores a split from vectors alone: MedCAT's rule end to end, and ranks of gold mentions.
 
-Detection does not depend on the encoder. It runs once; every epoch only links again. The
-metrics equal `medcat.stats.stats.get_stats` on a pack of the same linker (a test holds that).
+Detection does not depend on the encoder. So it runs once, and every epoch only links again. The
+metrics equal those of `medcat.stats.stats.get_stats` on a pack of the same linker (a test checks
+that).
 
-Vectors of a table's spans become links (a concept and a probability for every span), links above
-a threshold predictions, and predictions metrics. Trying another threshold costs the second and
-third step only, which is what `sweep` does.
+Three steps lead to metrics. Vectors of a table's spans become links: a concept and a probability
+for every span. Links above a threshold become predictions. Predictions become metrics. Another
+threshold costs only the second and the third step. `sweep` makes use of this.
 """
 
 import logging
@@ -57,14 +58,15 @@ def _predict(
 
 
 THRESHOLDS = 100
-"""So many thresholds are tried: more part the detections more finely than they are known."""
+"""How many thresholds are tried. More of them would be finer than the probabilities are known."""
 
 
 def thresholds(table: MentionTable, links: Links) -> list[float]:
     """Thresholds worth a try, ascending: 0, which links everything, and quantiles.
 
-    Of the detections' probabilities, at most `THRESHOLDS` of them: they part the detections evenly
-    wherever the probabilities lie. Only 0 without detections.
+    The quantiles are those of the detections' probabilities, at most `THRESHOLDS` of them. They
+    divide the detections evenly, however the probabilities are spread. Without detections there is
+    only 0.
     """
     detected = links.probability[table.detected]
     if not len(detected):
@@ -92,8 +94,9 @@ def best_threshold(
 ) -> float:
     """The link probability that serves `point` best as a threshold on this split (default: F1).
 
-    Choose it on validation documents, never on test. In [0, 1]; of thresholds that serve as well
-    the lowest. A warning is logged where no threshold reaches what `point` asks for.
+    Choose it on validation documents, never on test documents. It lies in [0, 1]. If several
+    thresholds serve equally well, the lowest is taken. If no threshold reaches what `point` asks
+    for, a warning is logged.
     """
     point = point or OperatingPoint()
     tried = list(sweep(table, links, names, rule))
@@ -120,15 +123,14 @@ def trade_offs(
 
 
 class Judged(NamedTuple):
-    """What links of the detections would count as, by the rule of `metrics.count`.
+    """What a link of each detection would count as, by the rule of `metrics.count`.
 
-    Whether or not they would be linked. `right` is False where there is no concept; `counted` is
-    False where a link would be neither right nor wrong. Both are for gold mentions that detection
-    missed. Shape: (spans,) bool each.
+    The detection need not be linked for this. A gold mention that detection missed is False in
+    both.
     """
 
-    right: Tensor
-    counted: Tensor
+    right: Tensor  # (spans,) bool, False if there is no concept
+    counted: Tensor  # (spans,) bool, False if a link would be neither right nor wrong
 
 
 def judge(table: MentionTable, links: Links, names: ConceptNames, rule: CodeRule) -> Judged:
@@ -148,8 +150,8 @@ def judge(table: MentionTable, links: Links, names: ConceptNames, rule: CodeRule
 class Scorer:
     """Scores a split with one linker, as `linking` links it.
 
-    `training` tells seen from unseen concepts and surfaces, if it is given. `fit` changes the
-    link decision in place; all else stays as it is.
+    If `training` is given, it tells seen from unseen concepts and surfaces. `fit` changes the link
+    decision in place. Everything else stays as it is.
     """
 
     linking: EntityLinking
@@ -178,10 +180,10 @@ class Scorer:
     def fit(
         self, table: MentionTable, vectors: Tensor, point: OperatingPoint | None = None
     ) -> Links:
-        """Calibrate the decision on this split and set its threshold; returns the split's links.
+        """Calibrate the decision on this split, set its threshold, and return the split's links.
 
-        `point` is the best F1 by default. Their probabilities are the calibrated ones. Shape:
-        vectors (spans, dim).
+        The links have calibrated probabilities. `point` is the best F1 by default. Shape: vectors
+        (spans, dim).
         """
         links, named = self.links(table, vectors), table.candidates.name >= 0
         right, counted = judge(table, links, self.names, self.code_rule)
@@ -189,11 +191,11 @@ class Scorer:
             # A short form that means something else tells nothing of the decision itself.
             rows = counted & (named == kind) & (table.candidates.outside < 0.5)
             weights = fit_platt(links.evidence[rows], right[rows])
-            # Where there is nothing to fit, the calibration of an earlier epoch must not stay.
+            # If there is nothing to fit, the calibration of an earlier epoch must not stay.
             self.decision.calibration[int(kind)] = torch.tensor(UNCALIBRATED)
             if weights is not None:
                 self.decision.calibration[int(kind)] = weights
-        # Calibration changes no choice of a concept: the links need not be made again.
+        # Calibration changes no choice of a concept, so the links need not be made again.
         probability = self.decision.probability(links.evidence, named)
         links = links._replace(probability=probability * (1 - table.candidates.outside))
         best = best_threshold(table, links, self.names, self.code_rule, point)
@@ -201,7 +203,7 @@ class Scorer:
         return links
 
     def outcome(self, table: MentionTable, vectors: Tensor, links: Links | None = None) -> Outcome:
-        """What the linker makes of the split, of its `links` where they are at hand.
+        """What the linker makes of the split. `links` are made anew if they are not given.
 
         Shape: vectors (spans, dim).
         """
@@ -213,7 +215,7 @@ class Scorer:
     def gold_ranks(self, table: MentionTable, vectors: Tensor) -> Tensor:
         """Ranks for `Outcome`. Shape: vectors (spans, dim) -> (gold mentions,).
 
-        Among all concepts of the database, whatever detection proposed there.
+        A rank counts all concepts of the database, whatever candidates detection proposed.
         """
         gold = table.gold[table.gold != NOT_GOLD]
         known = torch.nonzero(table.gold >= 0).squeeze(1)
@@ -226,6 +228,6 @@ class Scorer:
     def metrics(
         self, table: MentionTable, vectors: Tensor, links: Links | None = None
     ) -> dict[str, float]:
-        """All metrics of the split; arguments as of `outcome`."""
+        """All metrics of the split. `links` are made anew if they are not given."""
         outcome = self.outcome(table, vectors, links)
         return split_metrics(table, outcome, self.names, self.code_rule, self.training)
