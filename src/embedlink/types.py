@@ -15,7 +15,10 @@ from embedlink.identifiers import concepts_of
 CodeRule = Literal["first", "any", "skip"]
 """How a composite code is evaluated: by its first concept, by any of them, or not at all."""
 Pooling = Literal["mention", "window"]
-"""Which tokens are averaged: the mention's (mention attention) or those of the whole window."""
+"""Which tokens are averaged: the mention's (mention attention) or those of the whole window.
+
+`encoder.context` averages them. MedCAT's component and the exports know both by name.
+"""
 Towers = Literal["one", "two"]
 """Notes are read with the weights that encode names, or with their own top layers."""
 Representative = Literal["preferred", "longest"]

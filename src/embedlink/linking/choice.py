@@ -1,8 +1,8 @@
-"""From vectors to links: the one place where a mention's concept is chosen.
+"""The steps of linking: which candidate fits best, and how probable the link is.
 
 `completed` finds a concept for mentions without candidates, `choose` takes the best candidate, and
-`link` adds how probable it is that the link is right. Evaluation and MedCAT's component link here,
-and the link decision trains on what is chosen here.
+`link` adds how probable it is that the link is right. `entity_linking` takes these steps for
+evaluation and for MedCAT's components. The link decision trains on what is chosen here.
 """
 
 from collections.abc import Callable, Sequence

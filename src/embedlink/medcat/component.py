@@ -1,9 +1,9 @@
 """What both linking components are: a linker with a live index, inside a MedCAT pipeline.
 
 MedCAT hands over the entities that detection left in a document. They become detections
-(`detection`), the predictor chooses their concepts (`prediction`), and what is linked goes back
-with concept, similarity and probability.
-Before each use the linker is brought to the configuration (`following`), and the index to the
+(`detection.pipeline`), the predictor chooses their concepts (`prediction`), and what is linked goes
+back with concept, similarity and probability.
+Before each use the linker is brought to the configuration (`sync`), and the index to the
 concept database and the weights (`live_index`): nothing needs to be called after a change.
 """
 

@@ -1,5 +1,9 @@
 """Writes MedCAT model packs that use a linker.
 
+A pack holds MedCAT's concept database with its configuration, a `manifest.json`, and in
+`saved_components` the linker folder (`core_linking`) and, if EmbedLink detects, the tagger
+(`core_ner`).
+
 A run makes its pack from its concept database (`linking_cat`); a linker is put into a pack of one's
 own with `relink`. Both give a CAT that links as runs are measured, which `save_pack` writes. MedCAT
 reads and writes packs itself; here they get exact names, and are written whole or not at all.
