@@ -42,7 +42,7 @@ def align_codes(documents: Iterable[Document], cdb: CDB) -> list[Document]:
 
 
 def _known_form(cui: str, known: Container[str]) -> str:
-    """The spelling of one identifier that the database has; unchanged if it has none."""
+    """The spelling of one identifier that the database has. Unchanged if it has none."""
     cui = cui.strip()
     forms = [cui, cui.upper()]
     # Digits alone do not show the vocabulary: a number of OMIM may also be one of SNOMED CT.

@@ -52,7 +52,7 @@ def enrich_cdb(
                 for name in names
                 if name not in cdb.name2info or cui not in cdb.name2info[name]["per_cui_status"]
             ]
-            # Known names go in again, for MedCAT's training counts their tokens each time as well.
+            # Known names are added again, because MedCAT's training also counts them each time.
             cdb._add_concept(cui, names, set(), "A", set(), "", full_build=True)
     return added
 

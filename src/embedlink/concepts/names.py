@@ -132,5 +132,5 @@ def _representative(cdb: CDB, cui: str, rule: Representative, separator: str) ->
         return str(info["preferred_name"]).lower()
     if not info["names"]:
         return str(info["preferred_name"] or cui)
-    # Of several longest names the first in the alphabet, because a set has no fixed order.
+    # If several names are longest, the first in the alphabet, because a set has no fixed order.
     return str(min(info["names"], key=lambda name: (-len(name), name))).replace(separator, " ")

@@ -49,7 +49,7 @@ def _stretches(tokens: Sequence[MutableToken], known: set[str]) -> Iterator[list
     for row, token in enumerate(tokens):
         words = LETTERS.findall(token.base.lower)
         joined = joined or _joins(token, words)
-        # A possessive's "s" is no content word, and does not cut a stretch either.
+        # The "s" of a possessive is not a content word, but it does not cut a stretch.
         if words == ["s"] and row and tokens[row - 1].base.text.endswith(_APOSTROPHES):
             continue
         content = [(at, word) for at, word in enumerate(words) if word not in FUNCTION_WORDS]

@@ -1,12 +1,13 @@
 """Which spans of a text annotators mark: every word gets a tag, learned from training documents.
 
 Names find only mentions that are written like a name. The tagger reads the text itself. A word
-begins a mention, goes on inside one, or stands outside (the tags of Ramshaw and Marcus 1995, over a
-transformer as in Devlin et al. 2019).
+begins a mention, goes on inside one, or stands outside. These are the tags of Ramshaw and Marcus
+(1995), over a transformer as in Devlin et al. (2019).
 
-`chunks_of` cuts texts into chunks that the encoder reads at a time, `MentionTagger.tag` gives every
-word its probabilities, and `Tags` makes spans of them. The probability of a span is a product: its
-first word begins a mention, the other words go on inside it, and the word after them does not.
+`chunks_of` cuts texts into chunks that the encoder reads at a time. `MentionTagger.tag` gives every
+word its probabilities. `Tags` makes spans of them. A span is a mention if its first word begins
+one, the other words go on inside it, and the word after them does not. Its probability is the
+product of these.
 """
 
 from bisect import bisect_left, bisect_right

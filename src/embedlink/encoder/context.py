@@ -173,7 +173,7 @@ class ContextEncoder(nn.Module):
         self.train(self.training)
 
     def grow_note_tower(self, layers: int) -> None:
-        """Give the note tower at least so many layers of its own: copies of the name tower's."""
+        """Give the note tower at least this many own layers, copied from the name tower."""
         stack, own = list(encoder_layers(self.language_model)), list(self.note_layers)
         below = stack[len(stack) - max(layers, len(own)) : len(stack) - len(own)]
         self.note_layers = nn.ModuleList([*copied_layers(below), *own]).requires_grad_(False)

@@ -1,7 +1,7 @@
 """An encoder with a linear head: what a tagger and a reranker are, in memory and on disk.
 
-A subclass says how a batch becomes logits. Its training is in the room `training`, because this
-module ships in model packs, and those import no Lightning.
+A subclass says how a batch becomes logits. Its training is in `training.heads`, because this module
+ships in model packs, and those import no Lightning.
 """
 
 import json

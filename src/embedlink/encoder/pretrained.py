@@ -61,10 +61,10 @@ def load_encoder(
                     setattr(config, field, 0.0)
             model, found = AutoModel.from_pretrained(
                 source, config=config, dtype=torch.float32,
-                # The error below tells it, and names the tensor.
+                # Missing tensors are reported by `_check_complete`, which names one.
                 output_loading_info=True, ignore_mismatched_sizes=True,
             )  # fmt: skip
-    except Exception as error:  # Of a folder that lacks files, transformers raises any type.
+    except Exception as error:  # If a folder lacks files, transformers raises any type.
         raise EmbedLinkError(_cannot_load(name, error)) from error
     _check_complete(source, found)
     if getattr(model, "pooler", None) is not None:

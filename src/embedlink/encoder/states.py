@@ -4,8 +4,8 @@ Frozen layers run in eval mode on text that does not change, so their output doe
 With `unfreeze=0` it is the pooled vector, and encoding again is at most one matrix product. With N
 layers unfrozen it is one state for every token, and encoding again runs N layers only.
 
-`StateCache.freeze` returns sequences that take the place of the tokens. Their batches carry states
-as well, and `ContextEncoder.states` goes on from these.
+`StateCache.freeze` returns sequences that take the place of the tokens. Their batches also carry
+states, and `ContextEncoder.states` goes on from these.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """Names tokenised while those before them are encoded.
 
-This is for names that are encoded once. Their tokens are let go again, so millions of names need no
-room for them, and a GPU need not wait for the last name. At most two chunks are in memory: the one
-that is encoded, and the next one, which another thread tokenises.
+This is for names that are encoded once. Their tokens are dropped afterwards, so millions of names
+need little memory. A GPU need not wait until the last name is tokenised. At most two chunks are in
+memory: the one that is encoded, and the next one, which another thread tokenises.
 """
 
 from collections.abc import Iterator, Sequence

@@ -188,7 +188,7 @@ class Scorer:
         links, named = self.links(table, vectors), table.candidates.name >= 0
         right, counted = judge(table, links, self.names, self.code_rule)
         for kind in (False, True):
-            # A short form that means something else tells nothing of the decision itself.
+            # A short form that means something else says nothing about the decision itself.
             rows = counted & (named == kind) & (table.candidates.outside < 0.5)
             weights = fit_platt(links.evidence[rows], right[rows])
             # If there is nothing to fit, the calibration of an earlier epoch must not stay.

@@ -39,7 +39,7 @@ def written_aside(folder: Path, overwrite: bool = False) -> Iterator[Path]:
             _close(aside)
             output_folder(folder, overwrite)  # Hours may have passed since.
             _put(aside, place)
-    except BaseException:  # Also when the user breaks off.
+    except BaseException:  # Also if the user breaks off.
         shutil.rmtree(aside, ignore_errors=True)
         raise
 
@@ -99,7 +99,7 @@ def free_space(place: Path) -> str:
 
 
 def _is_of_the_disk(error: Exception) -> bool:
-    """Whether an error that is no `OSError` says that a file could not be written.
+    """Whether an error of another type than `OSError` says that a file could not be written.
 
     safetensors and torch wrap the system's error in types of their own.
     """

@@ -18,6 +18,6 @@ def digest_of(described: str, weights: Mapping[str, Tensor]) -> str:
     for name, tensor in sorted(weights.items()):
         plain = tensor.detach().cpu().contiguous().flatten()
         sha.update(name.encode())
-        # As bytes, since NumPy has no bfloat16.
+        # Read as bytes, because NumPy has no bfloat16.
         sha.update(plain.view(torch.uint8).numpy().tobytes())
     return sha.hexdigest()

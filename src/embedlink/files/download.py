@@ -50,9 +50,9 @@ class Source:
 def fetch(source: Source) -> bool:
     """Download, verify and unpack. False if everything was there already.
 
-    `contents` tells whether it was: a source without them is downloaded every time. The archive is
-    removed in the end. Raises `EmbedLinkError` if the address cannot be reached, if it sends
-    something unexpected, or if the folder cannot be written.
+    Only a source with `contents` can be known to be there. Any other is downloaded every time. The
+    archive is removed in the end. Raises `EmbedLinkError` if the address cannot be reached, if it
+    sends something unexpected, or if the folder cannot be written.
     """
     folder = resolve(source.folder)
     if _is_there(folder, source):

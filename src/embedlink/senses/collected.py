@@ -13,8 +13,8 @@ from embedlink.types import Document
 def collected(documents: Iterable[Document]) -> Senses:
     """The long forms that documents give for short forms, each with its share.
 
-    Of the documents that define a short form, the share is the part that gives this long form. If
-    documents spell a long form in several ways, it is one sense, in its most frequent spelling.
+    The share is a part of the documents that define the short form: those that give this long form.
+    If documents spell a long form in several ways, it is one sense, in its most frequent spelling.
     """
     # Spellings by short form and by key, counted once for each document that defines it so.
     spellings: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))

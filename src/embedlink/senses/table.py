@@ -95,7 +95,7 @@ class Senses:
         return ()
 
     def replaced(self, own: "Senses") -> "Senses":
-        """These senses, but for every short form that `own` lists only the senses of `own`."""
+        """These senses, except that short forms listed in `own` have the senses of `own` alone."""
         return Senses({**self.by_short_form, **own.by_short_form})
 
     def extended(self, found: "Senses") -> "Senses":
