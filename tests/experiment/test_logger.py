@@ -18,6 +18,7 @@ from embedlink.experiment.store import KIND, StoreAway, open_store, probe
 
 def made(folder: Path, uri: str, **settings) -> RunLogger:
     settings = {"run_name": "one", "wait": 0.0} | settings
+    (folder / ".hydra").mkdir(parents=True, exist_ok=True)  # By it a run's folder is known.
     return RunLogger("study", tracking_uri=uri, folder=str(folder), **settings)
 
 

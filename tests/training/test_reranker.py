@@ -183,5 +183,5 @@ def test_nothing_to_choose_from_is_an_error(reranker, table):
         torch.empty(0, dtype=torch.int64), torch.empty(0, 3, dtype=torch.int64),
         torch.empty(0, 3), torch.empty(0, dtype=torch.int64),
     )  # fmt: skip
-    with pytest.raises(EmbedLinkError, match=r"model\.rerank"):
+    with pytest.raises(EmbedLinkError, match=r"reranker"):
         ChoiceData(reranker, table, none, [], 4, 0)

@@ -112,7 +112,7 @@ def _check(split: str, test_share: float, validation_share: float) -> None:
         raise EmbedLinkError(f"split={split!r}: choose random or official")
     for name, share in (("test_share", test_share), ("validation_share", validation_share)):
         if not 0 <= share < 1:
-            raise EmbedLinkError(f"data.{name}={share}: must be at least 0 and below 1")
+            raise EmbedLinkError(f"split.{name}={share}: must be at least 0 and below 1")
 
 
 def _listed(documents: Sequence[Document], document_list: str | None) -> set[int]:
