@@ -1,7 +1,7 @@
 """EmbedLink inside MedCAT: importing this registers its components, without torch.
 
-MedCAT imports it by itself (entry point `medcat.plugins`): a pack that names one of them loads
-wherever EmbedLink is installed.
+MedCAT imports it by itself, through the entry point `medcat.plugins`. So a pack that names one of
+the components loads on every machine that has EmbedLink.
 """
 
 from embedlink.plugin import register

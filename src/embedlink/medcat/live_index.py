@@ -1,10 +1,10 @@
-"""The concept index of a database that changes, and of weights that train, while it is used.
+"""The concept index of a database that changes and of weights that train while it is used.
 
-Three things can be behind: the table of names, which is read again when the database has changed;
-the vectors of new names, which are encoded and put beside the old ones; and all vectors, once
-weights have trained. Each is mended when it is asked for, at the least cost. Prediction asks for
-`current`, where nothing is behind. Training asks for `targets`, which may be: its own steps move
-the vectors, and `embed_per_n_batches` says how often to catch up.
+Three things can be out of date. The table of names is read again if the database has changed. New
+names are encoded, and their vectors are added to the old ones. All names are encoded again if
+weights have trained. Each update happens when the index is asked for, at the least cost. Prediction
+asks for `current`, which is always up to date. Training asks for `targets`, which may be out of
+date, because each step moves the vectors. `embed_per_n_batches` says how often they are updated.
 """
 
 import logging
@@ -29,13 +29,14 @@ log = logging.getLogger(__name__)
 class LiveIndex(PickledByValue):
     """Names and index of a concept database, brought up to date when they are asked for.
 
-    New names are encoded alone; all names only after the weights changed (`outdated`), and then
-    from what lies below the trained layers where that is known. That the database changed shows
-    in its sizes, in its mark of being dirty, and in detections that the table of names does not
-    know (`check`): nothing is read through for it.
+    If names are new, only these are encoded. If the weights changed (`outdated`), all names are
+    encoded again, from the states below the trained layers if these are known. A change of the
+    database is noticed by its sizes, by its mark of being dirty, and by detections that do not
+    match the table of names (`check`). So the database need not be read through each time.
 
-    Others set `outdated` (training, when a step changed the encoder), `token_budget` (tokens in a
-    batch of names, None for the encoder's own) and `search_by`.
+    Other modules set three attributes. Training sets `outdated` if a step changed the encoder.
+    `sync` sets `token_budget` (tokens in a batch of names, None for the encoder's own) and
+    `search_by`.
     """
 
     shared = frozenset({"linker", "cdb"})
@@ -48,25 +49,24 @@ class LiveIndex(PickledByValue):
         self._states = NameStates()
         self._names: ConceptNames | None = None
         self._index: ConceptIndex | None = None
-        self._indexed: ConceptNames | None = None  # The names that the index is of.
+        self._indexed: ConceptNames | None = None  # the names in the index
         self._names_stale = True
         self._seen: tuple[int, ...] = ()  # sizes of the database as they were read
         self._seen_dirty = False
 
     @property
     def names(self) -> ConceptNames:
-        """The table of the database's names as they are now.
+        """The present table of the database's names.
 
-        The same object as before where nothing changed, which is how others notice that something
-        did.
+        It stays the same object if nothing changed, so that other code can notice a change.
         """
         sizes = (id(self.cdb.cui2info), len(self.cdb.cui2info), len(self.cdb.name2info))
-        # MedCAT never takes this mark back, so only its first appearance tells anything.
+        # MedCAT never clears this mark, so only its first appearance shows a change.
         dirty = bool(self.cdb.is_dirty)
         changed = sizes != self._seen or (dirty and not self._seen_dirty)
         if self._names is None or self._names_stale or changed:
             read = concept_names(self.cdb, self.linker.settings.representative)
-            # Equal tables stay one object: an index of it need not be touched.
+            # An equal table keeps the old object, so the index stays valid.
             if self._names is None or read.digest != self._names.digest:
                 self._names = read
         self._names_stale = False
@@ -74,7 +74,7 @@ class LiveIndex(PickledByValue):
         return self._names
 
     def unread_names(self, cui: str) -> set[str]:
-        """Names that a concept got since the table was read; none if no table was read."""
+        """The names that a concept got since the table was read, or none if it was never read."""
         info = self.cdb.cui2info.get(cui)
         if self._names is None or info is None:
             return set()
@@ -83,10 +83,10 @@ class LiveIndex(PickledByValue):
         return info["names"] - {self._names.names[name] for name in rows}
 
     def check(self, detections: Iterable[Detection]) -> None:
-        """Notice a name that has other concepts than the table says.
+        """Notice a detected name that has other concepts than the table says.
 
-        A known name that gets a known concept changes no size of the database. The table is read
-        again when it is next asked for.
+        If a known name gets a known concept, no size of the database changes. So the names of the
+        detections are compared. After a difference the table is read again when next asked for.
         """
         if self._names is None:
             return
@@ -102,29 +102,29 @@ class LiveIndex(PickledByValue):
                 return
 
     def adopt(self, index: ConceptIndex) -> None:
-        """Take over an index that was stored for these names and weights (nothing is compared)."""
+        """Take over an index that was stored for the present names and weights, without a check."""
         self._index, self._indexed, self.outdated = index, self.names, False
 
     def rank_anew(self) -> None:
-        """Take the linker's prior as it is now; vectors stay."""
+        """Take over the linker's present prior. The vectors stay."""
         if self._index is not None and self._indexed is not None:
             self._index = self.linker.index_of(self._index.vectors, self._indexed)
 
     def forget(self, names: bool = False) -> None:
-        """Build the index anew when it is next needed; `names`: the table of names as well."""
+        """Drop the index, so that it is built anew. With `names` the table is dropped too."""
         self._index = None
         self._states.clear()
         if names:
             self._names = None
 
     def current(self) -> ConceptIndex:
-        """The index of the present names and weights; building it shows a progress bar."""
+        """The index of the present names and weights. Building it shows a progress bar."""
         if self.outdated:
             self._index = None
         return self.present()
 
     def present(self) -> ConceptIndex:
-        """The index of the present names, with vectors that training may have left behind."""
+        """The index of the present names. Its vectors may come from earlier weights."""
         names = self.names
         if self._index is None:
             tokens = self._states.of(self.linker, names) if self.outdated else None
@@ -138,14 +138,15 @@ class LiveIndex(PickledByValue):
         return self._index
 
     def targets(self, cuis: Iterable[str]) -> tuple[ConceptNames, ConceptIndex]:
-        """Names and index to train on, which need hold only these concepts (CUIs).
+        """Names and index to train on. They hold at least the concepts with these CUIs.
 
-        Training adds a name with nearly every document; reading the database through for each
-        would take longer than training. The rest is read before the next prediction. Concepts that
-        the database lacks are no reason to read it; vectors may be those of earlier weights.
+        MedCAT adds a name with nearly every document, and reading the whole database each time
+        would take longer than training. So new names are read before the next prediction, or if a
+        concept of `cuis` is missing here. Concepts that the database lacks are ignored. Vectors may
+        come from earlier weights.
         """
         names, index, known = self._indexed, self._index, self.cdb.cui2info
-        # A table that was read since belongs to no index yet.
+        # If the table was read again since, the index does not have its rows.
         kept = names is not None and names is self._names
         row = names.cui_row if names is not None else {}
         lacking = any(cui not in row for cui in cuis if cui in known)
@@ -155,9 +156,9 @@ class LiveIndex(PickledByValue):
         return self._indexed, index
 
     def _extended(self, names: ConceptNames) -> ConceptIndex:
-        """The index of changed names, of which only the new texts are encoded.
+        """The index of the changed names. Only new texts are encoded.
 
-        All vectors are copied: names are sorted, so a new one moves those behind it.
+        All vectors are copied, because names are sorted and a new name moves all that follow it.
         """
         assert self._index is not None
         assert self._indexed is not None
@@ -166,7 +167,7 @@ class LiveIndex(PickledByValue):
         log.info("the concept database changed: %d new names are embedded", len(new))
         tokens = tokenise_names(self.linker.tokenizer, new, self.linker.settings.max_name_tokens)
         added = self.linker.encoder.encode(tokens, self.token_budget)
-        # New texts stand behind the old ones until all are put in the order of the table.
+        # New texts follow the old ones until all are sorted in the order of the table.
         row |= {text: len(self._index.vectors) + at for at, text in enumerate(new)}
         dtype = DTYPES[self.linker.settings.dtype]
         vectors = torch.cat([self._index.vectors, added.to(dtype)])  # (old + new texts, dim)

@@ -1,7 +1,7 @@
-"""States of names below the trained layers, kept from one building of the index to the next.
+"""Keeps the states of names below the trained layers while the index is built again and again.
 
-Training inside MedCAT may build the index every few batches (`embed_per_n_batches`). What lies
-below the trained layers gives the same states each time, so that only the layers above are run.
+Training inside MedCAT may build the index every few batches (`embed_per_n_batches`). The layers
+below the trained ones give the same states each time, so only the layers above must run again.
 """
 
 from typing import Any
@@ -13,13 +13,13 @@ from embedlink.encoder.tokens import Sequences
 from embedlink.linking.linker import Linker
 
 BUDGET = 8 * 2**30
-"""Bytes of states; what is more than half a gigabyte goes to a temporary file."""
+"""Most bytes of states. States of more than half a gigabyte go to a temporary file."""
 
 
 class NameStates:
-    """Keeps states from the second building on: who trains once needs no room for them.
+    """Keeps states from the second building on, because a single building needs none.
 
-    Other processes get none: they are too many to send.
+    Other processes get no states: there are too many to send.
     """
 
     _encoder: ContextEncoder | None = None
@@ -28,10 +28,11 @@ class NameStates:
     _sequences: Sequences | None = None
 
     def of(self, linker: Linker, names: ConceptNames) -> Sequences | None:
-        """The names to encode, with states; None the first time that they are as they are.
+        """The names to encode, with their states, or None if names or lower layers are new.
 
-        To be asked once for each building: it is the second time that computes the states. Where
-        they cannot be kept (no room, an encoder that cannot be cut), the names come without them.
+        Call it once for each building of the index. The second call computes the states. If they
+        cannot be kept, the names come without them: there may be no room, or the encoder cannot be
+        cut into layers.
         """
         encoder = linker.encoder
         versions = _frozen_versions(encoder)
@@ -50,7 +51,7 @@ class NameStates:
         return self._sequences
 
     def clear(self) -> None:
-        """Let everything go."""
+        """Drop all states."""
         self._encoder = self._names = self._sequences = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -58,9 +59,9 @@ class NameStates:
 
 
 def _frozen_versions(encoder: ContextEncoder) -> tuple[int, ...]:
-    """How many layers train, and how often each weight that does not was written to.
+    """How many layers train, and how often each frozen weight was written to.
 
-    A layer that trained for a while and is frozen again thus shows.
+    So a layer that trained for a while and was frozen again is noticed.
     """
     # Torch counts the writes into a tensor, which an optimizer does in place, in `_version`.
     frozen = (p._version for p in encoder.parameters() if not p.requires_grad)

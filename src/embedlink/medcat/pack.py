@@ -1,12 +1,13 @@
 """Writes MedCAT model packs that use a linker.
 
-A pack holds MedCAT's concept database with its configuration, a `manifest.json`, and in
-`saved_components` the linker folder (`core_linking`) and, if EmbedLink detects, the tagger
-(`core_ner`).
+A pack holds MedCAT's concept database with its configuration, and a `manifest.json`. Its folder
+`saved_components` holds the linker folder (`core_linking`). If EmbedLink detects, it also holds the
+tagger (`core_ner`).
 
-A run makes its pack from its concept database (`linking_cat`); a linker is put into a pack of one's
-own with `relink`. Both give a CAT that links as runs are measured, which `save_pack` writes. MedCAT
-reads and writes packs itself; here they get exact names, and are written whole or not at all.
+A run makes a pack from its concept database with `linking_cat`. `relink` puts a linker into an
+existing pack. Both give a CAT that links in the same way as a measured run, and `save_pack` writes
+it. MedCAT's own writer adds a hash to a pack's name and may leave half a pack. Here a pack gets its
+exact name and is written whole or not at all.
 """
 
 import logging
@@ -36,9 +37,9 @@ log = logging.getLogger(__name__)
 def linking_cat(linker_folder: Path, cdb: CDB, training: Mapping[str, object] | None = None) -> CAT:
     """A CAT of this concept database that links with the linker of this folder.
 
-    `training` are fields of its configuration that say how it trains further. The database's
-    configuration is changed in place: it keeps its detection and its filters. Raises
-    `EmbedLinkError` if the folder holds neither a linker nor an encoder.
+    `training` holds fields of the component's configuration, for training inside MedCAT. The
+    configuration of the database is changed in place, but keeps its detection and its filters.
+    Raises `EmbedLinkError` if the folder holds no linker and no encoder.
     """
     cdb.config.components.linking = _linking(linker_folder, cdb, training or {})
     return CAT(cdb, Vocab())
@@ -47,11 +48,12 @@ def linking_cat(linker_folder: Path, cdb: CDB, training: Mapping[str, object] | 
 def relink(
     pack: Path, linker_folder: Path, tagger: Path | None = None, names: Path | None = None
 ) -> CAT:
-    """An existing model pack with this linker in place of its own.
+    """Load a model pack and put this linker in the place of its own.
 
-    With a tagger it detects as training does by default; without, its detection stays. `names` is a
-    pack whose names it gets as well. Of the old linking only the filters stay. The packs on disk
-    are not changed. Raises `EmbedLinkError` where there is no pack, or nothing to link with.
+    With `tagger` the pack detects by the tagger, as training does by default. Without it, the
+    pack's detection stays. `names` is another pack, and its names are added. The filters of the old
+    linker stay, its other settings do not. The packs on disk are not changed. Raises
+    `EmbedLinkError` if a pack or the linker is missing.
     """
     cat = load_pack(pack)
     if names is not None:
@@ -65,15 +67,16 @@ def relink(
 
 
 def is_pack(path: Path) -> bool:
-    """Whether this looks like a MedCAT model pack, folder or zip."""
+    """Whether this looks like a MedCAT model pack, as a folder or a zip."""
     return path.suffix == ".zip" or (path / "model_card.json").is_file()
 
 
 def load_pack(pack: Path) -> CAT:
-    """A model pack, folder or zip; `EmbedLinkError` if there is none or it is damaged.
+    """Load a model pack from a folder or a zip.
 
-    A pack that EmbedLink wrote is verified as a whole before anything of it is read. Other packs
-    are MedCAT's: what it does not find there is lost without a word.
+    If EmbedLink wrote the pack, all of it is verified before anything is read. MedCAT reads other
+    packs and does not report missing parts. Raises `EmbedLinkError` if there is no pack or if it is
+    damaged.
     """
     if not pack.exists():
         raise EmbedLinkError(f"pack={pack}: no such model pack; give a MedCAT folder or zip")
@@ -84,11 +87,11 @@ def load_pack(pack: Path) -> CAT:
 
 
 def unpacked(archive: Path) -> Path:
-    """The folder of a zipped pack, which MedCAT looks for beside the zip.
+    """Unpack a zipped pack beside the zip, where MedCAT looks for it. Returns the folder.
 
-    It is unpacked aside and renamed, so that it is never half there. A folder of this name that
-    was there before is taken for the zip's content only if it holds the same files. An
-    `EmbedLinkError` says if it does not, or if the zip is damaged.
+    It is unpacked under another name and then renamed, so it is never incomplete. An existing
+    folder of this name is used only if it holds the files of the zip. Raises `EmbedLinkError` if it
+    holds others, or if the zip is damaged.
     """
     folder = archive.with_suffix("")
     try:
@@ -115,7 +118,7 @@ def _check_same(file: zipfile.ZipFile, folder: Path) -> None:
 
 
 def _crc(path: Path) -> int:
-    """The sum by which a zip knows its files."""
+    """The CRC-32 checksum of a file, which a zip stores for each of its files."""
     crc = 0
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -129,10 +132,10 @@ def _extract(file: zipfile.ZipFile, folder: Path) -> None:
 
 
 def save_pack(cat: CAT, folder: Path, overwrite: bool = False) -> Path:
-    """Save the pack as exactly this folder, whole or not at all; returns the folder.
+    """Save the pack as exactly this folder, whole or not at all. Returns the folder.
 
-    With `overwrite` an older pack of EmbedLink is replaced. Raises `EmbedLinkError` if the folder
-    cannot be written, or holds anything else.
+    With `overwrite` an older pack that EmbedLink wrote is replaced. Raises `EmbedLinkError` if the
+    folder cannot be written, or if it holds anything else.
     """
     with written_aside(folder, overwrite) as aside:
         write_pack(cat, aside)
@@ -143,13 +146,14 @@ def save_pack(cat: CAT, folder: Path, overwrite: bool = False) -> Path:
 def write_pack(cat: CAT, folder: Path) -> None:
     """Write the pack into this folder, without the hash that MedCAT adds to names.
 
-    The folder may hold other files. Where writing fails, parts stay: see `save_pack`.
+    The folder may hold other files. If writing fails, incomplete files stay. `save_pack` prevents
+    that.
     """
     folder.mkdir(parents=True, exist_ok=True)
     saved = cat.save_model_pack(
         str(folder), pack_name="pack", make_archive=False, add_hash_to_pack_name=False
     )
-    # MedCAT makes a folder inside the one it is given: its parts move one up.
+    # MedCAT makes a folder inside the given one, so its parts are moved up.
     for part in Path(saved).iterdir():
         shutil.move(part, folder / part.name)
     Path(saved).rmdir()
@@ -157,7 +161,7 @@ def write_pack(cat: CAT, folder: Path) -> None:
 
 def _linking(linker_folder: Path, cdb: CDB, training: Mapping[str, object]) -> EmbedLinkLinking:
     filters = cdb.config.components.linking.filters
-    # Without pre-inference a span without candidates meets every name, as in evaluation.
+    # Without pre-inference a span without candidates is compared with every name, as in evaluation.
     made = EmbedLinkLinking(
         comp_name=TRAINABLE,
         filters=filters,
@@ -165,5 +169,5 @@ def _linking(linker_folder: Path, cdb: CDB, training: Mapping[str, object]) -> E
         use_pre_inference=False,
     )
     for field, value in training.items():
-        setattr(made, field, value)  # Checked as the field is set.
+        setattr(made, field, value)  # Pydantic checks each value.
     return made

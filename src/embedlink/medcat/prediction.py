@@ -1,12 +1,13 @@
-"""From a document's detections to predictions, in all the ways the configuration allows.
+"""Turns a document's detections into predictions, in all the ways that the configuration allows.
 
-Concepts are chosen and links decided in `linking.entity_linking`, as in the evaluation of a run.
-Here is what MedCAT's configuration adds: which candidates a span has, whether it is looked at at
-all, and how many of its concepts are returned.
+`linking.entity_linking` chooses concepts and decides on links, as in the evaluation of a run.
+MedCAT's configuration adds three choices here: which candidates a span has, whether its context is
+read, and how many of its concepts are returned.
 
-A span takes one of three ways: its only candidate is taken unseen; it is compared with its
-candidates; or it is searched for among all names. For the last two its window is encoded, all of
-a document's together. Concepts are rows of the table of names until predictions are made.
+A span is linked in one of three ways. Its only candidate is taken unseen, or it is compared with
+its candidates, or it is searched for among all names. In the last two ways its window is encoded,
+together with the other windows of the document. Concepts are row numbers until predictions are
+made.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,11 +37,11 @@ from embedlink.ragged import Groups
 from embedlink.types import Detection, Prediction
 
 Rows = list[list[int]]
-"""Concept rows of the candidates of each mention."""
+"""The concept rows of each mention's candidates."""
 
 
 class Ways(NamedTuple):
-    """How the spans of a document are linked: positions of detections."""
+    """The positions of a document's detections, by the way in which they are linked."""
 
     unseen: list[int]  # their only candidate is taken
     compared: list[int]  # with their candidates
@@ -48,9 +49,9 @@ class Ways(NamedTuple):
 
 
 class Predictor:
-    """Chooses concepts for detections; made anew when names, index or counts change.
+    """Chooses concepts for detections. It is made anew if names, index or counts change.
 
-    The configuration is read at each call. The encoder is the linker's, whichever it is by then.
+    The configuration and the linker's encoder are read at each call.
     """
 
     def __init__(
@@ -61,17 +62,17 @@ class Predictor:
         self.linking = EntityLinking.of(linker, names, index)
         self.near = NearNames(names, index)
         self._cutter = linker.cutter
-        # For pre-inference: a mention's own words, without those around it.
+        # Pre-inference reads a mention's own words, without those around it.
         self._bare = WindowCutter(linker.tokenizer, 0, linker.settings.max_tokens)
 
     def predict(
         self, text: str, detections: Sequence[Detection], nested: bool = False
     ) -> list[list[Prediction]]:
-        """Predictions of each detection, best first; empty if it is not to be linked.
+        """Predictions for each detection, best first. A detection without a link has none.
 
-        In the order of `detections`, which are spans of `text` in characters and may overlap; the
-        links may do so only if `nested`. More than one for a detection only with
-        `multiple_predictions_per_detected_entity`.
+        The result has the order of `detections`, which are spans of `text` in characters.
+        Detections may overlap, but links may overlap only if `nested`. A detection has several
+        predictions only if `multiple_predictions_per_detected_entity` is set.
         """
         if self.linker.senses is not None and self.config.senses:
             [detections] = self.linker.senses.read([(text, detections)])
@@ -80,7 +81,7 @@ class Predictor:
         options: list[list[Link]] = [[] for _ in detections]
         for at in ways.unseen:
             options[at] = [Link(candidates[at][0], 1.0, 1.0)]
-        # Encoded at once; `first` walks through the rows of the vectors in the same order.
+        # All windows are encoded at once. `first` is the next row of the vectors.
         windows = self._windows(self._cutter, text, detections, ways.compared + ways.searched)
         vectors, first = self._vectors(windows), 0
         for searching, part in ((False, ways.compared), (True, ways.searched)):
@@ -101,7 +102,7 @@ class Predictor:
         return self._rules(nested).predictions(detections, options, self.names)
 
     def _ways(self, detections: Sequence[Detection], candidates: Rows) -> Ways:
-        """Which way each detection takes; those that take none are left alone."""
+        """Choose the way of each detection. Detections in no list are left alone."""
         ways = Ways([], [], [])
         for at, rows in enumerate(candidates):
             if not rows:
@@ -109,7 +110,7 @@ class Predictor:
                 if not (self.config.use_pre_inference or self._known(detections[at])):
                     ways.searched.append(at)
                 continue
-            # A span that filters leave without candidates is dropped, and not searched for.
+            # If filters leave a span without candidates, it is dropped and not searched for.
             if self.config.filter_before_disamb:
                 rows[:] = filter(self._allowed, rows)
             if len(rows) == 1 and self._taken_unseen:
@@ -119,7 +120,7 @@ class Predictor:
         return ways
 
     def _rules(self, nested: bool) -> LinkRules:
-        """What a link must pass by the present configuration."""
+        """The rules that a link must pass, from the present configuration."""
         config = self.config
         threshold = config.link_threshold
         if threshold is None:
@@ -138,13 +139,13 @@ class Predictor:
         return self.config.use_pre_inference and not self.config.always_calculate_similarity
 
     def _known(self, detection: Detection) -> bool:
-        """Whether detection gave candidates that are to be used."""
+        """Whether detection gave candidates and the configuration trusts them."""
         return self.config.use_ner_link_candidates and bool(detection.candidates)
 
     def _candidates(self, text: str, detections: Sequence[Detection]) -> Rows:
-        """Detection's candidates, the index's, or both; each concept once, detection's first.
+        """The candidates from detection, from the index, or from both, each concept once.
 
-        Those of the index come by the mention's own words.
+        Candidates from detection come first. The index finds its own by the mention's own words.
         """
         row, config = self.names.cui_row, self.config
         rows: Rows = [
@@ -166,7 +167,7 @@ class Predictor:
         return rows
 
     def _compared(self, vectors: Tensor, candidates: Rows) -> Scored:
-        """Candidates with their scores. Shape: vectors (mentions, dim)."""
+        """Candidates with their cosines. Shape: vectors (mentions, dim) of length 1."""
         groups = Groups.of(candidates)
         if self.config.disambiguate_by == "names":
             return Scored(groups, self.index.candidate_scores(vectors, groups))
@@ -175,27 +176,28 @@ class Predictor:
         return Scored(groups, paired_scores(vectors, query, self.index.vectors, own))
 
     def _searched(self, vectors: Tensor, windows: Windows, rows: Tensor) -> Scored:
-        """Concepts of the names nearest in context, with the names' scores; as `_compared`.
+        """The concepts whose names are nearest to each mention's context, with their cosines.
 
-        Shape: rows (mentions,) of their windows.
+        Shape: vectors (mentions, dim) of length 1
+        Shape: rows (mentions,) row of each mention's window
         """
         k = self.config.inference_top_k_sampling
         if k == 1:
             linking = self.linking if self.config.rerank else replace(self.linking, reranking=None)
             none = Groups.of([[] for _ in range(len(vectors))])
             return linking.scored(vectors, none, windows, rows)
-        # A reranker chooses one concept; it has no say if several are asked for.
+        # A reranker chooses one concept, so it is not used if several names are asked for.
         near = self.near.concepts(vectors, k, 0.0)
         scores = torch.tensor([score for scores in near for score in scores.values()])
         return Scored(Groups.of([list(scores) for scores in near]), scores)
 
     def _options(self, links: Links, scored: Scored) -> Iterator[list[Link]]:
-        """The links to return for each detection, best first, all with its probability."""
+        """The links to return for each detection, best first. All share its probability."""
         if not self.config.multiple_predictions_per_detected_entity:
             yield from ([link] for link in listed(links))
             return
         groups, scores, prior = scored.concepts, scored.scores, self.index.prior
-        # As `choose` ranks them: the first is the concept that the probability is of.
+        # The order is that of `choose`, so the probability belongs to the first concept.
         ranked = scores if prior is None else scores + prior[groups.rows]
         triples = zip(groups.rows.tolist(), scores.tolist(), ranked.tolist(), strict=True)
         for size, probability in zip(
@@ -214,7 +216,7 @@ class Predictor:
         return cutter([(text, [(detections[at].start, detections[at].end) for at in chosen])])
 
     def _vectors(self, windows: Windows) -> Tensor:
-        """Vectors of windows, on the CPU. Shape: (windows, dim)."""
+        """Vectors of windows, on the CPU. Returns: (windows, dim) of length 1."""
         if not len(windows):
             return torch.empty(0, self.linker.encoder.dim)
         return self.linker.encoder.encode(windows)

@@ -1,9 +1,9 @@
-"""Training examples as MedCAT's trainer brings them, made into what the objective reads.
+"""Makes training samples from the annotations that MedCAT's trainer hands over.
 
-Labels follow `mentions.mention_table`: a detection is linked where one of its candidates is
-gold at its start or, where it has none, any concept is. Whether a span was left alone is only known
-of documents as a whole, so a document's examples wait until the next document begins. MedCAT hands
-over annotations and not documents: one in which nothing is annotated never comes.
+Labels follow `linking.mention_table`. A detection is linked if one of its candidates is gold at its
+start. If it has no candidates, any gold concept at its start is enough. Only a complete document
+shows which spans were left alone. So the examples of a document wait until the next one begins.
+MedCAT hands over annotations, so a document without any annotation never arrives.
 """
 
 import hashlib
@@ -21,43 +21,36 @@ from embedlink.linking.mention_table import is_linked
 from embedlink.types import Detection, Span
 
 DocumentCounts = Mapping[str, tuple[int, int]]
-"""How often each name was (detected, linked)."""
+"""How often each name was (detected, linked), by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One span to train on. Concepts are CUIs: rows of the index change as names are added.
-
-    `gold` is None where no concept is annotated, `detection` where detection missed what is;
-    `linked` is the label of a detection, and False without one. Shape: counts (2,) from
-    `NameCounts.features`, without the span's own document.
-    """
+    """One span to train on. Its concept is a CUI, because rows change when names are added."""
 
     cut: Cut
-    gold: str | None
-    detection: Detection | None
-    linked: bool
-    counts: Tensor
+    gold: str | None  # CUI, None if no concept is annotated
+    detection: Detection | None  # None if detection missed the annotation
+    linked: bool  # the label of a detection, False without one
+    counts: Tensor  # (2,) from `NameCounts.features`, without the span's own document
 
 
 @dataclass
 class OpenDocument:
     """A document whose examples are coming in.
 
-    `whole` says that everything annotated in it will come, so that the rest was left alone. `gold`
-    holds CUIs; `repeats` how often each gold span is to be trained on; `rejected` the spans that
-    are no mention of the concept they came with. `filters` are those that hold while they come:
-    MedCAT's trainer sets others for each project. `submitted` says that examples come one by one,
-    as annotators submit them, and not from a whole export.
+    If it is `whole`, all its annotations will come, so annotators left every other span alone.
+    `filters` is a copy of the present filters, because MedCAT's trainer sets others for each
+    project.
     """
 
     doc: MutableDocument
     whole: bool
     filters: LinkingFilters
-    submitted: bool = False
-    gold: dict[Span, str] = field(default_factory=dict)
-    repeats: dict[Span, int] = field(default_factory=dict)
-    rejected: set[Span] = field(default_factory=set)
+    submitted: bool = False  # annotators submit examples one by one, not as a whole export
+    gold: dict[Span, str] = field(default_factory=dict)  # CUIs
+    repeats: dict[Span, int] = field(default_factory=dict)  # how often to train on each gold span
+    rejected: set[Span] = field(default_factory=set)  # not mentions of the concept proposed there
 
     @property
     def text(self) -> str:
@@ -65,10 +58,10 @@ class OpenDocument:
         return str(self.doc.base.text)
 
     def shows(self, detection: Detection) -> bool:
-        """Whether filters let annotators see this detection, so that they may leave it alone.
+        """Whether filters let annotators see this detection, so that they could leave it alone.
 
-        What a detection without candidates would be linked to is not known: under filters it may
-        be hidden.
+        Nobody knows to which concept a detection without candidates would be linked. So under
+        filters it counts as hidden, unless it is gold.
         """
         filters = self.filters
         if not (filters.cuis or filters.cuis_exclude):
@@ -78,7 +71,7 @@ class OpenDocument:
         return any(map(filters.check_filters, detection.candidates))
 
     def add(self, span: Span, cui: str, negative: bool, repeats: int = 1) -> None:
-        """Note an example; a span's first concept counts, and a rejection never undoes it."""
+        """Note an example. The first concept of a span counts, and a rejection never undoes it."""
         if negative:
             self.rejected.add(span)
         else:
@@ -88,20 +81,20 @@ class OpenDocument:
 
 @dataclass
 class CountedNames:
-    """Counts of names over training documents; a document seen again counts once.
+    """Counts of names over training documents. A document that is seen again counts once.
 
     `total` holds how often each name was (detected, linked), and is changed in place. `by_document`
-    has the part of each document that was counted here, by a digest of its text. Documents that
-    were counted before, as in the run that trained the linker, are not told from new ones.
+    holds the counts of each document by a digest of its text. Documents that were counted
+    elsewhere, as in the run that trained the linker, are counted again.
     """
 
     total: dict[str, tuple[int, int]]
     by_document: dict[str, DocumentCounts] = field(default_factory=dict)
 
     def features(self, text: str, detections: Sequence[Detection | None]) -> Tensor:
-        """Features without the document's own counts; 0 for a span without a name.
+        """`NameCounts.features` without the document's own counts. They are 0 without a name.
 
-        Shape: (spans, 2), see `NameCounts.features`.
+        Returns: (spans, 2)
         """
         own = self.by_document.get(_key(text), {})
         names = [detection.name if detection else "" for detection in detections]
@@ -110,13 +103,13 @@ class CountedNames:
             detected, linked = self.total.get(name, (0, 0))
             own_detected, own_linked = own.get(name, (0, 0))
             counts.append((detected - own_detected, linked - own_linked))
-        # A table of these spans alone: each is its own row, whatever names there are.
+        # The table holds these spans only. Each span has its own row.
         table = torch.tensor(counts, dtype=torch.float32).reshape(-1, 2)  # (spans, 2)
         rows = torch.tensor([at if name else -1 for at, name in enumerate(names)])
         return NameCounts(table[:, 0], table[:, 1]).features(rows.long())
 
     def count(self, text: str, labelled: Sequence[tuple[Detection, bool]]) -> None:
-        """Count a document's detections, in place of what was counted of it before."""
+        """Count a document's detections. They replace its earlier counts."""
         found: dict[str, tuple[int, int]] = {}
         for detection, linked in labelled:
             if not detection.name:
@@ -136,11 +129,12 @@ def samples_of(
     cutter: WindowCutter,
     counted: CountedNames,
 ) -> list[Sample]:
-    """The document's gold spans and detections, ready to train on, and its names counted.
+    """Make samples of a document's gold spans and detections, and count its names.
 
-    Of a document that is not `whole`, detections count where an example says something. Samples
-    come by start and end, each as often as it is to be repeated. A rejected span that detection
-    does not propose gives none, for there is nothing to decide on.
+    If the document is not `whole`, a detection makes a sample only if its span is gold or rejected,
+    and names are not counted. Samples are sorted by start and end, and each comes as often as it is
+    to be repeated. A rejected span without a detection makes no sample, because there is no link to
+    decide on.
     """
     asked = document.gold.keys() | document.rejected
     of_span = {Span(d.start, d.end): d for d in detections}
@@ -150,7 +144,7 @@ def samples_of(
     right = {(span.start, cui) for span, cui in document.gold.items()}
     labels = {span: is_linked(detection, right) for span, detection in of_span.items()}
     features = counted.features(document.text, [of_span.get(span) for span in spans])
-    # Of a document annotated in part nobody knows which detections are left alone.
+    # In a partly annotated document nobody knows which detections were left alone.
     if document.whole:
         counted.count(document.text, [(of_span[span], linked) for span, linked in labels.items()])
     cuts = cutter.cut(document.text, spans)

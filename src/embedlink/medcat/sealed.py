@@ -1,8 +1,8 @@
-"""Packs that are compared with their manifest before MedCAT reads them.
+"""Seals packs, so that they are compared with their manifest before MedCAT reads them.
 
-MedCAT reads what lies in a pack's folder, and does not notice what is missing or exchanged there. A
-sealed pack names `SealedPack` as what reads it. MedCAT imports that class, which verifies the
-manifest and then has MedCAT read the pack. What MedCAT itself saves is sealed by our component.
+MedCAT does not notice if parts of a pack are missing or exchanged. A sealed pack names `SealedPack`
+as its reader. MedCAT imports that class, which verifies the manifest and then lets MedCAT read the
+pack. If MedCAT itself saves a pack, our component seals it.
 """
 
 from pathlib import Path
@@ -24,21 +24,22 @@ _NOT_PARTS = {
     AddonComponent.NAME_PREFIX, AbstractCoreComponent.NAME_PREFIX, TOKENIZER_PREFIX,
     COMPONENTS_FOLDER, ".",
 }  # fmt: skip
-"""How the folders in a pack begin that MedCAT reads later, with the components."""
+"""Prefixes of the folders in a pack that MedCAT reads later, with the components."""
 
 
 class SealedPack(AbstractManualSerialisable):
-    """What MedCAT is told to read a sealed pack with. It gives an ordinary `CAT`."""
+    """The class that a sealed pack names as its reader. It gives an ordinary `CAT`."""
 
     def serialise_to(self, folder_path: str) -> None:
-        """Nothing is written by this class: a pack is a `CAT`, which MedCAT saves."""
+        """Raise `NotImplementedError`: this class only reads, and MedCAT saves a `CAT`."""
         raise NotImplementedError("CAT.save_model_pack saves a pack")
 
     @classmethod
     def deserialise_from(cls, folder_path: str, **init_kwargs: Any) -> CAT:
         """Verify the pack, and let MedCAT read it.
 
-        An `EmbedLinkError` names the first part that is missing, damaged or not the pack's.
+        Raises an `EmbedLinkError` with the first part that is missing, damaged or from another
+        pack.
         """
         verify(Path(folder_path), PACK)
         reader = _PackReader(folder_path)
@@ -47,18 +48,18 @@ class SealedPack(AbstractManualSerialisable):
 
 
 class _PackReader(DillSerialiser):
-    """MedCAT's reader, which takes a sealed folder for one that MedCAT's own way has written."""
+    """MedCAT's reader, which reads a sealed folder as if MedCAT alone had written it."""
 
     def __init__(self, folder: str) -> None:
         self.sealed = folder
 
-    # Of the class in MedCAT, which calls it on the object all the same.
+    # This is a class method in MedCAT, which still calls it on the object.
     def get_manually_serialised_path(self, folder: str) -> str | None:  # type: ignore[override]
-        """None for the sealed folder: else MedCAT would come back here."""
+        """None for the sealed folder. Otherwise MedCAT would call `SealedPack` again."""
         return None if folder == self.sealed else super().get_manually_serialised_path(folder)
 
     def check_ser_type(self, folder: str) -> None:
-        """The sealed folder names no type; all that lies inside it does."""
+        """Check the type of every folder except the sealed one, which names none."""
         if folder != self.sealed:
             super().check_ser_type(folder)
 
@@ -66,7 +67,7 @@ class _PackReader(DillSerialiser):
 def seal(folder: Path, covered: tuple[str, ...] = ("",)) -> None:
     """Let MedCAT read this pack through `SealedPack`, and list its parts.
 
-    Only its owner may read it: a concept database holds names that were learnt from notes.
+    Only its owner may read it, because a concept database holds names that were learnt from notes.
     """
     reader = f"{SealedPack.__module__}.{SealedPack.__name__}"
     (folder / SERIALISED).write_text(f"{MANUAL_SERIALISED_TAG}{reader}", encoding="utf-8")
@@ -75,11 +76,11 @@ def seal(folder: Path, covered: tuple[str, ...] = ("",)) -> None:
 
 
 def seal_around(component: Path) -> None:
-    """Seal the pack that MedCAT is saving, as its component in this folder is written.
+    """Seal the pack that MedCAT is saving, when it writes our component to this folder.
 
-    The concept database, the configuration and the earlier components lie there already. What is
-    written later, further components and what MedCAT notes beside them, is not covered. Does
-    nothing if the folder lies in no pack.
+    The seal covers the concept database, the configuration and the earlier components, which are
+    already written. It does not cover later components and notes. If the folder is not inside a
+    pack, nothing is done.
     """
     components, pack = component.parent, component.parent.parent
     if components.name != COMPONENTS_FOLDER or not (pack / "cdb").is_dir():

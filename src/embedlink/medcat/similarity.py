@@ -1,9 +1,9 @@
-"""A link's cosine in the output of MedCAT, beside its probability.
+"""Shows a link's cosine in the output of MedCAT, beside its probability.
 
-MedCAT knows one number of a link, `context_similarity`. Its output shows that as `acc`, too, and
-MedCATtrainer compares it with `similarity_threshold`. All of them mean how sure the linker is, so
-this number is the calibrated probability. The cosine is kept beside it, and an addon, which MedCAT
-asks for further output, shows it as `context_similarity`.
+MedCAT has one number for a link, `context_similarity`. Its output also shows it as `acc`, and
+MedCATtrainer compares it with `similarity_threshold`. All three ask how sure the linker is, so the
+number is the calibrated probability. The cosine is kept in an attribute of its own. An addon shows
+it as `context_similarity` in the output.
 """
 
 from typing import Any, Self
@@ -19,13 +19,13 @@ from embedlink.plugin import SIMILARITY
 from embedlink.types import Prediction
 
 _COSINE = "embedlink_cosine"
-"""The attribute of an entity that holds its cosine."""
+"""The name of an entity's attribute that holds its cosine."""
 
 
 def set_prediction(entity: MutableEntity, prediction: Prediction) -> MutableEntity:
     """Put concept, probability and cosine of a link into an entity, and return it.
 
-    What the tagger said of the span is gone with this: it counted in the probability.
+    They replace the tagger's confidence of the span, which is already part of the probability.
     """
     entity.cui = prediction.cui
     entity.context_similarity = entity.confidence = prediction.probability
@@ -34,18 +34,18 @@ def set_prediction(entity: MutableEntity, prediction: Prediction) -> MutableEnti
 
 
 def cosine_of(entity: MutableEntity) -> float:
-    """The cosine of a linked entity in [-1, 1]; of another linker's its own similarity."""
+    """The cosine of a linked entity, in [-1, 1]. Another linker's entity has its own similarity."""
     return float(getattr(entity, _COSINE, entity.context_similarity))
 
 
 def show_similarity(config: Config) -> None:
-    """Have pipelines of this configuration show cosines; changes it in place."""
+    """Add the addon that shows cosines to the configuration, in place."""
     if all(addon.comp_name != SIMILARITY for addon in config.components.addons):
         config.components.addons.append(ComponentConfig(comp_name=SIMILARITY))
 
 
 def hide_similarity(config: Config) -> None:
-    """Take that back, for packs that are to load without EmbedLink."""
+    """Remove the addon that shows cosines, so that a pack loads without EmbedLink."""
     addons = config.components.addons
     config.components.addons = [addon for addon in addons if addon.comp_name != SIMILARITY]
 
@@ -68,7 +68,7 @@ class SimilarityOutput(AddonComponent):
         vocab: Vocab,
         model_load_path: str | None,
     ) -> Self:
-        """Nothing is needed but the configuration."""
+        """Make the addon, which needs only the configuration."""
         return cls(cnf)
 
     def __call__(self, doc: MutableDocument) -> MutableDocument:
@@ -77,9 +77,9 @@ class SimilarityOutput(AddonComponent):
 
     @property
     def include_in_output(self) -> bool:
-        """Yes."""
+        """Always True: MedCAT asks this addon for output."""
         return True
 
     def get_output_key_val(self, ent: MutableEntity) -> tuple[str, Any]:
-        """The cosine of an entity under MedCAT's key."""
+        """MedCAT's key for the similarity, and the cosine of an entity."""
         return "context_similarity", cosine_of(ent)

@@ -1,4 +1,4 @@
-"""Linkers from wherever the configuration's `embedding_model_name` points."""
+"""Loads the linker or the encoder that the configuration's `embedding_model_name` points to."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from embedlink.medcat.upstream import is_upstream_model, read_upstream_model
 
 
 def start_linker(config: EmbedLinkLinking) -> tuple[Linker, Path | None]:
-    """A linker from a linker's folder, upstream's, or a published encoder.
+    """Load a linker from a linker folder, from upstream's folder, or from a published encoder.
 
-    The second value is the folder where an index is stored with it, if there is one. The
-    configuration then shows the settings that were stored with the linker. Raises `EmbedLinkError`
-    where a part is missing or corrupt, or no encoder of this name can be loaded.
+    The second value is the folder if an index is stored with the linker, else None. The settings
+    stored in either folder are put into the configuration. Raises `EmbedLinkError` if a part is
+    missing or corrupt, or if no encoder of this name can be loaded.
     """
     folder = Path(config.embedding_model_name).expanduser()
     if (folder / SETTINGS).is_file():
@@ -24,5 +24,5 @@ def start_linker(config: EmbedLinkLinking) -> tuple[Linker, Path | None]:
         linker = read_upstream_model(folder, config.settings())
         config.adopt(linker.settings)
         return linker, None
-    # What is no linker's folder is an encoder's, or a hub id.
+    # The name stands for the folder or the hub id of an encoder.
     return Linker.untrained(config.settings(), config.top_n_layers_to_unfreeze), None

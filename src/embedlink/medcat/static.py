@@ -1,8 +1,8 @@
 """The static linker: a MedCAT linking component around a linker that does not change.
 
-It has MedCAT's training methods only to refuse: without them the trainer would add the annotated
-names to the database, train nothing and say so in a log. What it added for a single annotation,
-before it asked to train, is taken back.
+It has MedCAT's training methods in order to refuse. Without them the trainer would add the
+annotated names to the database, train nothing and only log a warning. The trainer adds names before
+it asks the component to train, so they are removed again.
 """
 
 from typing import Any
@@ -14,23 +14,26 @@ from embedlink.problems import EmbedLinkError
 
 
 class StaticLinker(LinkingComponent):
-    """Links and never trains; asked to, it raises an error that says which component does."""
+    """Links and never trains. Its training methods raise an error with the component that does."""
 
     name = STATIC
 
     def train_supervised_batch(self, examples: list[Any]) -> None:
-        """Raise `EmbedLinkError`: MedCAT's trainer would go on with a warning otherwise."""
+        """Remove added names and raise `EmbedLinkError`: MedCAT's trainer would only warn."""
         for example in examples:
             self._take_back(example.cui)
         raise EmbedLinkError(CANNOT_TRAIN)
 
     def train(self, cui: str, *_: Any, **__: Any) -> None:
-        """Raise `EmbedLinkError`, as `train_supervised_batch` does."""
+        """Remove added names and raise `EmbedLinkError`."""
         self._take_back(cui)
         raise EmbedLinkError(CANNOT_TRAIN)
 
     def _take_back(self, cui: str) -> None:
-        """Remove what a concept got since the linker was last used, or all of a new concept."""
+        """Remove the names that a concept got since the table of names was read.
+
+        A new concept, which has no other names, is removed.
+        """
         added = self.live.unread_names(cui)
         if not added:
             return

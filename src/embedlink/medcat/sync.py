@@ -1,10 +1,9 @@
 """Keeps a linker at what its configuration says, whenever a field is changed.
 
-Fields of `config.components.linking` are set at any time, and nothing tells a component of it. So
-it calls `follow` before each use, which compares the settings asked for with the linker's and does
-only what the difference needs: read other weights, change the encoder where it stands, forget
-vectors, or rank concepts anew. Everything else that the configuration says is read when it is
-needed (`prediction`, `training`).
+Users set fields of `config.components.linking` at any time, and a component is not told. So it
+calls `follow` before each use, which compares the wanted settings with the linker's. It does only
+what the difference needs: read other weights, change the encoder in place, forget vectors, or rank
+concepts anew. `prediction` and `training` read the other fields when they need them.
 """
 
 import logging
@@ -23,16 +22,16 @@ from embedlink.problems import EmbedLinkError
 log = logging.getLogger(__name__)
 
 INDEXED = ("encoder", "projection", "pooling", "max_name_tokens", "representative", "dtype")
-"""Settings that the vectors of names depend on; `context_window`, `max_tokens` and
-`surface_weight` shape windows alone."""
+"""Settings that the vectors of names depend on. `context_window`, `max_tokens` and
+`surface_weight` affect windows only."""
 
 
 def follow(config: EmbedLinkLinking, linker: Linker, live: LiveIndex) -> None:
-    """Bring linker and index to the present configuration; almost free where nothing changed.
+    """Bring linker and index to the present configuration. It costs little if nothing changed.
 
-    Changes `linker` and `live` in place, and `config` where another linker's folder brings its own
-    settings. Raises `EmbedLinkError` where the encoder cannot be loaded, and torch's
-    `RuntimeError` for a device that does not exist.
+    `linker` and `live` are changed in place. If another linker folder brings its own settings,
+    `config` is changed too. Raises `EmbedLinkError` if the encoder cannot be loaded, and torch's
+    `RuntimeError` if the device does not exist.
     """
     wanted, old = config.settings(), linker.settings
     live.token_budget, live.search_by = _token_budget(config, linker), config.search_by
@@ -40,18 +39,18 @@ def follow(config: EmbedLinkLinking, linker: Linker, live: LiveIndex) -> None:
         switched = wanted.encoder != old.encoder
         if switched:
             _switch(config, linker)
-            # A linker's folder has settings of its own, which the configuration shows by now.
+            # A linker folder has its own settings, which `_switch` has put into the configuration.
             wanted = config.settings()
         _adapt(linker, wanted)
-        # Two linkers may have started from one encoder, and so have the same settings.
+        # Two linkers that started from one encoder may have the same settings.
         if switched or any(getattr(wanted, field) != getattr(old, field) for field in INDEXED):
             log.info("the configuration changed: the index will be rebuilt")
             live.forget(names=wanted.representative != old.representative)
         elif wanted.frequency_weight != old.frequency_weight:
             live.rank_anew()
-    # Last, for an encoder that was just read is on the CPU.
+    # The device comes last, because an encoder that was just read is on the CPU.
     asked = config.gpu_device or ("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.empty(0, device=asked).device  # "cuda" as "cuda:0", which weights say.
+    device = torch.empty(0, device=asked).device  # "cuda" becomes "cuda:0", as in weights.
     if linker.encoder.device != device:
         linker.encoder.to(device)
     if linker.reranker is not None and linker.reranker.device != device:
@@ -61,14 +60,14 @@ def follow(config: EmbedLinkLinking, linker: Linker, live: LiveIndex) -> None:
 
 
 def _switch(config: EmbedLinkLinking, linker: Linker) -> None:
-    """Take the encoder, and the decision that goes with it, of another source.
+    """Put another source's encoder and link decision into this linker.
 
-    The linker stays the same object: the live index and training hold it.
+    The linker stays the same object, because the live index and training hold it.
     """
     fresh, _ = start_linker(config)
     linker.settings, linker.encoder = fresh.settings, fresh.encoder
     linker.tokenizer, linker.decision = fresh.tokenizer, fresh.decision
-    # A bare encoder brings no counts, and those of names and concepts hold for any encoder.
+    # An encoder without a linker brings no counts. Counts of names suit any encoder, so they stay.
     linker.counts = fresh.counts or linker.counts
     linker.frequencies = fresh.frequencies or linker.frequencies
     linker.reranker, linker.senses = fresh.reranker, fresh.senses
@@ -76,9 +75,9 @@ def _switch(config: EmbedLinkLinking, linker: Linker) -> None:
 
 
 def _adapt(linker: Linker, wanted: LinkerSettings) -> None:
-    """Change what can be changed without other weights.
+    """Change the settings that need no other weights.
 
-    A projection that is switched on starts as the identity; one that is switched off is lost.
+    A projection that is switched on starts as the identity. If it is switched off, it is lost.
     """
     if wanted.towers != linker.settings.towers:
         raise EmbedLinkError(
@@ -88,15 +87,16 @@ def _adapt(linker: Linker, wanted: LinkerSettings) -> None:
     linker.encoder.use_projection(wanted.projection)
     linker.encoder.pooling = wanted.pooling
     linker.encoder.surface_weight = wanted.surface_weight
-    # To bfloat16 and back is no way back: weights stay rounded.
+    # Weights that were rounded to bfloat16 stay rounded in float32.
     linker.encoder.to(DTYPES[wanted.dtype])
     linker.settings = replace(wanted)
 
 
 def _token_budget(config: EmbedLinkLinking, linker: Linker) -> int | None:
-    """Tokens of names in a batch, padding included.
+    """Most tokens of names in a batch, padding included.
 
-    None leaves it to the encoder, unless `embedding_batch_size` asks for smaller batches.
+    None stands for the encoder's own budget. A number is returned only if `embedding_batch_size`
+    asks for smaller batches.
     """
     asked = config.embedding_batch_size * linker.settings.max_name_tokens
     return asked if asked < default_tokens(linker.encoder.device) else None

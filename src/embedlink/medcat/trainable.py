@@ -1,10 +1,11 @@
-"""The trainable linker: what both components are, and training inside MedCAT.
+"""The trainable linker: a MedCAT linking component that also trains inside MedCAT.
 
-MedCAT's trainer hands over annotated entities one document after the other. Those of a document are
-collected (`OpenDocument`) until the next one begins; then detection runs over its text, both become
-samples (`samples_of`), and every batch that they fill is trained on (`Training`). Nobody says that
-training is over, so each use of the linker, `_settle`, first trains on what waits. What annotators
-submit one by one waits longer: until a batch is full, or the linker is saved.
+MedCAT's trainer hands over annotated entities, one document after the other. `OpenDocument`
+collects the entities of a document until the next one begins. Then detection runs over its text,
+and `samples_of` makes samples of entities and detections. `Training` trains on every batch that
+they fill. MedCAT does not say when training is over. So each use of the linker first calls
+`_settle`, which trains on waiting samples. If annotators submit examples one by one, these wait
+longer: until a batch is full, or the linker is saved.
 """
 
 import logging
@@ -26,25 +27,25 @@ log = logging.getLogger(__name__)
 
 
 class TrainableLinker(LinkingComponent):
-    """Links, and learns from MedCAT's trainer by the steps that `train.py` takes.
+    """Links, and trains on what MedCAT's trainer hands over, with the same steps as `train.py`.
 
-    What does not fill a batch is trained on before the next prediction or save, and the index is
-    then brought up to date. Single submissions that do not fill a batch wait for the next save, so
-    that not every one of them has all names embedded again. A step raises `EmbedLinkError` if
-    `dtype` is not float32. Weights and counts go into the pack, the optimizer and the step number
-    do not.
+    Samples that do not fill a batch are trained on before the next prediction or save. Then the
+    index is brought up to date. Single submissions wait for a full batch or the next save, because
+    each step makes all names be embedded again. A step raises `EmbedLinkError` if `dtype` is not
+    float32. A saved pack holds weights and counts, but no optimizer and no step number.
     """
 
     name = TRAINABLE
-    # On the class: the base settles while it is made, and what is unpickled starts without them.
+    # They are on the class, because the base calls `_settle` while it is made, and because an
+    # unpickled component starts without them.
     _document: OpenDocument | None = None
     _counts: CountedNames | None = None
 
     def train_supervised_batch(self, examples: list[TrainingExample]) -> None:
         """Train on annotated spans, and on rejected ones (`negative`).
 
-        An example's `epochs` repeat its span. Examples wait until another document's come, or the
-        linker is used.
+        A span is repeated as often as its example's `epochs` say. Examples wait until the next
+        document begins, or until the linker is used.
         """
         for example in examples:
             self._note(
@@ -62,23 +63,23 @@ class TrainableLinker(LinkingComponent):
     ) -> None:
         """Train on one annotated or rejected span (MedCAT's older interface).
 
-        `names` are what the annotated string was made into, where the caller knows.
+        `names` are the prepared names of the annotated string, if the caller has them.
         """
         self._note(cui, entity, doc, negative, names)
 
     def train_unsupervised(self, doc: MutableDocument) -> None:
-        """Nothing: a linker of this kind learns from annotations alone."""
+        """Do nothing: this linker learns from annotations only."""
 
     @cached_property
     def training(self) -> Training:
-        """The optimizer with what waits to be trained on."""
+        """The optimizer with the samples that wait."""
         return Training(self.linker, self.live, self.config)
 
     @property
     def _counted(self) -> CountedNames:
-        """Counts of names, which are the linker's own; another linker brings others."""
+        """The linker's counts of names. They are read again if another linker brought its own."""
         if self._counts is None or self._counts.total is not self.linker.counts:
-            # One dictionary for both: what is counted here is saved with the linker.
+            # Both share one dictionary, so counts made here are saved with the linker.
             self.linker.counts = total = dict(self.linker.counts)
             self._counts = CountedNames(total)
         return self._counts
@@ -98,10 +99,10 @@ class TrainableLinker(LinkingComponent):
     ) -> None:
         if self._document is None or self._document.doc is not doc:
             self._close_document()
-            # MedCAT's trainer sets `train` and goes through all annotations of a document; other
-            # callers show single ones.
+            # MedCAT's trainer sets `train` and goes through all annotations of a document. Other
+            # callers hand over single annotations.
             whole = self.config.train and self.config.learn_from_unannotated
-            # Copied: MedCAT may change the filters in place.
+            # The filters are copied, because MedCAT may change them in place.
             filters = self.config.filters.model_copy(deep=True)
             self._document = OpenDocument(doc, whole, filters, submitted=not self.config.train)
         strings = annotated_strings(self.cdb, cui, names)
@@ -116,24 +117,24 @@ class TrainableLinker(LinkingComponent):
         document, self._document = self._document, None
         if document is None:
             return
-        # The base's alone, for windows by the present settings: the own one would come back here.
+        # Windows need the present settings. Our own `_settle` would call this method again.
         super()._settle()
         detections = self._detector(document.text)
-        # What filters hide will not be linked, and so is not to be learned as left alone.
+        # A span that filters hide from annotators was not left alone by them.
         detections = list(filter(document.shows, detections))
         samples = samples_of(document, detections, self.linker.cutter, self._counted)
-        self._predictor = None  # Its table of counts is of before.
+        self._predictor = None  # Its counts are out of date.
         self.training.add(samples, can_wait=document.submitted)
 
     def _settle(self, to_predict: bool = False) -> None:
         super()._settle()
         self._close_document()
-        # Asked for by name: the property would make it where nothing ever trained.
+        # Reading the property would make a `Training` even if nothing ever trained.
         if "training" in self.__dict__:
             self.training.finish(to_predict)
 
     def __getstate__(self) -> dict[str, Any]:
-        """As the base's, without what only training needs: other processes predict."""
+        """The base's state without the parts for training, because other processes only predict."""
         state = super().__getstate__()
         own = {"training", "_counts", "_detector", "_document"}
         return {key: value for key, value in state.items() if key not in own}

@@ -1,10 +1,10 @@
-"""Training inside MedCAT: the objective of the LightningModule, in batches across documents.
+"""Training inside MedCAT, with the objective of the LightningModule and batches across documents.
 
-MedCAT hands over one document after the other, and never says which is the last. So samples wait
-here until they fill a batch, whichever documents they are of, and the learning rate is constant
-where the LightningModule warms up and decays. A step is the same otherwise (a test holds that).
-Fields of the configuration are read at each step: objective, loss and optimizer are brought to
-them and go on from where they are.
+MedCAT hands over one document after the other and never says which is the last. So samples of
+several documents wait here until they fill a batch. The learning rate is constant, but the
+LightningModule's warms up and decays. A step is the same otherwise, and a test checks that. Fields
+of the configuration are read at each step. If one changed, objective, loss and optimizer are
+adapted and keep their state.
 """
 
 import logging
@@ -32,21 +32,21 @@ from embedlink.types import Detection
 log = logging.getLogger(__name__)
 
 NOT_DETECTED = Detection(0, 0, "", ())
-"""Stands for what detection says of a gold mention that it missed: no name and no candidates."""
+"""Stands for the detection of a gold mention that detection missed: no name and no candidates."""
 
 
 class Training:
-    """Collects samples and steps whenever a batch is full.
+    """Collects samples and takes a step whenever a batch is full.
 
-    The optimizer keeps its state when the index is built anew and when more layers are unfrozen;
-    another encoder gets another optimizer. `waiting` are the samples that fill no batch yet;
-    `steps` counts from the making of this object.
+    The optimizer keeps its state if the index is built anew or if more layers are unfrozen. Another
+    encoder gets another optimizer. `waiting` holds the samples that fill no batch yet. `steps`
+    counts the steps of this object.
     """
 
     def __init__(self, linker: Linker, live: LiveIndex, config: EmbedLinkLinking) -> None:
         self.linker, self.live, self.config = linker, live, config
         self.waiting: list[Sample] = []
-        self._pressing = False  # whether some of them are to be trained on before a prediction
+        self._pressing = False  # whether waiting samples must be trained on before a prediction
         self.steps = 0
         self._objective: Objective | None = None
         self._optimizer: AdamW | None = None
@@ -55,8 +55,8 @@ class Training:
     def add(self, samples: list[Sample], can_wait: bool = False) -> None:
         """Take samples in, and train on every batch that they fill.
 
-        Those that `can_wait` are not trained on for a prediction. Raises `EmbedLinkError` if a
-        batch is full and `dtype` is not float32.
+        If they `can_wait`, a prediction does not make them be trained on. Raises `EmbedLinkError`
+        if a batch is full and `dtype` is not float32.
         """
         self._pressing = self._pressing or (bool(samples) and not can_wait)
         self.waiting.extend(samples)
@@ -64,18 +64,18 @@ class Training:
             self._step_on_waiting()
 
     def finish(self, to_predict: bool = False) -> None:
-        """Train on what is left, the last batch partial; nothing happens if nothing waits.
+        """Train on all waiting samples. The last batch may be partial.
 
-        `to_predict`: what can wait is left waiting.
+        If `to_predict` is set and all samples can wait, nothing is done.
         """
         if to_predict and not self._pressing:
             return
-        while self.waiting:  # More than a batch where `training_batch_size` was lowered since.
+        while self.waiting:  # More than a batch waits if `training_batch_size` was lowered since.
             self._step_on_waiting()
 
     def _step_on_waiting(self) -> None:
         size = self.config.training_batch_size
-        # Taken out before the step: where that raises an error, the batch is gone.
+        # The batch is taken out before the step. If the step raises an error, the batch is lost.
         batch, self.waiting = self.waiting[:size], self.waiting[size:]
         self._pressing = self._pressing and bool(self.waiting)
         self._step(batch)
@@ -84,7 +84,7 @@ class Training:
             self.live.current()
 
     def _step(self, samples: list[Sample]) -> None:
-        """One step; dropout and negatives depend on the seed and the step's number alone."""
+        """Take one step. Dropout and negatives depend only on the seed and the step's number."""
         if self.config.dtype != "float32":
             raise EmbedLinkError(
                 f"config.components.linking.dtype={self.config.dtype}: training needs float32; "
@@ -95,12 +95,12 @@ class Training:
         batch = self._batch(samples, names).to(self.linker.encoder.device)
         seed = step_seed(self.config.seed, self.steps)
         objective.train()
-        # Dropout draws from the global generators, which afterwards go on as if it had not.
+        # Dropout draws from the global generators. Their state is restored afterwards.
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             losses = objective(batch, torch.Generator().manual_seed(seed))
         objective.eval()
-        # No gold concept that the table knows, and no link decision to learn.
+        # The batch has no gold concept that the table knows and no link decision to learn.
         if not losses.total.requires_grad:
             return
         optimizer.zero_grad()
@@ -112,12 +112,12 @@ class Training:
             log.info("%s", self._described())
         self.steps += 1
         encoder = self.linker.encoder
-        # Where the decision alone trains, vectors of names stay what they are.
+        # If only the link decision trains, the vectors of names do not change.
         self.live.outdated |= any(p.requires_grad for p in encoder.parameters())
         log.debug("step %d: loss %.4f", self.steps, float(losses.total.detach()))
 
     def _described(self) -> str:
-        """What trains, in one line."""
+        """Describe in one line what trains."""
         config, encoder = self.config, self.linker.encoder
         layers = {0: "no layer", -1: "all layers and embeddings"}.get(
             encoder.unfrozen, f"the top {encoder.unfrozen} layers"
@@ -130,9 +130,9 @@ class Training:
         )
 
     def _prepared(self, index: ConceptIndex) -> tuple[Objective, AdamW]:
-        """Objective and optimizer, made or brought to what the configuration says now.
+        """Make the objective and the optimizer, or adapt them to the present configuration.
 
-        The optimizer comes last: it is over what can change after all of this.
+        The optimizer comes last, because the other steps decide which parameters train.
         """
         config, encoder = self.config, self.linker.encoder
         if encoder.unfrozen != config.top_n_layers_to_unfreeze:
@@ -140,7 +140,7 @@ class Training:
         objective = self._objective
         kept = objective is not None and objective.encoder is encoder
         if objective is None or not kept:
-            # The identity holds the place of a loss until `_set_loss` puts one there.
+            # The identity stands for the loss until `_set_loss` sets it.
             with MAKING_WEIGHTS:
                 objective, self._optimizer = Objective(self.linker, nn.Identity()), None
         self._set_loss(objective)
@@ -154,7 +154,7 @@ class Training:
         return objective, self._optimizer
 
     def _set_loss(self, objective: Objective) -> None:
-        """Bring the loss to the configuration; the learned scale stays."""
+        """Set the loss by the configuration. The learned scale stays."""
         config, old = self.config, objective.loss
         kind = MarginalSoftmax if config.loss == "marginal" else SampledSoftmax
         if not isinstance(old, kind):
@@ -169,7 +169,7 @@ class Training:
         objective.nil_weight = config.nil_weight
 
     def _optimizer_for(self, objective: Objective) -> AdamW:
-        """The optimizer over what can change now, with the state of what could before."""
+        """The optimizer over all parameters that train now. Parameters that trained keep state."""
         config, old = self.config, self._optimizer
         groups = parameter_groups(objective, config.weight_decay)
         wanted = {id(parameter) for group in groups for parameter in _parameters(group)}
@@ -179,7 +179,7 @@ class Training:
             if old is not None:
                 new.state.update({p: s for p, s in old.state.items() if id(p) in wanted})
             old = new
-        # Rates and decay may have been set since; the link decision's group brings its own rate.
+        # Rates and decay may have changed. The link decision's group has its own rate.
         for group, fresh in zip(old.param_groups, groups, strict=True):
             group["lr"] = fresh.get("lr", config.learning_rate)
             group["weight_decay"] = fresh["weight_decay"]
@@ -188,8 +188,8 @@ class Training:
     def _batch(self, samples: list[Sample], names: ConceptNames) -> TrainBatch:
         """Pad the samples and look up their rows in the table of names, on the CPU.
 
-        Samples without a gold concept, or with one that the table lacks, have row -1: they teach
-        the link decision alone. Shape: see `TrainBatch`.
+        A sample has row -1 if it has no gold concept or if the table lacks that concept. Such a
+        sample only teaches the link decision.
         """
         row = names.cui_row
         windows = self.linker.cutter.sequences([sample.cut for sample in samples])

@@ -1,6 +1,6 @@
-"""How a run trained, in the words of MedCAT's component.
+"""The training settings of a run as fields of MedCAT's component.
 
-A pack carries it, so that it trains further inside MedCAT as it was trained in the run.
+A pack holds them, so that training inside MedCAT goes on with the settings of the run.
 """
 
 from torch import nn
@@ -15,9 +15,9 @@ def training_fields(
     optimizer: OptimizerSettings,
     loss: nn.Module,
 ) -> dict[str, object]:
-    """Fields of `EmbedLinkLinking` that say what trains and how.
+    """The fields of `EmbedLinkLinking` for training, with the values of a run.
 
-    A loss that the component does not know is left at the component's default.
+    If the component does not know the loss, its default loss stays.
     """
     fields: dict[str, object] = {
         "top_n_layers_to_unfreeze": batch.unfreeze,

@@ -1,7 +1,7 @@
-"""Names that a user took away from a concept (`trainer.unlink_concept_name`).
+"""Keeps names unlinked that a user took away from a concept (`trainer.unlink_concept_name`).
 
-MedCAT takes them out of its names, and keeps them in the concept's own list. So it shows which
-names are not to be linked to the concept again, however near they are.
+MedCAT removes such a name from its table of names, but keeps it in the concept's own list. The
+difference shows which names must not be linked to the concept again, even if they are near.
 """
 
 import re
@@ -17,9 +17,9 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 def without_unlinked(
     cdb: CDB, text: str, detections: Sequence[Detection], found: list[list[Prediction]]
 ) -> list[list[Prediction]]:
-    """The predictions of each detection that do not link a name which was taken away.
+    """Leave out the predictions that link a name that was taken away from the concept.
 
-    Only spans without a name can: detection knows which names there are.
+    Only detections without a name are checked. The other names are in MedCAT's table.
     """
     return [
         own
@@ -30,7 +30,7 @@ def without_unlinked(
 
 
 def is_unlinked(cdb: CDB, cui: str, surface: str) -> bool:
-    """Whether this text of a note is a name that was taken away from the concept."""
+    """Whether `surface` is a name that was taken away from the concept."""
     separator = cdb.config.general.separator
     info = cdb.cui2info.get(cui)
     for name in {separator.join(_WORD.findall(surface.lower())), surface.lower()}:

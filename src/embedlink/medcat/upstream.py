@@ -1,8 +1,9 @@
-"""Models in the format of `medcat-embedding-linker` 0.4.0, which this neither needs nor imports.
+"""Reads and writes models of `medcat-embedding-linker` 0.4.0, which need not be installed.
 
-Its folder holds `pytorch_model.bin` (`language_model.*`, `projection_layer.*`), `config.json` with
-the name of the encoder that is loaded first, and the tokenizer. It keeps neither window nor
-pooling: those are in a pack's configuration, else they are the reader's.
+A model's folder holds three parts. `pytorch_model.bin` has the weights (`language_model.*`,
+`projection_layer.*`), `config.json` names the encoder that is loaded first, and the tokenizer comes
+with them. Window and pooling are not stored there. A pack's configuration holds them. Without a
+pack, the reader sets them.
 """
 
 import json
@@ -23,11 +24,11 @@ from embedlink.linking.settings import LinkerSettings
 from embedlink.problems import EmbedLinkError
 
 WEIGHTS, SETTINGS, ENCODER = "pytorch_model.bin", "config.json", "encoder"
-"""Files of upstream's folder, and where an export puts the encoder that is loaded first."""
+"""Files of upstream's folder, and the folder in an export for the encoder that is loaded first."""
 STATE = Path("trainable_embedding_model") / "model_state.pt"
-"""The weights inside the component's folder of a model pack."""
+"""The path of the weights in the component's folder of a model pack."""
 MODEL, PROJECTION, POOLER = "language_model.", "projection_layer.", "language_model.pooler."
-"""How the keys of upstream's state dict begin."""
+"""The prefixes of keys in upstream's state dict."""
 
 
 def is_upstream_model(folder: Path) -> bool:
@@ -36,10 +37,10 @@ def is_upstream_model(folder: Path) -> bool:
 
 
 def read_upstream_model(folder: Path, settings: LinkerSettings) -> Linker:
-    """A linker from a folder; window, pooling and limits are those of `settings`.
+    """Read a linker from upstream's folder. `settings` gives window, pooling and limits.
 
-    Encoder and projection are the folder's, and so is the tokenizer where one was saved there.
-    Raises `EmbedLinkError` as `read_upstream_weights` does.
+    The folder gives encoder and projection, and the tokenizer if one was saved there. Raises
+    `EmbedLinkError` if the weights are missing or corrupt, or do not fit the encoder.
     """
     stored = _settings(folder)
     wanted = replace(
@@ -54,17 +55,18 @@ def read_upstream_model(folder: Path, settings: LinkerSettings) -> Linker:
 
 
 def read_upstream_weights(path: Path, settings: LinkerSettings) -> Linker:
-    """A linker with the weights of a state dict; the encoder's shape is that of `settings`.
+    """Read a linker from a file with upstream's weights. `settings` names the encoder to fill.
 
-    Its link decision is untrained and links everything. Raises `EmbedLinkError` where the file is
-    missing or corrupt, where its weights do not fit the encoder, and where that is not found.
+    The link decision is untrained and links everything. Raises `EmbedLinkError` if the file is
+    missing or corrupt, if its weights do not fit the encoder, or if the encoder is not found.
     """
     encoder = Path(settings.encoder).expanduser()
-    # A pack may name one of upstream's folders, whose weights are replaced by these anyway.
+    # The encoder may be another of upstream's folders. Its weights would be replaced anyway, so
+    # only the encoder that it names is loaded.
     if is_upstream_model(encoder):
         settings = replace(settings, encoder=str(_settings(encoder)["embedding_model_name"]))
     try:
-        # Weights alone: a pickle could run code.
+        # Only weights are read, because a pickle could run code.
         state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise EmbedLinkError(f"{path}: this part of the model is missing") from error
@@ -85,10 +87,10 @@ def read_upstream_weights(path: Path, settings: LinkerSettings) -> Linker:
 def upstream_state(linker: Linker) -> dict[str, Tensor]:
     """The linker's weights under upstream's keys, in float32 on the CPU.
 
-    Upstream's encoder has a pooling layer that neither linker uses: it is filled with zeros.
+    Upstream's encoder has a pooling layer that no linker uses. It is filled with zeros.
     """
     own = linker.encoder.language_model
-    # Upstream loads strictly: every key of its encoder must be there. Shapes come from a new one.
+    # Upstream loads strictly, so every key of its encoder must exist. A new encoder gives shapes.
     with MAKING_WEIGHTS:
         whole = AutoModel.from_config(own.config).state_dict()
     state = {MODEL + key: torch.zeros_like(tensor) for key, tensor in whole.items()}
@@ -102,7 +104,7 @@ def upstream_state(linker: Linker) -> dict[str, Tensor]:
 
 
 def write_encoder(linker: Linker, folder: Path) -> None:
-    """The bare encoder with its tokenizer, as `transformers` loads it."""
+    """Write the encoder and its tokenizer to a folder that `transformers` loads."""
     linker.encoder.language_model.save_pretrained(folder)
     linker.tokenizer.save_pretrained(folder)
 
@@ -110,8 +112,8 @@ def write_encoder(linker: Linker, folder: Path) -> None:
 def write_upstream_model(linker: Linker, folder: Path, encoder: str) -> None:
     """Write the folder that `ModelForEmbeddingLinking.from_pretrained` loads.
 
-    `encoder` is what upstream loads before it puts these weights in: a hub id, or a folder. The
-    link decision, the reranker, counts and frequencies have no place there and are left out.
+    `encoder` is a hub id or a folder that upstream loads first, before it loads these weights. The
+    format cannot hold the link decision, the reranker, counts and frequencies.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(upstream_state(linker), folder / WEIGHTS)
@@ -125,7 +127,7 @@ def write_upstream_model(linker: Linker, folder: Path, encoder: str) -> None:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    """What `config.json` says; nothing where it is missing or no JSON object."""
+    """The content of `config.json`. It is empty if the file is missing or not a JSON object."""
     try:
         stored = json.loads((folder / SETTINGS).read_text("utf-8"))
     except (OSError, ValueError):
@@ -136,7 +138,10 @@ def _settings(folder: Path) -> dict[str, Any]:
 def _under(
     prefix: str, state: Mapping[str, Tensor], without: str | None = None
 ) -> dict[str, Tensor]:
-    """The entries whose keys begin so, without that beginning; those of `without` are left out."""
+    """The entries with keys that begin with `prefix`, which is cut off.
+
+    Keys that begin with `without` are left out.
+    """
     return {
         key.removeprefix(prefix): tensor
         for key, tensor in state.items()
