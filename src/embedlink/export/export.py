@@ -1,8 +1,8 @@
 """A trained linker in the forms that other programs load.
 
-The input may be the folder `linker` of a run, a folder or pack that `medcat-embedding-linker`
-saved, or a pack of our own. The target `embedlink` needs a MedCAT pack to put the linker into,
-unless the input is a pack itself.
+The input may be the folder `linker` of a run, or a pack of our own. It may also be a folder or a
+pack that `medcat-embedding-linker` saved. The target `embedlink` needs a MedCAT pack to put the
+linker into, unless the input is a pack itself.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """The steps of linking: which candidate fits best, and how probable the link is.
 
-`completed` finds a concept for mentions without candidates, `choose` takes the best candidate, and
-`link` adds how probable it is that the link is right. `entity_linking` takes these steps for
-evaluation and for MedCAT's components. The link decision trains on what is chosen here.
+`completed` finds a concept for mentions without candidates. `choose` takes the best candidate.
+`link` adds the probability that the link is right. `entity_linking` takes these steps for
+evaluation and for MedCAT's components. The link decision trains on the choices made here.
 """
 
 from collections.abc import Callable, Sequence

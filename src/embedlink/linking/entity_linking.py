@@ -1,8 +1,8 @@
 """The one place that links: evaluation and MedCAT's components both call it.
 
 Vectors of mentions come in, with the candidates that detection gives them. `scored` completes and
-scores the candidates, `links` chooses one for each mention and says how probable the link is, and
-`LinkRules` keep what becomes a prediction. How links are counted is in `evaluation`.
+scores the candidates. `links` chooses one for each mention and says how probable the link is.
+`LinkRules` decide which links become predictions. `evaluation` counts them.
 """
 
 from collections.abc import Callable, Sequence

@@ -121,7 +121,7 @@ class SenseReader(PickledByValue):
         return found
 
     def read_table(self, table: MentionTable) -> MentionTable:
-        """The same spans, with `outside` set on the short forms that are listed."""
+        """A copy of a mention table, with `outside` set on the short forms that are listed."""
         texts = [document.text for document in table.documents]
         return table.meaning(self.read(list(zip(texts, table.detections, strict=True))))
 

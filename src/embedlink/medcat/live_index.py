@@ -30,9 +30,9 @@ class LiveIndex(PickledByValue):
     """Names and index of a concept database, brought up to date when they are asked for.
 
     If names are new, only these are encoded. If the weights changed (`outdated`), all names are
-    encoded again, from the states below the trained layers if these are known. A change of the
-    database is noticed by its sizes, by its mark of being dirty, and by detections that do not
-    match the table of names (`check`). So the database need not be read through each time.
+    encoded again, from the states below the trained layers if these are known. Three signs show
+    that the database changed: its sizes, its mark of being dirty, and detections that do not match
+    the table of names (`check`). So the database need not be read through each time.
 
     Other modules set three attributes. Training sets `outdated` if a step changed the encoder.
     `sync` sets `token_budget` (tokens in a batch of names, None for the encoder's own) and

@@ -1,8 +1,8 @@
 """Reads and writes models of `medcat-embedding-linker` 0.4.0, which need not be installed.
 
 A model's folder holds three parts. `pytorch_model.bin` has the weights (`language_model.*`,
-`projection_layer.*`), `config.json` names the encoder that is loaded first, and the tokenizer comes
-with them. Window and pooling are not stored there. A pack's configuration holds them. Without a
+`projection_layer.*`). `config.json` names the encoder that is loaded first. The tokenizer is the
+third part. Window and pooling are not stored there. A pack's configuration holds them. Without a
 pack, the reader sets them.
 """
 
