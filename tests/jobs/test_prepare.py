@@ -55,6 +55,8 @@ def test_every_configuration_has_the_same_keys(group: str) -> None:
         "sources",
         "concepts",
         "language",
+        "senses",
+        "unlabelled",
         "code_rule",
         "enrich",
         "new_concepts",
