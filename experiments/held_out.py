@@ -1,0 +1,85 @@
+"""How right are a pack's links on notes that nothing was trained on?
+
+Precision of all links and recall of full names, with 95 % bootstrap intervals by document, for the
+pack with and without its reader of short forms. Wrong links are listed by document and offsets.
+
+python -m experiments.held_out runs/<day>/<time>/pack tests/data/held_out_notes.json
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from medcat.cat import CAT
+
+import embedlink  # noqa: F401 - first: telemetry is off from here
+
+SHORTEST_NAME = 5  # letters: what is shorter, or in capitals, is a short form
+
+
+@dataclass
+class Counts:
+    """What a pack does in one document."""
+
+    links: int = 0
+    right: int = 0
+    names: int = 0  # mentions in full
+    found: int = 0  # of these, linked to their concept
+    wrong: list[str] = field(default_factory=list)
+
+
+def main() -> None:
+    """Print one line for the pack with its reader of short forms, and one without."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pack")
+    parser.add_argument("notes", help="a MedCATtrainer export")
+    parser.add_argument("--wrong", action="store_true", help="list the wrong links")
+    asked = parser.parse_args()
+    with open(asked.notes, encoding="utf-8") as file:
+        documents = [d for project in json.load(file)["projects"] for d in project["documents"]]
+    cat = CAT.load_model_pack(asked.pack)
+    for senses in (True, False):
+        cat.config.components.linking.senses = senses
+        counts = [_count(cat, document) for document in documents]
+        precision = _interval([c.right for c in counts], [c.links for c in counts])
+        recall = _interval([c.found for c in counts], [c.names for c in counts])
+        links, right = sum(c.links for c in counts), sum(c.right for c in counts)
+        print(f"senses={senses}: {right} of {links} links right, {precision}; full names {recall}")
+        if asked.wrong:
+            print("\n".join(line for c in counts for line in c.wrong))
+
+
+def _count(cat: CAT, document: dict[str, Any]) -> Counts:
+    text = document["text"]
+    gold = {(a["start"], a["cui"]): text[a["start"] : a["end"]] for a in document["annotations"]}
+    counts, linked = Counts(), set()
+    for entity in cat.get_entities(text).get("entities", {}).values():
+        place = entity["start"], entity["cui"]
+        linked.add(place)
+        counts.links += 1
+        if place in gold:
+            counts.right += 1
+        else:
+            where = f"{document['name']} {entity['start']}-{entity['end']}"
+            counts.wrong.append(f"  {where} {entity['cui']} {entity['acc']:.2f}")
+    for place, surface in gold.items():
+        if len(surface) >= SHORTEST_NAME and not surface.isupper():
+            counts.names += 1
+            counts.found += place in linked
+    return counts
+
+
+def _interval(hits: Sequence[int], of: Sequence[int]) -> str:
+    right, total = torch.tensor(hits).float(), torch.tensor(of).float()
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randint(len(hits), (5000, len(hits)), generator=generator)
+    shares = right[drawn].sum(1) / total[drawn].sum(1).clamp(min=1)
+    low, high = shares.quantile(torch.tensor([0.025, 0.975])).tolist()
+    return f"{float(right.sum() / total.sum().clamp(min=1)):.3f} [{low:.3f}, {high:.3f}]"
+
+
+if __name__ == "__main__":
+    main()
