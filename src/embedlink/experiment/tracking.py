@@ -204,16 +204,21 @@ def resolved(cfg: DictConfig) -> dict[str, object]:
     return _plain(cfg, resolve=True)
 
 
+PARTS = ("linker.", "datamodule.", "module.")
+"""Parts that are made of settings which stand elsewhere in the configuration."""
+
+
 def parameters(cfg: DictConfig) -> dict[str, object]:
     """All settings by keys like `group.key`. References to the run's own folder stay `${hydra:…}`.
 
-    So two runs with the same settings have the same parameters.
+    So two runs with the same settings have the same parameters. Parts that only repeat the settings
+    of others (`PARTS`) are left out.
     """
     written = flat(_plain(cfg, resolve=False))
     # A reference to a whole group is one key here but several keys below. The latter are logged.
     own = {key: value for key, value in written.items() if "${hydra:" in str(value)}
     values = flat(_plain(cfg, resolve=True))
-    return {key: own.get(key, value) for key, value in values.items()}
+    return {key: own.get(key, value) for key, value in values.items() if not key.startswith(PARTS)}
 
 
 def _plain(cfg: DictConfig, resolve: bool) -> dict[str, object]:
