@@ -9,11 +9,12 @@ from embedlink.concepts.names import concept_names
 from embedlink.linking.choice import Candidates, link
 from embedlink.linking.decision import LinkDecision, NameCounts
 from embedlink.linking.linker import Linker
+from embedlink.linking.mention_table import mention_table
 from embedlink.linking.senses import SenseReader
 from embedlink.problems import EmbedLinkError
 from embedlink.ragged import Groups
 from embedlink.senses.table import Sense, Senses
-from embedlink.types import Detection
+from embedlink.types import Detection, Document
 
 TABLE = Senses.of([
     Sense("MS", "mental status", 0.6), Sense("MS", "multiple sclerosis", 0.3),
@@ -75,6 +76,27 @@ def test_the_context_moves_what_the_shares_say(reader, monkeypatch):
     [high] = outside(reader, [MS])
     assert low < 0.01
     assert high > 0.99
+
+
+def test_the_context_chooses_among_the_candidates(reader, monkeypatch):
+    reader.vectors = torch.eye(len(reader.known), reader.encoder.dim)
+    for long_form, cui in (("multiple sclerosis", "C1"), ("mitral stenosis", "C2")):
+        with_context(reader, monkeypatch, row_of(reader, long_form))
+        [[found]] = reader.read([(TEXT, [MS])])
+        assert found.candidates == (cui,)
+
+
+def test_a_table_is_read_as_its_detections_are(reader, linker, names):
+    documents = [Document("a", TEXT), Document("b", "Fever of MS.")]
+    detections = [[MS, FEVER, FE], [Detection(9, 11, "ms", ("C1", "C2"))]]
+    table = mention_table(documents, detections, names, linker.cutter)
+    read = reader.read_table(table, names)
+    for at, (document, own) in enumerate(zip(documents, detections, strict=True)):
+        [found] = reader.read([(document.text, own)])
+        for row, detection in zip(read.detection_rows[at].tolist(), found, strict=True):
+            cuis = [names.cuis[concept] for concept in read.candidates.concepts[row].tolist()]
+            assert tuple(cuis) == detection.candidates
+            assert read.candidates.outside[row] == pytest.approx(detection.outside)
 
 
 def test_equal_contexts_leave_the_shares(reader, monkeypatch):

@@ -54,13 +54,18 @@ class MentionTable:
         """
         return torch.nonzero((self.gold >= 0) | self.detected).squeeze(1)
 
-    def meaning(self, detections: Sequence[Sequence[Detection]]) -> "MentionTable":
-        """This table with new values of `Detection.outside`. The spans must be the same."""
+    def meaning(
+        self, detections: Sequence[Sequence[Detection]], names: ConceptNames
+    ) -> "MentionTable":
+        """This table with other candidates and values of `outside`. The spans must be the same."""
         outside = self.candidates.outside.clone()
+        concepts = [self.candidates.concepts[row].tolist() for row in range(len(self))]
         for at, own in enumerate(detections):
-            rows = self.detection_rows[at]
-            outside[rows] = torch.tensor([detection.outside for detection in own])
-        candidates = replace(self.candidates, outside=outside)
+            for row, detection in zip(self.detection_rows[at].tolist(), own, strict=True):
+                outside[row] = detection.outside
+                known = (names.cui_row.get(cui) for cui in detection.candidates)
+                concepts[row] = [concept for concept in known if concept is not None]
+        candidates = replace(self.candidates, outside=outside, concepts=Groups.of(concepts))
         return replace(self, candidates=candidates, detections=detections)
 
     def name_counts(self, names: int) -> NameCounts:

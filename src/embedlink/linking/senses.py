@@ -97,9 +97,10 @@ class SenseReader(PickledByValue):
             self._rows.setdefault(each.sense.short_form, []).append(row)
 
     def read(self, documents: Sequence[tuple[str, Sequence[Detection]]]) -> list[list[Detection]]:
-        """The detections of each text, with `outside` set on the short forms that are listed.
+        """The detections of each text, with what the short forms that are listed mean.
 
-        A short form is left unchanged if the text itself spells it out: its meaning is known.
+        `outside` is set, and of several candidates the most probable stay. A short form is left
+        unchanged if the text itself spells it out: its meaning is known.
         """
         found = [list(detections) for _, detections in documents]
         asked = [
@@ -116,14 +117,13 @@ class SenseReader(PickledByValue):
         ]
         contexts = self.encoder.encode(cutter(texts))  # (asked, dim)
         for context, (at, place, rows) in zip(contexts, asked, strict=True):
-            outside = self._outside(context, rows, found[at][place].candidates)
-            found[at][place] = replace(found[at][place], outside=outside)
+            found[at][place] = self._meant(found[at][place], context, rows)
         return found
 
-    def read_table(self, table: MentionTable) -> MentionTable:
-        """A copy of a mention table, with `outside` set on the short forms that are listed."""
+    def read_table(self, table: MentionTable, names: ConceptNames) -> MentionTable:
+        """A copy of a mention table, with what the short forms that are listed mean."""
         texts = [document.text for document in table.documents]
-        return table.meaning(self.read(list(zip(texts, table.detections, strict=True))))
+        return table.meaning(self.read(list(zip(texts, table.detections, strict=True))), names)
 
     def _listed(self, text: str, detections: Sequence[Detection]) -> list[tuple[int, list[int]]]:
         """Positions of the detections that the table lists, with the rows of their senses."""
@@ -140,11 +140,14 @@ class SenseReader(PickledByValue):
                 listed.append((place, self._rows[senses[0].short_form]))
         return listed
 
-    def _outside(self, context: Tensor, rows: list[int], candidates: Sequence[str]) -> float:
-        """Probability that no candidate is meant, or no concept at all if there are no candidates.
+    def _meant(self, detection: Detection, context: Tensor, rows: list[int]) -> Detection:
+        """The detection with the candidates that are most probably meant, and `outside`.
+
+        Without candidates `outside` is the probability of no concept at all.
 
         Shape: context (dim,) of length 1
         """
+        candidates = detection.candidates
         cosines = (self.vectors[rows] @ context).tolist()
         logits = [
             SCALE * cosine + math.log(max(self.known[row].sense.share, _LEAST_SHARE))
@@ -156,7 +159,14 @@ class SenseReader(PickledByValue):
             logits.append(SCALE * sum(cosines) / len(cosines) + math.log(UNLISTED))
             inside.append(True)
         shares = torch.softmax(torch.tensor(logits), 0)
-        return float(shares[~torch.tensor(inside)].sum())
+        outside = float(shares[~torch.tensor(inside)].sum())
+        of_candidate = dict.fromkeys(candidates, 0.0)
+        for row, share in zip(rows, shares.tolist(), strict=False):  # Without what is not listed.
+            for cui in of_candidate.keys() & set(self.known[row].cuis):
+                of_candidate[cui] += share
+        most = max(of_candidate.values(), default=0.0)
+        kept = tuple(cui for cui in candidates if of_candidate[cui] == most)
+        return replace(detection, candidates=kept, outside=outside)
 
     def _is_inside(self, row: int, candidates: Sequence[str]) -> bool:
         cuis = self.known[row].cuis

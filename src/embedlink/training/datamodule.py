@@ -88,7 +88,7 @@ class LinkingDataModule(L.LightningDataModule):
         """Say of every detection how probably it means something outside the database."""
         self.setup()
         for split, table in self.tables.items():
-            self.tables[split] = reader.read_table(table)
+            self.tables[split] = reader.read_table(table, self.names)
 
     def cache_states(self, cache: StateCache, encoder: ContextEncoder) -> None:
         """Compute once what lies below the encoder's trainable layers, for all windows.
