@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 5000
+WORKERS ?= 2
 READY := .venv/.ready
 
 # Notes are patient data: nothing that is started from here reports to anyone.
@@ -28,8 +29,10 @@ $(READY): requirements.lock pyproject.toml
 train: $(READY) ## run the main job on the demo data
 	$(BIN)/python train.py
 
-test: $(READY) ## run the tests
-	$(BIN)/python -m pytest
+# A worker that has nothing left takes tests from the end of another's: fixtures of a module are rarely
+# made twice. One thread each; about 1 GB of memory.
+test: $(READY) ## run the tests; WORKERS=2
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 lint: $(READY) ## check style and the direction of imports
 	$(BIN)/ruff check .

@@ -1,8 +1,6 @@
 """Small real things that tests share: an encoder, a concept database, documents."""
 
-import os
-
-os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+import tests.environment  # noqa: F401, I001  First: torch reads the number of threads once.
 
 from collections.abc import Sequence
 from pathlib import Path

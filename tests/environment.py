@@ -1,0 +1,25 @@
+"""What every process of the tests starts from: no hub, one thread, packages that are listed once.
+
+Import it before torch, which reads the number of threads once.
+"""
+
+import os
+
+os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+# Models of the tests are too small for several threads, and `make test` runs several processes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from functools import cache
+
+from medcat.utils import envsnapshot
+
+
+def list_packages_once() -> None:
+    """MedCAT reads what is installed for each configuration, a second each: here only once."""
+    installed = cache(envsnapshot.get_installed_dependencies)
+    transitive = cache(lambda names, read=envsnapshot.get_transitive_deps: read(list(names)))
+    envsnapshot.get_installed_dependencies = installed
+    envsnapshot.get_transitive_deps = lambda names: transitive(tuple(names))
+
+
+list_packages_once()
