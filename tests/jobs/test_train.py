@@ -138,10 +138,11 @@ def evaluated(finished):
 
 def test_evaluate_repeats_the_test_metrics(evaluated):
     folder, done = evaluated
-    table = metrics_table(folder / "run")
-    shown = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
+    table, again = metrics_table(folder / "run"), metrics_table(folder / "evaluation")
     for name in ("f1", "tp", "accuracy_at_1", "mrr"):
-        assert float(shown[name]) == pytest.approx(table[f"test/{name}"], abs=1e-4)
+        assert again[f"test/{name}"] == pytest.approx(table[f"test/{name}"], abs=1e-4)
+    assert f"{again['test/tp']:.0f} links are right" in done.stdout
+    assert re.search(rf"linker .* {again['test/f1']:.3f} \[", done.stdout)
 
 
 def test_evaluating_a_linker_without_its_tagger_says_so(finished, tmp_path):
@@ -171,11 +172,11 @@ def test_a_baseline_is_measured_and_compared_with_a_run(finished):
         f"hydra.run.dir={folder / 'dictionary'}", folder=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    table = metrics_table(folder / "run")
-    shown = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
+    table, own = metrics_table(folder / "run"), metrics_table(folder / "dictionary")
     for name in ("f1", "accuracy_at_1", "accuracy_at_1/seen_concept"):
         logged = table[f"baseline/dictionary_spans/{name}"]
-        assert float(shown[name]) == pytest.approx(logged, abs=1e-4)
+        assert own[f"test/{name}"] == pytest.approx(logged, abs=1e-4)
+    assert re.search(rf"dictionary_spans .* {own['test/f1']:.3f} \[", done.stdout)
     pair = f"compare=[{folder / 'dictionary'},{folder / 'run'}]"
     done = run_entry("evaluate.py", pair, folder=folder)
     assert done.returncode == 0, done.stderr[-2000:]

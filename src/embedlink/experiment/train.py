@@ -8,6 +8,7 @@ from embedlink.corpora.seen import note_seen
 from embedlink.corpora.splits import check_sides
 from embedlink.evaluation.comparison import compare_runs, format_comparison
 from embedlink.evaluation.report import report_files
+from embedlink.evaluation.summary import split_summary
 from embedlink.experiment import stages
 from embedlink.experiment.config import check_resumed, check_settings
 from embedlink.experiment.data import load_data
@@ -91,5 +92,4 @@ def evaluate(cfg: DictConfig) -> None:
     data, measured = measure(run)
     files = measured.write(run.folder, part)
     log_evaluation(cfg, data, measured.metrics, files)
-    for name, value in measured.metrics.items():
-        print(f"{name:32} {value:.4f}")
+    print(split_summary(run.settings.baseline or "linker", measured.metrics))
