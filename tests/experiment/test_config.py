@@ -63,7 +63,6 @@ def test_a_value_out_of_range_names_key_value_and_what_is_allowed(configured, ov
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (("hide_own_name=true", "targets=cuis"), "needs targets=names"),
         (("nil_weight=0", "operating_point={recall:0.9}"), "links everything"),
         (("unfreeze=0", "encoded_negatives=4"), "encoder that trains"),
         (("unfreeze=0", "pretraining=synonyms"), "encoder that trains"),

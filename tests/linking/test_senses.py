@@ -6,15 +6,17 @@ import pytest
 import torch
 
 from embedlink.concepts.names import concept_names
+from embedlink.evaluation.scorer import Scorer
 from embedlink.linking.choice import Candidates, link
 from embedlink.linking.decision import LinkDecision, NameCounts
+from embedlink.linking.entity_linking import EntityLinking
 from embedlink.linking.linker import Linker
 from embedlink.linking.mention_table import mention_table
 from embedlink.linking.senses import SenseReader
 from embedlink.problems import EmbedLinkError
 from embedlink.ragged import Groups
 from embedlink.senses.table import Sense, Senses
-from embedlink.types import Detection, Document
+from embedlink.types import Detection, Document, Mention
 
 TABLE = Senses.of([
     Sense("MS", "mental status", 0.6), Sense("MS", "multiple sclerosis", 0.3),
@@ -158,3 +160,21 @@ def test_a_damaged_reader_is_named(reader, linker, names, tmp_path):
     (tmp_path / "linker" / "senses" / "senses.json").write_text("[]")
     with pytest.raises(EmbedLinkError, match=r"senses.*senses\.json"):
         Linker.load(tmp_path / "linker")
+
+
+@pytest.mark.parametrize(("long_form", "cui"), [
+    ("multiple sclerosis", "C1"), ("mitral stenosis", "C2"),
+])  # fmt: skip
+def test_ranks_see_what_links_see(reader, linker, names, monkeypatch, long_form, cui):
+    document = Document("a", TEXT, (Mention(6, 8, cui), Mention(14, 19, "C3")))
+    table = mention_table([document], [[MS, FEVER]], names, linker.cutter)
+    vectors = linker.encoder.encode(table.windows)
+    scorer = Scorer(EntityLinking.of(linker, names, linker.build_index(names)))
+    before = scorer.gold_ranks(table, vectors)
+    reader.vectors = torch.eye(len(reader.known), reader.encoder.dim)
+    with_context(reader, monkeypatch, row_of(reader, long_form))
+    read = reader.read_table(table, names)
+    ranks = scorer.gold_ranks(read, vectors)
+    assert names.cuis[scorer.links(read, vectors).concept[0]] == cui
+    assert ranks[0] == 1
+    assert ranks[1] == before[1]  # No short form: the reader says nothing of it.

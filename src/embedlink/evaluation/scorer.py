@@ -215,11 +215,15 @@ class Scorer:
     def gold_ranks(self, table: MentionTable, vectors: Tensor) -> Tensor:
         """Ranks for `Outcome`. Shape: vectors (spans, dim) -> (gold mentions,).
 
-        A rank counts all concepts of the database, whatever candidates detection proposed.
+        A rank counts all concepts of the database, whatever candidates detection proposed. But of
+        the concepts that a short form may stand for, those come first that its reader chose, as
+        they do in links.
         """
         gold = table.gold[table.gold != NOT_GOLD]
         known = torch.nonzero(table.gold >= 0).squeeze(1)
-        hits = self.linking.nearest(vectors[known], table.windows, known, RANKS, "Reranking")
+        hits = self.linking.nearest(
+            vectors[known], table.windows, known, RANKS, "Reranking", table.meant.select(known)
+        )
         ranked = hits.rows  # (known, k)
         ranks = torch.full((len(gold),), torch.inf)
         ranks[gold >= 0] = ranks_of_gold(ranked, gold[gold >= 0])

@@ -11,12 +11,9 @@ from embedlink.experiment.registry import known_settings, refers
 from embedlink.experiment.resuming import Resumed
 from embedlink.problems import EmbedLinkError
 from embedlink.settings import Setting
+from embedlink.training.settings import SynonymSettings
 
 AT_ODDS: tuple[tuple[Callable[[DictConfig], bool], str], ...] = (
-    (
-        lambda cfg: bool(cfg.hide_own_name) and cfg.targets == "cuis",
-        "hide_own_name=true needs targets=names: with cuis a concept has no other name",
-    ),
     (
         lambda cfg: not cfg.nil_weight and cfg.operating_point != "f1",
         "operating_point chooses a threshold, and nil_weight=0 links everything",
@@ -26,8 +23,8 @@ AT_ODDS: tuple[tuple[Callable[[DictConfig], bool], str], ...] = (
         "encoded_negatives needs an encoder that trains: unfreeze=1 or more",
     ),
     (
-        lambda cfg: not _trains(cfg) and cfg.get("pretraining") is not None,
-        "pretraining needs an encoder that trains: unfreeze=1 or more",
+        lambda cfg: not _trains(cfg) and _learns_synonyms(cfg),
+        "pretraining=synonyms needs an encoder that trains: unfreeze=1 or more",
     ),
 )
 """Pairs of settings that have no effect together, each with its error message."""
@@ -35,6 +32,10 @@ AT_ODDS: tuple[tuple[Callable[[DictConfig], bool], str], ...] = (
 
 def _trains(cfg: DictConfig) -> bool:
     return bool(cfg.unfreeze or cfg.model.projection)
+
+
+def _learns_synonyms(cfg: DictConfig) -> bool:
+    return str(OmegaConf.select(cfg, "pretraining._target_")).endswith(SynonymSettings.__name__)
 
 
 def check_settings(cfg: DictConfig) -> None:

@@ -60,7 +60,7 @@ class MeasuredSettings(CommonSettings):
         "${seed}", ge=0, help="decides random splits alone: several seeds, the same documents"
     )
     limit_documents: int | None = setting(
-        None, ge=1, help="use only the first documents of each split, to try things out"
+        None, ge=1, help="use only the first documents of each split, and notes, to try things out"
     )
     overwrite: bool = setting(
         False, help="replace what an earlier run left in this run's folder; nothing else ever"
@@ -145,7 +145,7 @@ class TrainerSettings:
         "each",
     )  # fmt: skip
     precision: str = setting("32-true", help="numbers of the training (trainer=bf16)")
-    max_epochs: int = setting(2, ge=1, help="epochs over the training mentions")
+    max_epochs: int = setting(4, ge=1, help="epochs over the training mentions")
     enable_progress_bar: bool = setting(True, help="show progress")
 
 

@@ -21,7 +21,7 @@ CHOICES = """| `model` | `minilm`, `medembed`; any hub id or folder as `model.en
 | `split` | `random` or `official`: the parts that the corpus publishes | by `data` |
 | `detection` | `learned`: a tagger learns what annotators mark; `variants`: other spellings, abbreviations; `vocabulary`: MedCAT's alone. Each includes the next | `learned` |
 | `objective` | `marginal` (all synonyms are positives), `sampled` (one positive, k hard negatives), `multi_similarity` | `marginal` |
-| `pretraining` | `synonyms`: learn from the concept database alone before the mentions; `short_forms`: learn from notes without labels what short forms mean | |
+| `pretraining` | `short_forms`: learn from notes without labels what short forms mean; `synonyms`: learn from the concept database alone; `null`: neither | `short_forms` |
 | `reranker` | `cross_encoder`: read a mention with each of the nearest concepts' names again | |
 """  # noqa: E501
 COMMON = (

@@ -1,6 +1,8 @@
 """The stages of a training run. `train.train` calls them."""
 
+import logging
 import warnings
+from functools import partial
 from pathlib import Path
 
 import lightning as L
@@ -21,6 +23,7 @@ from embedlink.files.atomic import written_aside
 from embedlink.files.outputs import free_files, output_folder
 from embedlink.linking.linker import Linker
 from embedlink.linking.reranker import Reranker
+from embedlink.linking.senses import SenseReader
 from embedlink.linking.settings import RerankerSettings
 from embedlink.medcat.pack import linking_cat, save_pack
 from embedlink.medcat.training_fields import training_fields
@@ -30,10 +33,12 @@ from embedlink.training.callbacks import IndexRefresh
 from embedlink.training.datamodule import LinkingDataModule
 from embedlink.training.module import LinkerModule
 from embedlink.training.reranker import learn_reranking
-from embedlink.training.senses import learn_senses
+from embedlink.training.senses import Lessons, learn_senses, lessons_of
 from embedlink.training.settings import RerankerTraining, ShortFormSettings, SynonymSettings
 from embedlink.training.synonyms import SynonymDataModule
 from embedlink.training.tagger import learn_tags
+
+log = logging.getLogger(__name__)
 
 
 def learn_detection(run: TrainRun, data: Data) -> None:
@@ -143,28 +148,53 @@ def pretrain(run: TrainRun, data: Data, module: LinkerModule) -> None:
     plain_trainer(run, stage.epochs, IndexRefresh()).fit(module, synonyms)
 
 
-def learn_short_forms(
+def prepare_reader(
     run: TrainRun, data: Data, linker: Linker, datamodule: LinkingDataModule
-) -> dict[str, float]:
-    """Let the linker learn what short forms mean, if `pretraining` asks for it.
+) -> Lessons | None:
+    """Give the linker an untrained reader of short forms, and return what it is to learn from.
 
-    It learns from the notes of `data.unlabelled` and the training documents. Returns its accuracy
-    on held-out notes, before and after. A resumed run repeats this stage with the same result.
+    The reader reads the documents that are measured, so an untrained linker is measured with it.
+    The result is None if `pretraining` does not ask for a reader, or if neither the notes of
+    `data.unlabelled` nor the training documents hold a long form. Then there is no reader.
     """
     stage = run.pretraining
     if not isinstance(stage, ShortFormSettings) or run.data.senses is None:
-        return {}
+        return None
     unlabelled = read_notes(run.data.unlabelled) if run.data.unlabelled else []
+    unlabelled = unlabelled[: run.limit_documents]
     texts = [*unlabelled, *(document.text for document in data.splits.train)]
     senses = Senses.load(run.data.senses).extended(collected(data.splits.train))
+    lessons = lessons_of(texts, senses, stage, run.settings.seed)
+    if not lessons.trained.examples:
+        log.info("short forms: no note spells one out, so there is nothing to learn from")
+        return None
+    linker.senses = SenseReader.untrained(
+        linker.encoder, linker.tokenizer, senses, data.names, layers=stage.layers,
+        context_window=stage.context_window, max_tokens=stage.max_tokens,
+    )  # fmt: skip
+    datamodule.read_senses(linker.senses, ("validation", "test"))
+    return lessons
+
+
+def learn_short_forms(
+    run: TrainRun, lessons: Lessons, linker: Linker, datamodule: LinkingDataModule
+) -> dict[str, float]:
+    """Train the linker's reader of short forms, and read all documents with it.
+
+    Returns its accuracy on held-out notes, before and after. A resumed run repeats this stage with
+    the same result.
+    """
+    stage, reader = run.pretraining, linker.senses
+    assert isinstance(stage, ShortFormSettings)
+    assert reader is not None
     L.seed_everything(run.settings.seed, verbose=False)
     gain = learn_senses(
-        linker, data.names, senses, texts, stage, plain_trainer(run, stage.epochs),
-        run.optimizer.factory, weight_decay=run.optimizer.weight_decay,
-        warmup_share=run.optimizer.warmup_share, seed=run.settings.seed,
+        reader, lessons, stage, plain_trainer(run, stage.epochs),
+        partial(run.optimizer.factory, lr=stage.lr),
+        weight_decay=run.optimizer.weight_decay, warmup_share=run.optimizer.warmup_share,
+        seed=run.settings.seed,
     )  # fmt: skip
-    if linker.senses is not None:
-        datamodule.read_senses(linker.senses)
+    datamodule.read_senses(reader)
     return {
         f"pretraining/{when}": value
         for when, value in (("sense_accuracy_before", gain.before), ("sense_accuracy", gain.after))

@@ -134,9 +134,12 @@ def describe_run(trainer: L.Trainer, cfg: DictConfig, data: Data, folder: Path) 
 def log_baselines(
     trainer: L.Trainer, cfg: DictConfig, data: Data, datamodule: LinkingDataModule
 ) -> None:
-    """Log the test metrics of each of `cfg.baselines`, as `baseline/<name>/…`."""
+    """Log the test metrics of each of `cfg.baselines`, as `baseline/<name>/…`.
+
+    They are without an encoder, so no reader of short forms helps them.
+    """
     for name in cfg.baselines:
-        table, rule = datamodule.tables["test"], cfg.data.code_rule
+        table, rule = datamodule.detected["test"], cfg.data.code_rule
         metrics = data_baseline(name, data, table, rule).metrics
         for logger in trainer.loggers:
             found = {f"baseline/{name}/{key}": value for key, value in metrics.items()}

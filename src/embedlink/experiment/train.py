@@ -45,6 +45,7 @@ def train(cfg: DictConfig) -> float:
     linker = run.linker()
     linker.frequencies = TrainingMentions.of(data.splits.train).concepts
     datamodule = stages.build_datamodule(run, data, linker)
+    lessons = stages.prepare_reader(run, data, linker, datamodule)
     module = run.module(linker, data.names)
     trainer = stages.build_trainer(run, run_logger(cfg))
     with run_ends(trainer.loggers):
@@ -54,9 +55,10 @@ def train(cfg: DictConfig) -> float:
         trainer.validate(module, datamodule, verbose=False)  # Epoch 0: the untrained linker.
         trainer.test(module, datamodule, verbose=False)
         measure_as(trainer, "test")
-        found = stages.learn_short_forms(run, data, linker, datamodule)
-        for logger in trainer.loggers:
-            logger.log_metrics(found)
+        if lessons is not None:
+            found = stages.learn_short_forms(run, lessons, linker, datamodule)
+            for logger in trainer.loggers:
+                logger.log_metrics(found)
         stages.pretrain(run, data, module)
         log_baselines(trainer, cfg, data, datamodule)
         trainer.fit(module, datamodule, ckpt_path=resumed.checkpoint if resumed else None)

@@ -125,20 +125,24 @@ class EntityLinking:
         rows: Tensor,
         k: int = 1,
         progress: str | None = None,
+        meant: Groups | None = None,
     ) -> Hits:
         """The k nearest concepts of each mention, or more if the reranker compares more.
 
-        Only the reranker reads `windows`. Scores are cosines in [-1, 1], even if a reranker decides
-        the order.
+        Only the reranker reads `windows`. If some of the concepts are what a mention's short form
+        means, they come first. `meant` holds them for each mention. Scores are cosines in [-1, 1],
+        whatever decides the order.
 
         Shape: vectors (mentions, dim) of length 1
         Shape: rows (mentions,) row of each mention's window
         Returns: (mentions, k)
         """
         if self.reranking is None:
-            return self.index.search_concepts(vectors, k)
-        hits = self.index.search_concepts(vectors, max(k, self.reranking.top_k))
-        return self.reranking.reordered(vectors, windows, rows, hits, progress)
+            hits = self.index.search_concepts(vectors, k)
+        else:
+            hits = self.index.search_concepts(vectors, max(k, self.reranking.top_k))
+            hits = self.reranking.reordered(vectors, windows, rows, hits, progress)
+        return hits if meant is None else hits.reordered(_is_meant(hits, meant).float())
 
     def scored(
         self,
@@ -169,3 +173,12 @@ class EntityLinking:
         Shape: scores (members,) cosines of the candidates
         """
         return link(vectors, candidates, self.index, self.decision, self.counts, scores)
+
+
+def _is_meant(hits: Hits, meant: Groups) -> Tensor:
+    """Which hits of each mention are in its group. Returns: (mentions, k) bool."""
+    mention, concept = meant.expand(torch.arange(len(meant)))  # (members,) each
+    is_meant = torch.zeros(hits.rows.shape, dtype=torch.bool)
+    for row, own in zip(mention.tolist(), concept.tolist(), strict=True):
+        is_meant[row] |= hits.rows[row] == own
+    return is_meant

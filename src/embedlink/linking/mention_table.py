@@ -41,6 +41,7 @@ class MentionTable:
     linked: Tensor  # (spans,) bool, see `is_linked`
     candidates: Candidates  # one entry a span
     detection_rows: Groups  # for each document, the rows of its detections in their order
+    meant: Groups  # for each span, the candidates that a reader of short forms chose, or none
 
     def __len__(self) -> int:
         """Number of spans."""
@@ -57,16 +58,22 @@ class MentionTable:
     def meaning(
         self, detections: Sequence[Sequence[Detection]], names: ConceptNames
     ) -> "MentionTable":
-        """This table with other candidates and values of `outside`. The spans must be the same."""
+        """This table with other candidates and values of `outside`. The spans must be the same.
+
+        If the candidates of a span differ, they are what its short form means.
+        """
         outside = self.candidates.outside.clone()
         concepts = [self.candidates.concepts[row].tolist() for row in range(len(self))]
+        meant: list[list[int]] = [[] for _ in concepts]
         for at, own in enumerate(detections):
             for row, detection in zip(self.detection_rows[at].tolist(), own, strict=True):
                 outside[row] = detection.outside
                 known = (names.cui_row.get(cui) for cui in detection.candidates)
-                concepts[row] = [concept for concept in known if concept is not None]
+                chosen = [concept for concept in known if concept is not None]
+                if chosen != concepts[row]:
+                    concepts[row] = meant[row] = chosen
         candidates = replace(self.candidates, outside=outside, concepts=Groups.of(concepts))
-        return replace(self, candidates=candidates, detections=detections)
+        return replace(self, candidates=candidates, detections=detections, meant=Groups.of(meant))
 
     def name_counts(self, names: int) -> NameCounts:
         """How often each of the `names` names was detected and linked in these documents."""
@@ -135,6 +142,7 @@ def mention_table(
         torch.tensor([row[3] for row in rows], dtype=torch.bool),
         candidates,
         Groups.of(detection_rows),
+        meant=Groups.of([] for _ in rows),
     )
 
 

@@ -23,7 +23,7 @@ class ObjectiveSettings(Settings):
         help="weight of the loss that learns which detections to leave alone; 0 links everything",
     )  # fmt: skip
     hide_own_name: bool = setting(
-        False, help="learn from a concept's other names, not from the one that a mention equals"
+        True, help="learn from a concept's other names, not from the one that a mention equals"
     )
     encoded_negatives: int | None = setting(
         None, ge=0, help="hardest negatives of each mention that are encoded anew, with gradient"

@@ -4,7 +4,7 @@ Detection and tokenising run once, over whole splits. What they find lies flat i
 and every batch is cut out of it by its rows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import lightning as L
 from torch import Tensor
@@ -25,6 +25,8 @@ from embedlink.training.batches import EncodeBatch
 from embedlink.training.sampling import encoding_loader, training_loader
 from embedlink.types import Detection, Document
 
+SPLITS = ("train", "validation", "test")
+
 Detector = Callable[[Sequence[Document]], list[list[Detection]]]
 """Runs detection over documents and returns the detections of each, in MedCAT's order."""
 
@@ -36,7 +38,8 @@ class LinkingDataModule(L.LightningDataModule):
     padding, of a batch that is only encoded. `seed` decides the order of training batches.
 
     After `setup` there are `tables` and `sequences` by split, and `counts` of the names in the
-    training documents. `sequences` are what an encoder reads of the windows.
+    training documents. `sequences` are what an encoder reads of the windows. `detected` are the
+    tables as detection left them, before a reader of short forms.
     """
 
     counts: NameCounts
@@ -55,6 +58,7 @@ class LinkingDataModule(L.LightningDataModule):
         self.splits, self.detector, self.names, self.cutter = splits, detector, names, cutter
         self.batch_size, self.token_budget, self.seed = batch_size, token_budget, seed
         self.tables: dict[str, MentionTable] = {}
+        self.detected: Mapping[str, MentionTable] = {}
         self.sequences: dict[str, Sequences] = {}
 
     def setup(self, stage: str | None = None) -> None:
@@ -66,7 +70,7 @@ class LinkingDataModule(L.LightningDataModule):
         # Lightning calls this for every fit, validation and test, one after the other.
         if self.tables:
             return
-        for split in ("train", "validation", "test"):
+        for split in SPLITS:
             documents: list[Document] = getattr(self.splits, split)
             found = self.detector(documents)
             self.tables[split] = mention_table(documents, found, self.names, self.cutter)
@@ -83,12 +87,13 @@ class LinkingDataModule(L.LightningDataModule):
                 "in the concept database, and detection proposes nothing in them"
             )
         self.counts = train.name_counts(len(self.names.names))
+        self.detected = dict(self.tables)
 
-    def read_senses(self, reader: SenseReader) -> None:
-        """Say of every detection how probably it means something outside the database."""
+    def read_senses(self, reader: SenseReader, splits: Collection[str] = SPLITS) -> None:
+        """Say of every detection what its short form means. What was read before is forgotten."""
         self.setup()
-        for split, table in self.tables.items():
-            self.tables[split] = reader.read_table(table, self.names)
+        for split in splits:
+            self.tables[split] = reader.read_table(self.detected[split], self.names)
 
     def cache_states(self, cache: StateCache, encoder: ContextEncoder) -> None:
         """Compute once what lies below the encoder's trainable layers, for all windows.

@@ -21,7 +21,7 @@ from embedlink.linking.linker import Linker
 from embedlink.objective.batch import TrainBatch
 from embedlink.objective.objective import Losses, Objective
 from embedlink.objective.optim import parameter_groups, step_seed
-from embedlink.objective.settings import Targets
+from embedlink.objective.settings import ObjectiveSettings, Targets
 from embedlink.training.batches import EncodeBatch
 from embedlink.training.schedule import scheduled
 
@@ -46,9 +46,9 @@ class LinkerModule(L.LightningModule):
         loss: nn.Module,
         optimizer: OptimizerFactory,
         *,
-        targets: Targets = "names",
-        nil_weight: float = 1.0,
-        hide_own_name: bool = False,
+        targets: Targets = ObjectiveSettings.targets,
+        nil_weight: float = ObjectiveSettings.nil_weight,
+        hide_own_name: bool = ObjectiveSettings.hide_own_name,
         encoded_negatives: int | None = None,
         weight_decay: float = 0.01,
         warmup_share: float = 0.1,

@@ -27,13 +27,14 @@ class RerankerTraining(Settings):
 class ShortFormSettings(Settings):
     """How context learns from notes without labels what short forms mean."""
 
-    layers: int = setting(4, ge=1, help="top layers of the note tower, which train")
-    context_window: int = setting(35, ge=0, help="words on each side of a short form")
-    max_tokens: int = setting(128, ge=8, help="tokens of a window, special tokens included")
-    epochs: int = setting(2, ge=1, help="passes over the examples")
+    layers: int = setting(2, ge=1, help="top layers of the note tower, which train")
+    context_window: int = setting(20, ge=0, help="words on each side of a short form")
+    max_tokens: int = setting(64, ge=8, help="tokens of a window, special tokens included")
+    epochs: int = setting(1, ge=1, help="passes over the examples")
     batch_size: int = setting(32, ge=1, help="examples in a batch")
-    per_sense: int = setting(60, ge=1, help="most examples of each sense")
+    lr: float = setting(3e-4, gt=0, le=1, help="highest learning rate of the note tower")
+    per_sense: int = setting(20, ge=1, help="most examples of each sense")
     per_phrase: int = setting(6, ge=1, help="most examples of each phrase that is made a sense")
     made_up: float = setting(
-        1.0, ge=0, help="most examples of made-up short forms for each example of a listed one"
+        0.5, ge=0, help="most examples of made-up short forms for each example of a listed one"
     )
