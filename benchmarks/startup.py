@@ -20,27 +20,28 @@ Starts = dict[str, list[str]]
 
 def run(options: Options) -> list[Timing]:
     """Each start in processes of its own, by wall time: processor time would not be theirs."""
-    starts = _starts()
+    every = starts()
     work: dict[str, tuple[int, Callable[[], object]]] = {
-        name: (1, partial(_start, arguments)) for name, arguments in starts.items()
+        name: (1, partial(_start, arguments)) for name, arguments in every.items()
     }
     timings = race("start-up", work, options.repeats)
     for timing in timings:
-        traced = _start(["-X", "importtime", *starts[timing.contestant]])
+        traced = _start(["-X", "importtime", *every[timing.contestant]])
         timing.notes |= costly(traced.splitlines())
     return timings
 
 
-def _starts() -> Starts:
-    starts = {
+def starts() -> Starts:
+    """What is started, by name: the arguments of Python."""
+    found = {
         "train.py --help": [str(ROOT / "train.py"), "--help"],
         "medcat": ["-c", "import medcat"],
         "embedlink plugin": ["-c", "import embedlink.plugin"],
         "embedlink components": ["-c", "import embedlink.medcat.trainable"],
     }
     if upstream.AVAILABLE:
-        starts["upstream plugin"] = ["-c", "import medcat_embedding_linker"]
-    return starts
+        found["upstream plugin"] = ["-c", "import medcat_embedding_linker"]
+    return found
 
 
 def _start(arguments: list[str]) -> str:

@@ -3,6 +3,7 @@
 Import it before torch, which reads the number of threads once.
 """
 
+import multiprocessing
 import os
 
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
@@ -16,10 +17,15 @@ from medcat.utils import envsnapshot
 
 def list_packages_once() -> None:
     """MedCAT reads what is installed for each configuration, a second each: here only once."""
-    installed = cache(envsnapshot.get_installed_dependencies)
-    transitive = cache(lambda names, read=envsnapshot.get_transitive_deps: read(list(names)))
-    envsnapshot.get_installed_dependencies = installed
-    envsnapshot.get_transitive_deps = lambda names: transitive(tuple(names))
+    read = envsnapshot.get_transitive_deps
+
+    @cache
+    def transitive(direct_deps: tuple[str, ...]) -> dict[str, str]:
+        return read(list(direct_deps))
+
+    envsnapshot.get_transitive_deps = lambda direct_deps: transitive(tuple(direct_deps))
+    envsnapshot.get_installed_dependencies = cache(envsnapshot.get_installed_dependencies)
 
 
 list_packages_once()
+multiprocessing.set_forkserver_preload(["tests.preloaded"])

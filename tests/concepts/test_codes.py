@@ -7,20 +7,8 @@ from embedlink.concepts.codes import align_codes, check_overlap, note_absent_cod
 from embedlink.concepts.database import load_cdb
 from embedlink.problems import EmbedLinkError, Problems
 from embedlink.types import Document, Mention
-from tests.written import write, write_snomed_table
-
-TEXT = "Mild asthma bronchiale, and DM (type 2)."
-DOCUMENT = Document(
-    "n",
-    TEXT,
-    (Mention(5, 22, "195967001"), Mention(28, 30, "73211009"), Mention(0, 4, "A|B")),
-    "mine",
-)
-
-
-@pytest.fixture
-def cdb(tmp_path: Path) -> CDB:
-    return load_cdb(write_snomed_table(tmp_path / "concepts.csv"), Problems())
+from tests.concepts.conftest import DOCUMENT
+from tests.written import write
 
 
 def test_codes_are_spelt_as_the_database_spells_them(tmp_path: Path) -> None:
@@ -31,19 +19,19 @@ def test_codes_are_spelt_as_the_database_spells_them(tmp_path: Path) -> None:
     assert document.rejected[0].code == "D1"
 
 
-def test_overlap_names_codes_of_both_sides(cdb: CDB) -> None:
-    check_overlap([DOCUMENT], cdb)
-    check_overlap([Document("n", "a", (Mention(0, 1, ""),), "mine")], cdb)
+def test_overlap_names_codes_of_both_sides(snomed_cdb: CDB) -> None:
+    check_overlap([DOCUMENT], snomed_cdb)
+    check_overlap([Document("n", "a", (Mention(0, 1, ""),), "mine")], snomed_cdb)
     stranger = Document("n", "a", (Mention(0, 1, "D001249"),), "other")
     with pytest.raises(
         EmbedLinkError, match=r"corpus other: none of its 1 codes .*D001249.*195967001"
     ):
-        check_overlap([DOCUMENT, stranger], cdb)
+        check_overlap([DOCUMENT, stranger], snomed_cdb)
 
 
-def test_absent_codes_are_counted(cdb: CDB) -> None:
+def test_absent_codes_are_counted(snomed_cdb: CDB) -> None:
     problems = Problems()
-    note_absent_codes([DOCUMENT, DOCUMENT], cdb, problems)
+    note_absent_codes([DOCUMENT, DOCUMENT], snomed_cdb, problems)
     assert [(p.file, p.value, p.counted) for p in problems.found] == [
         ("mine", "<1 characters> (2 mentions)", True)
     ] * 2

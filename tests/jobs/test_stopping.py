@@ -4,14 +4,13 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import mlflow
 import pytest
 
-from tests.jobs.command import ROOT, metrics_table, run_entry
+from tests.jobs.command import Entry, metrics_table, run_entry
 
 FAST = (
     "debug=fast", "limit_documents=6", "detection=variants", "baselines=[]", "pack=false",
@@ -19,20 +18,12 @@ FAST = (
 )  # fmt: skip
 
 
-def start(folder: Path, *overrides: str) -> subprocess.Popen:
-    environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}"}
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *overrides], cwd=folder, env=environment,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-
-
-def stop(process: subprocess.Popen, there: Path, signum: int) -> str:
-    """Send a signal when a file is there; returns what the process printed."""
-    while not there.exists() and process.poll() is None:
+def stop(entry: Entry, there: Path, signum: int) -> subprocess.CompletedProcess[str]:
+    """Send a signal when a file is there."""
+    while not there.exists() and entry.process.is_alive():
         time.sleep(0.05)
-    process.send_signal(signum)
-    return process.communicate(timeout=120)[0]
+    os.kill(entry.process.pid, signum)
+    return entry.end()
 
 
 def the_run(folder: Path):
@@ -59,13 +50,13 @@ def whole(tiny_encoder, tmp_path_factory):
 def test_a_run_that_is_stopped_goes_on_as_the_same_run(whole, tiny_encoder, tmp_path, signum):
     overrides = (f"model.encoder={tiny_encoder}", *FAST)
     first = tmp_path / "runs" / "day" / "first"
-    process = start(tmp_path, *overrides, f"hydra.run.dir={first}")
-    said = stop(process, first / "checkpoints" / "last.ckpt", signum)
+    entry = Entry("train.py", *overrides, f"hydra.run.dir={first}", folder=tmp_path)
+    done = stop(entry, first / "checkpoints" / "last.ckpt", signum)
     if signum == signal.SIGTERM:
-        assert process.returncode == 143
-        assert "Traceback" not in said
+        assert done.returncode == 143
+        assert "Traceback" not in done.stderr
         assert the_run(tmp_path)[0].info.status == "KILLED"
-        command = shlex.split(said.strip().splitlines()[-1].split("Go on with: ")[1])
+        command = shlex.split(done.stderr.strip().splitlines()[-1].split("Go on with: ")[1])
         assert command == ["python", "train.py", *overrides, f"resume={first}"]
     second = tmp_path / "runs" / "day" / "second"
     done = run_entry(
@@ -88,8 +79,8 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_resumes_with_its_tagg
         *(each for each in FAST if each != "detection=variants"),
     )  # fmt: skip
     first = tmp_path / "runs" / "day" / "first"
-    process = start(tmp_path, *overrides, f"hydra.run.dir={first}")
-    stop(process, first / "tagger", signal.SIGKILL)
+    entry = Entry("train.py", *overrides, f"hydra.run.dir={first}", folder=tmp_path)
+    stop(entry, first / "tagger", signal.SIGKILL)
     done = run_entry(
         "train.py", *overrides, f"resume={first}", f"hydra.run.dir={tmp_path / 'second'}",
         folder=tmp_path,

@@ -1,6 +1,5 @@
-import os
-import subprocess
-import sys
+"""`python prepare.py`: what it reads, reports and refuses."""
+
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from embedlink.experiment.parts import Inputs
 from embedlink.experiment.prepare import prepare, read_all
 from embedlink.experiment.resolvers import register_resolvers
 from embedlink.problems import EmbedLinkError, Problems
+from tests.jobs.command import ROOT, run_entry
 from tests.written import (
     published,
     write,
@@ -21,7 +21,6 @@ from tests.written import (
     write_snomed_table,
 )
 
-ROOT = Path(__file__).parents[2]
 GROUPS = sorted(
     path.stem for path in (ROOT / "conf" / "data").glob("*.yaml") if path.stem != "base"
 )
@@ -86,21 +85,10 @@ def test_missing_corpus_says_where_to_ask(tmp_path: Path) -> None:
             prepare(composed(f"data={group}", f"data_dir={tmp_path}"))
 
 
-def run(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "prepare.py"), *overrides],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_command_line(corpora: Path) -> None:
     overrides = ["data=snomed", f"data_dir={corpora}", f"data.concepts={corpora}/concepts.csv"]
     before = sorted(path.name for path in corpora.iterdir())
-    good = run(corpora, *overrides)
+    good = run_entry("prepare.py", *overrides, folder=corpora)
     assert good.returncode == 0, good.stderr
     assert ["documents", "12"] in [line.split() for line in good.stdout.splitlines()]
     assert "rows rejected: 0" in good.stdout
@@ -108,12 +96,13 @@ def test_command_line(corpora: Path) -> None:
 
     path = corpora / "snomed_benchmark" / "train_annotations.csv"
     write(path, path.read_text() + "train-0-DS-0,9,2,1\n")
-    bad = run(corpora, *overrides)
+    bad = run_entry("prepare.py", *overrides, folder=corpora)
     assert bad.returncode == 1
     assert "rows rejected: 1" in bad.stdout
     assert "train_annotations.csv:14: end before start" in bad.stderr
     assert "Traceback" not in bad.stderr
-    assert run(corpora, *overrides, "data.strict=false").returncode == 0
+    lenient = run_entry("prepare.py", *overrides, "data.strict=false", folder=corpora)
+    assert lenient.returncode == 0
 
 
 @pytest.mark.parametrize(("group", "documents"), [("ncbi", 793), ("distemist", 583)])

@@ -1,14 +1,10 @@
 """`export.py` on a small linker: what it writes, loads."""
 
 import dataclasses
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import torch
 from medcat.cat import CAT
 from medcat.components.types import CoreComponentType
 from medcat.vocab import Vocab
@@ -19,12 +15,10 @@ from embedlink.detection.settings import TaggerSettings
 from embedlink.detection.tagger import MentionTagger
 from embedlink.export.export import export_linker
 from embedlink.linking.linker import Linker
-from embedlink.linking.settings import LinkerSettings
 from embedlink.medcat.pack import linking_cat, save_pack
 from embedlink.problems import EmbedLinkError
 from tests.conftest import document
-
-ROOT = Path(__file__).parents[2]
+from tests.jobs.command import run_entry
 
 
 @pytest.fixture
@@ -41,13 +35,9 @@ def pack(cdb, tmp_path):
 
 
 def test_the_command_line_puts_the_linker_into_a_pack(folder, pack, tmp_path):
-    run = subprocess.run(
-        [
-            sys.executable, "-W", "ignore", "export.py", f"linker={folder}",
-            f"pack={pack}.zip", f"output={tmp_path / 'out'}",
-        ],
-        cwd=ROOT, capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"},
-        check=False,
+    run = run_entry(
+        "export.py", f"linker={folder}", f"pack={pack}.zip", f"output={tmp_path / 'out'}",
+        folder=tmp_path,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith(str(tmp_path / "out"))
@@ -87,11 +77,8 @@ def test_a_pack_gets_the_names_that_training_added(folder, pack, linker, cdb, tm
         export_linker(folder, "upstream", tmp_path / "no", zipped, names=own)
 
 
-def test_the_command_line_reports_errors_in_one_line(folder):
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "export.py", f"linker={folder}", "output=/tmp/none"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+def test_the_command_line_reports_errors_in_one_line(folder, tmp_path):
+    run = run_entry("export.py", f"linker={folder}", f"output={tmp_path / 'no'}", folder=tmp_path)
     assert run.returncode == 1
     assert (
         run.stderr.strip()
@@ -164,27 +151,3 @@ def test_what_does_not_go_together_is_an_error(folder, pack):
 def test_a_missing_pack(folder):
     with pytest.raises(EmbedLinkError, match="no such model pack"):
         export_linker(folder, "embedlink", folder.parent / "out", folder.parent / "no.zip")
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("projection", [False, True])
-@pytest.mark.parametrize("pooling", ["mention", "window"])
-def test_sentence_transformers_gives_the_vectors_of_names(
-    tiny_encoder, cdb, tmp_path, pooling, projection
-):
-    sentence_transformers = pytest.importorskip("sentence_transformers")
-    settings = LinkerSettings(
-        str(tiny_encoder), max_tokens=32, max_name_tokens=8, pooling=pooling, projection=projection
-    )
-    linker = Linker.untrained(settings)
-    if linker.encoder.projection is not None:
-        torch.nn.init.normal_(linker.encoder.projection.weight)
-        torch.nn.init.normal_(linker.encoder.projection.bias)
-    linker.encoder.eval()
-    names = concept_names(cdb)
-    index = linker.build_index(names, progress=None)
-    linker.save(tmp_path / "linker", names, index)
-    export_linker(tmp_path / "linker", "sentence-transformers", tmp_path / "out", None)
-    model = sentence_transformers.SentenceTransformer(str(tmp_path / "out"), device="cpu")
-    vectors = torch.as_tensor(model.encode(list(names.texts)))
-    torch.testing.assert_close(vectors, index.vectors, atol=1e-5, rtol=0)
