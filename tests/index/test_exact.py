@@ -92,3 +92,16 @@ def test_paired_scores_in_chunks(monkeypatch):
     query, rows = torch.tensor([0, 3, 3]), torch.tensor([5, 0, 2])
     expected = (queries @ vectors.T)[query, rows]
     torch.testing.assert_close(paired_scores(queries, query, vectors, rows), expected)
+
+
+@pytest.mark.parametrize(("size", "k"), [(1600, 64), (20_000, 64), (300, 16)])
+def test_few_vectors_are_scored_exactly(size, k, monkeypatch):
+    scored = []
+    exact = search_module.paired_scores
+    monkeypatch.setattr(
+        search_module, "paired_scores",
+        lambda queries, query, *rest: scored.append(len(query)) or exact(queries, query, *rest),
+    )  # fmt: skip
+    queries = unit(50, 1)
+    search(queries, unit(size, 0), k)
+    assert sum(scored) <= 2 * k * len(queries)

@@ -84,9 +84,10 @@ def _search_chunk(
 ) -> Hits:
     """Search with so few queries that their scores of a range of vectors fit."""
     coded = compact.code_queries(queries)
-    # The scores of a range fill the cache, but a range has at least 16 k vectors. Blocks are so
-    # small that a range has more than k of them.
-    columns = max(16 * k, CACHE // (4 * max(len(queries), 32)))
+    # The scores of a range fill the cache, but a range has at least 16 k vectors, if there are so
+    # many. Blocks are so small that a range has more than k of them. With fewer nothing would be
+    # ruled out before the exact scores.
+    columns = min(len(compact), max(16 * k, CACHE // (4 * max(len(queries), 32))))
     block = max(1, min(BLOCK, columns // (2 * k)))
     best = torch.full((len(queries), k), -torch.inf, device=queries.device)
     nothing = torch.empty(0, dtype=torch.int64, device=queries.device)
