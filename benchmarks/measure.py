@@ -130,7 +130,7 @@ def machine(clock: str = "wall") -> dict[str, object]:
     """What the timings were measured on."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
-        "processor": _processor(),
+        "processor": processor_name(),
         "threads": torch.get_num_threads(),
         "gpu": gpu,
         "torch": torch.__version__,
@@ -141,7 +141,8 @@ def machine(clock: str = "wall") -> dict[str, object]:
     }
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """The name of the processor."""
     info = Path("/proc/cpuinfo")
     names: Iterable[str] = info.read_text().splitlines() if info.exists() else ()
     name = next((row.split(":")[1].strip() for row in names if row.startswith("model name")), "")
