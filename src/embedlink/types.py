@@ -21,6 +21,8 @@ Pooling = Literal["mention", "window"]
 """
 Towers = Literal["one", "two"]
 """Notes are read with the weights that encode names, or with their own top layers."""
+Reads = Literal["window", "note"]
+"""A mention's context is a window of its own, or a long piece of the note that mentions share."""
 Representative = Literal["preferred", "longest"]
 """Which name of a concept stands for it: the preferred one, or the longest."""
 

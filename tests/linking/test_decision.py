@@ -64,3 +64,31 @@ def test_the_calibration_differs_with_and_without_a_name_and_older_weights_load(
     holder = torch.nn.ModuleDict({"decision": again})
     holder.load_state_dict({f"decision.{key}": tensor for key, tensor in older.items()})
     assert torch.allclose(again.probability(evidence, named), torch.sigmoid(0.5 * logits - 1))
+
+
+def test_no_context_gives_more_than_the_greatest_probability():
+    decision = LinkDecision(4)
+    torch.nn.init.normal_(decision.head.weight)
+    counts = torch.tensor([[1.0, 2.0], [0.0, 0.0]])
+    several, tagged = torch.tensor([True, False]), torch.tensor([1.0, -3.0])
+    named = torch.tensor([False, True])
+    known = decision.without_context(several, counts, tagged)
+    assert decision.most(known, named).tolist() == [1, 1]  # Nothing was measured yet.
+    # One window with this similarity and margin adds what separates its evidence from the known.
+    vectors = torch.nn.functional.normalize(torch.randn(2, 4), dim=1)
+    context = torch.tensor([[0.6, 0.1], [0.4, 0.0]])
+    features = torch.cat([context, several.float()[:, None], counts], 1)
+    evidence = decision.evidence(vectors, features, tagged)
+    decision.reach.copy_(decision.log_odds(evidence, named) - decision.log_odds(known, named))
+    assert torch.allclose(decision.most(known, named), decision.probability(evidence, named))
+    decision.forget_reach()
+    assert decision.most(known, named).tolist() == [1, 1]
+
+
+def test_a_decision_of_before_reach_was_measured_limits_nothing():
+    older = LinkDecision(4).state_dict()
+    del older["reach"]
+    again = LinkDecision(4)
+    again.reach.fill_(0.0)
+    again.load_state_dict(older)
+    assert again.reach.tolist() == [math.inf, math.inf]

@@ -17,10 +17,12 @@ def test_calibration_and_threshold_are_kept(linker, cdb, tmp_path):
     names = concept_names(cdb)
     linker.decision.calibration.fill_(0.125)
     linker.decision.threshold.fill_(0.3)
+    linker.decision.reach.copy_(torch.tensor([2.5, math.inf]))
     linker.save(tmp_path / "linker", names, linker.build_index(names, progress=None))
     again = Linker.load(tmp_path / "linker").decision
     assert torch.equal(again.calibration, linker.decision.calibration)
     assert torch.equal(again.threshold, linker.decision.threshold)
+    assert torch.equal(again.reach, linker.decision.reach)
 
 
 def test_frequencies_become_a_prior(linker, cdb, tmp_path):
@@ -48,3 +50,8 @@ def test_a_setting_that_no_linker_has_is_named(linker, cdb, tmp_path, name, valu
     write_manifest(tmp_path, "linker")
     with pytest.raises(EmbedLinkError, match=rf"linker\.json: .*{value}"):
         Linker.load(tmp_path)
+
+
+def test_a_window_that_mentions_share_is_not_pooled_whole(linker):
+    with pytest.raises(EmbedLinkError, match="pooling=mention"):
+        dataclasses.replace(linker.settings, reads="note", pooling="window")

@@ -33,11 +33,13 @@ def index(linker, cdb):
     return linker.build_index(concept_names(cdb), progress=None)
 
 
+@pytest.mark.parametrize("note_tokens", [None, 32])
 @pytest.mark.parametrize("surfaces", [False, True])
-def test_a_pair_is_the_mention_the_name_and_the_window(reranker, surfaces):
+def test_a_pair_is_the_mention_the_name_and_the_window(reranker, surfaces, note_tokens):
     tokenizer = reranker.tokenizer
     text = "patient with high fever today"
-    windows = WindowCutter(tokenizer, 2, 32, surfaces)([(text, [(13, 23), (13, 17)])])
+    cutter = WindowCutter(tokenizer, 2, 32, surfaces, note_tokens)
+    windows = cutter([(text, [(13, 23), (13, 17)])])
     pairs = reranker.pairs(windows, torch.tensor([1, 0]), ["cold", "fever"])
 
     def read(text):

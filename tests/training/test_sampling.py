@@ -32,3 +32,14 @@ def test_a_batch_has_rows_of_like_length():
 def test_a_loader_makes_batches_of_rows():
     loader = training_loader(LENGTHS, lambda rows: LENGTHS[rows], batch_size=8, seed=1)
     assert torch.equal(torch.cat(list(loader)).sort().values, LENGTHS.sort().values)
+
+
+def test_rows_that_share_a_sequence_come_together():
+    shared = torch.arange(103) // 10  # Ten rows of each sequence.
+    lengths = 5 + shared
+    sampler = LengthBatches(lengths, 10, seed=1, shared=shared)
+    batches = list(sampler)
+    assert sorted(row for batch in batches for row in batch) == list(range(103))
+    # Ten rows are of one sequence, or of the end of one and the beginning of the next.
+    assert max(len(set(shared[batch].tolist())) for batch in batches) <= 3
+    assert list(LengthBatches(lengths, 10, seed=2, shared=shared)) != batches

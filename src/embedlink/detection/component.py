@@ -3,6 +3,7 @@
 The ways of detecting are in `additions`, the entities that they fill in `entity_table`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,7 +31,7 @@ from embedlink.detection.additions import (
 from embedlink.detection.config import EmbedLinkNer
 from embedlink.detection.entity_table import EntityTable
 from embedlink.detection.shared_state import SharedState
-from embedlink.detection.tagger import MentionTagger
+from embedlink.detection.tagger import MentionTagger, Tags
 from embedlink.files.manifest import verify, write_manifest
 from embedlink.plugin import NER
 from embedlink.problems import EmbedLinkError
@@ -69,18 +70,31 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
 
         `ents` is not used. Raises `EmbedLinkError` if the tagger cannot be read.
         """
+        return self.predict_many([doc])[0]
+
+    def predict_many(self, docs: Sequence[MutableDocument]) -> list[list[MutableEntity]]:
+        """What `predict_entities` gives for each document. All are tagged together."""
         config = _checked(self.cdb.config.components.ner)
         tagger = self._shared.follow(config)
+        tags: Sequence[Tags | None] = [None for _ in docs]
+        if tagger is not None:
+            tags = tagger.tag([doc.base.text for doc in docs])
+        return [self._detected(doc, own, config) for doc, own in zip(docs, tags, strict=True)]
+
+    def _detected(
+        self, doc: MutableDocument, tags: Tags | None, config: EmbedLinkNer
+    ) -> list[MutableEntity]:
+        """The entities of one document. `tags` are the tagger's, None without one."""
+        variants = self._shared.variants
         table = EntityTable(doc, self.tokenizer, self._exact.predict_entities(doc))
         if config.variants:
-            add_variants(table, self._shared.variants, config.max_variant_words)
-        drop_false_names(table, self._shared.variants)
-        tags = None if tagger is None else tagger.tag([table.text])[0]
+            add_variants(table, variants, config.max_variant_words)
+        drop_false_names(table, variants)
         if tags is not None:
             least, letters = config.least_tagged, config.min_name_len
-            add_tagged(table, tags, self._shared.variants, least=least, least_letters=letters)
+            add_tagged(table, tags, variants, least=least, least_letters=letters)
         if config.abbreviations:
-            define_short_forms(table, tags, self._shared.variants)
+            define_short_forms(table, tags, variants)
         if tags is not None:
             prefer_longer(table, tags, config.least_tagged)
             set_probabilities(table, tags)

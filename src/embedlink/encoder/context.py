@@ -15,17 +15,21 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F
-from transformers import (
-    PreTrainedModel,
-)
+from transformers import PreTrainedModel
 
 from embedlink.device import Precision
 from embedlink.encoder.inference import Computed, Share, computed
-from embedlink.encoder.layers import copied_layers, encoder_layers, lower_part, topped, upper_part
-from embedlink.encoder.narrowing import MentionTokens, can_narrow, narrow_layer
+from embedlink.encoder.layers import (
+    check_unfreeze,
+    copied_layers,
+    encoder_layers,
+    lower_part,
+    topped,
+    upper_part,
+)
+from embedlink.encoder.narrowing import can_narrow, narrow_layer
 from embedlink.encoder.pretrained import MAKING_WEIGHTS
-from embedlink.encoder.tokens import EncoderBatch, Sequences
-from embedlink.problems import EmbedLinkError
+from embedlink.encoder.tokens import EncoderBatch, MentionSequences, MentionTokens, Sequences
 from embedlink.types import Pooling, Towers
 
 
@@ -85,21 +89,30 @@ class ContextEncoder(nn.Module):
         if batch.surface is None:
             return vectors
         surfaces = self.project(self.pooled(batch.surface), batch.surface.note)
-        return F.normalize(vectors + self.surface_weight * surfaces, dim=-1)
+        return self.joined(vectors, surfaces)
 
-    def pooled_tokens(self, batch: EncoderBatch) -> Tensor:
-        """Mask of the tokens that are averaged, 1 on them. Shape: (batch, tokens)."""
-        return batch.mention_mask if self.pooling == "mention" else batch.attention_mask
+    def joined(self, contexts: Tensor, surfaces: Tensor) -> Tensor:
+        """Vectors of mentions from those of their windows and of their own text.
+
+        Shape: contexts and surfaces (batch, dim) of length 1 -> (batch, dim) of length 1.
+        """
+        return F.normalize(contexts + self.surface_weight * surfaces, dim=-1)
 
     def pooled(self, batch: EncoderBatch) -> Tensor:
-        """Average of the last layer's states. Shape: (batch, dim)."""
-        tokens = self._narrowing(batch)
+        """Average of the last layer's states, one of each mention. Shape: (batch, dim)."""
+        tokens, shared = self._narrowing(batch), batch.shared
         if tokens is None:
-            return masked_mean(self.states(batch), self.pooled_tokens(batch))
-        below = self.states(batch, without=1)  # (batch, tokens, dim)
-        last = encoder_layers(self.tower(batch.note))[-1]
-        states = narrow_layer(last, below, batch.attention_mask, tokens.positions)
-        return masked_mean(states, tokens.mask)
+            states = self.states(batch)
+            mask = batch.mention_mask if self.pooling == "mention" else batch.attention_mask
+        else:
+            below = self.states(batch, without=1)  # (batch, tokens, dim)
+            last = encoder_layers(self.tower(batch.note))[-1]
+            states = narrow_layer(last, below, batch.attention_mask, tokens.positions)
+            mask = tokens.mask
+            shared = None if shared is None else shared.among(batch.mention_mask)
+        if shared is None:
+            return masked_mean(states, mask)
+        return masked_mean(states.flatten(0, 1)[shared.positions], shared.mask)
 
     def _narrowing(self, batch: EncoderBatch) -> MentionTokens | None:
         """The tokens to which the last layer can be narrowed, or None if that saves no work."""
@@ -213,6 +226,13 @@ class ContextEncoder(nn.Module):
 
         Shape: -> (sequences, dim) of `dtype`, on the CPU.
         """
+        if isinstance(sequences, MentionSequences):
+            parts = (sequences.windows, sequences.surfaces)
+            contexts, surfaces = (
+                self.encode(part, token_budget, progress, precision, together) for part in parts
+            )
+            # A surface that several mentions share is encoded once.
+            return self.joined(contexts, surfaces[sequences.surface]).to(dtype)
         shared = together and distributed.is_available() and distributed.is_initialized()
         mine: Sequences = sequences
         if shared:
@@ -270,15 +290,6 @@ def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
     return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
 
 
-def check_unfreeze(layers: int, available: int) -> None:
-    """Raise `EmbedLinkError` unless `layers` is -1 or lies in [0, available]."""
-    if not -1 <= layers <= available:
-        raise EmbedLinkError(
-            f"unfreeze={layers} is out of range: the encoder has {available} layers, so it takes "
-            f"0 (none) to {available}, or -1 (everything, embeddings included)"
-        )
-
-
 def _identity_projection(size: int) -> nn.Linear:
     """A projection that starts as the identity, so before training it changes nothing."""
     with MAKING_WEIGHTS:
@@ -286,8 +297,3 @@ def _identity_projection(size: int) -> nn.Linear:
         nn.init.eye_(layer.weight)
         nn.init.zeros_(layer.bias)
     return layer
-
-
-def trainable(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """Parameters that an optimizer can change, with their names."""
-    return ((name, p) for name, p in module.named_parameters() if p.requires_grad)

@@ -6,7 +6,7 @@ each call. That costs little, because only tables of submodules are copied.
 """
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from torch import Tensor, nn
@@ -60,6 +60,20 @@ def upper_part(model: PreTrainedModel, top: int, without: int = 0) -> PreTrained
     part._modules["embeddings"] = _StatesAsEmbeddings()
     part._modules.pop("embeddings_project", None)  # ELECTRA's, already applied below.
     return part
+
+
+def check_unfreeze(layers: int, available: int) -> None:
+    """Raise `EmbedLinkError` unless `layers` is -1 or lies in [0, available]."""
+    if not -1 <= layers <= available:
+        raise EmbedLinkError(
+            f"unfreeze={layers} is out of range: the encoder has {available} layers, so it takes "
+            f"0 (none) to {available}, or -1 (everything, embeddings included)"
+        )
+
+
+def trainable(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Parameters that an optimizer can change, with their names."""
+    return ((name, p) for name, p in module.named_parameters() if p.requires_grad)
 
 
 class _StatesAsEmbeddings(nn.Module):

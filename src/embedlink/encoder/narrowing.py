@@ -5,30 +5,13 @@ still attended to, so their keys and values are computed. Their queries, attenti
 feed-forward step are not, and these are five sixths of the layer's work.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 BERT_LIKE = frozenset({"BertLayer", "RobertaLayer", "XLMRobertaLayer", "ElectraLayer"})
 """Classes of layers that are built as BERT's are. Others run in full."""
-
-
-class MentionTokens(NamedTuple):
-    """The mention's tokens of each sequence of a batch, padded to the longest mention."""
-
-    positions: Tensor  # (batch, mention) int64, in tokens of the sequence
-    mask: Tensor  # (batch, mention) float32, 1 on tokens and 0 on padding
-
-    @classmethod
-    def of(cls, mention_mask: Tensor) -> "MentionTokens":
-        """Read them off a mask that has one run of ones in each row. Shape: (batch, tokens)."""
-        counts = mention_mask.sum(1).long()  # (batch,)
-        column = torch.arange(int(counts.max()), device=mention_mask.device)  # (mention,)
-        inside = column < counts[:, None]
-        first = mention_mask.argmax(1)
-        return cls((first[:, None] + column) * inside, inside.to(mention_mask.dtype))
 
 
 def can_narrow(layer: nn.Module) -> bool:

@@ -12,7 +12,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from torch import Tensor
 from embedlink.device import Precision
 from embedlink.encoder.context import ContextEncoder
 from embedlink.encoder.inference import evaluating
+from embedlink.encoder.shared import SharedWindows
 from embedlink.encoder.tokens import EncoderBatch, MentionSequences, Sequences, TokenSequences
 
 log = logging.getLogger(__name__)
@@ -91,8 +92,11 @@ class StateCache:
             parts = (tokens.windows, tokens.surfaces)
             windows, surfaces = (self.freeze(encoder, p, progress, precision) for p in parts)
             return MentionSequences(windows, surfaces, tokens.surface)
+        if isinstance(tokens, SharedWindows) and encoder.trained_layers(note=True):
+            windows = self.freeze(encoder, tokens.windows, progress, precision)
+            return replace(tokens, windows=windows)
         if (
-            not isinstance(tokens, TokenSequences)
+            not isinstance(tokens, TokenSequences | SharedWindows)
             or encoder.trained_layers(tokens.note) == -1
             or not len(tokens)
             or not _splits(encoder, tokens)
@@ -100,7 +104,10 @@ class StateCache:
             return tokens
         # A state for every token, or one vector for every sequence.
         top = encoder.trained_layers(tokens.note)
-        kept = tokens if top else _pooled_tokens(len(tokens), tokens.note)
+        kept = _pooled_tokens(len(tokens), tokens.note)
+        if top:
+            assert isinstance(tokens, TokenSequences)
+            kept = tokens
         states = self._allocate(len(kept.ids), encoder.dim)
         if states is None:
             return tokens
@@ -171,7 +178,7 @@ def _pooled_tokens(count: int, note: bool) -> TokenSequences:
     )
 
 
-def _splits(encoder: ContextEncoder, tokens: TokenSequences) -> bool:
+def _splits(encoder: ContextEncoder, tokens: TokenSequences | SharedWindows) -> bool:
     """Whether the two parts give what the whole gives. Some architectures do more in between.
 
     A few sequences show this, because it depends on the architecture and not on the text.

@@ -19,11 +19,39 @@ from embedlink.progress import progress_bar
 from embedlink.text.words import readable
 
 
+class MentionTokens(NamedTuple):
+    """The tokens of each mention of a batch, padded to the longest mention."""
+
+    positions: Tensor  # (batch, mention) int64, in tokens of the sequence
+    mask: Tensor  # (batch, mention) float32, 1 on tokens and 0 on padding
+
+    @classmethod
+    def of(cls, mention_mask: Tensor) -> "MentionTokens":
+        """Read them off a mask. Shape: (batch, tokens)."""
+        counts = mention_mask.sum(1).long()  # (batch,)
+        column = torch.arange(int(counts.max()), device=mention_mask.device)  # (mention,)
+        inside = column < counts[:, None]
+        # Stable, so the tokens of the mask come first and in their order.
+        order = mention_mask.argsort(dim=1, descending=True, stable=True)
+        return cls(order[:, : len(column)] * inside, inside.to(mention_mask.dtype))
+
+    def among(self, mask: Tensor) -> "MentionTokens":
+        """The same tokens, counted among the tokens of the mask alone, as `of` lays them out.
+
+        Positions count the tokens of all sequences end to end. Shape: mask (batch, tokens).
+        """
+        width = int(mask.sum(1).max())
+        place = (mask.cumsum(1).long() - 1).clamp(min=0)  # (batch, tokens)
+        place += width * torch.arange(len(mask), device=mask.device)[:, None]
+        return MentionTokens(place.flatten()[self.positions], self.mask)
+
+
 class EncoderBatch(NamedTuple):
     """A padded batch.
 
     If it has `states`, these were computed below the top `layers` layers, and only those layers
-    are still to run.
+    are still to run. If it has `shared`, several mentions are pooled from one sequence. Then the
+    positions count the tokens of all sequences end to end, padding included.
     """
 
     input_ids: Tensor  # (batch, tokens) int64
@@ -33,6 +61,7 @@ class EncoderBatch(NamedTuple):
     layers: int = 0
     surface: "EncoderBatch | None" = None  # the mentions' own text, beside their windows
     note: bool = False  # whether these are windows of notes, not names
+    shared: MentionTokens | None = None  # (mentions, mention) each
 
     def to(self, device: torch.device | str) -> "EncoderBatch":
         """The batch on another device. Lightning calls this too."""
@@ -40,10 +69,17 @@ class EncoderBatch(NamedTuple):
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "EncoderBatch":
         """The batch with every tensor changed, also those of `surface`."""
-        states = None if self.states is None else change(self.states)
         ids, attention, mention = map(change, self[:3])
-        surface = None if self.surface is None else self.surface.each(change)
-        return EncoderBatch(ids, attention, mention, states, self.layers, surface, self.note)
+        return EncoderBatch(
+            ids,
+            attention,
+            mention,
+            None if self.states is None else change(self.states),
+            self.layers,
+            None if self.surface is None else self.surface.each(change),
+            self.note,
+            None if self.shared is None else MentionTokens(*map(change, self.shared)),
+        )
 
 
 class Sequences(Protocol):
@@ -104,6 +140,11 @@ class TokenSequences:
         return len(self.starts) - 1
 
     @property
+    def shared(self) -> Tensor | None:
+        """None: no two sequences are read together."""
+        return None
+
+    @property
     def lengths(self) -> Tensor:
         """Tokens in each sequence. Shape: (sequences,)."""
         return self.starts[1:] - self.starts[:-1]
@@ -120,6 +161,13 @@ class TokenSequences:
         # There is nothing behind the last sequence, so its padding points at the last token.
         source = (self.starts[rows][:, None] + position).clamp(max=max(len(self.ids) - 1, 0))
         return source, position < lengths[:, None]
+
+    def select(self, rows: Tensor) -> "TokenSequences":
+        """The given sequences alone. Shape: rows (n,)."""
+        source, filled = self.positions(rows)
+        starts = torch.cat([rows.new_zeros(1), self.lengths[rows].cumsum(0)])
+        ids = self.ids[source[filled]]
+        return TokenSequences(ids, starts, self.mention[rows], self.pad_id, self.note)
 
     def batch(self, rows: Tensor) -> EncoderBatch:
         """Pad the given sequences to the longest of them. Shape: rows (batch,)."""
@@ -172,6 +220,11 @@ class MentionSequences:
     def lengths(self) -> Tensor:
         """Tokens in each window. Shape: (windows,) int64."""
         return self.windows.lengths
+
+    @property
+    def shared(self) -> Tensor | None:
+        """The window of each mention if mentions share windows. Shape: (mentions,) int64."""
+        return getattr(self.windows, "shared", None)
 
     def batch(self, rows: Tensor) -> EncoderBatch:
         """The given windows and their surfaces, padded to the longest. Shape: rows (batch,)."""

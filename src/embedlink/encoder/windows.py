@@ -14,10 +14,14 @@ from typing import NamedTuple
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from embedlink.encoder.shared import SharedWindows
 from embedlink.encoder.tokens import MentionSequences, SpecialTokens, TokenSequences
 from embedlink.text.abbreviations import expanded, long_forms
 from embedlink.text.words import WORD_OR_SIGNS, readable
 from embedlink.types import Span
+
+Windows = TokenSequences | SharedWindows | MentionSequences
+"""What a linker reads of mentions: a sequence for each of them."""
 
 
 class Cut(NamedTuple):
@@ -49,6 +53,19 @@ class TextTokens(NamedTuple):
         return bisect_right(self.ends, start), bisect_left(self.starts, end)
 
 
+def piece_of(token: int, count: int, room: int) -> int:
+    """The first token of the piece in which a token is read, of a text of `count` tokens.
+
+    A text that fits into `room` tokens is one piece. Otherwise cores lie end to end, and a piece is
+    a core with an eighth of the room on both sides. So no token is read beside a cut.
+    """
+    if count <= room:
+        return 0
+    margin = room // 8
+    step = room - 2 * margin
+    return max(token // step * step - margin, 0)
+
+
 @dataclass(frozen=True)
 class WindowCutter:
     """Cuts windows of `context_window` words on each side, of at most `max_tokens` tokens.
@@ -56,6 +73,10 @@ class WindowCutter:
     `max_tokens` includes special tokens. A window that is too long loses as many tokens on the left
     as on the right. If the mention alone is too long, it loses its middle. `surfaces` adds the
     mentions' own text as sequences of their own, within the same limit.
+
+    With `note_tokens` a window is a piece of the note of at most so many tokens, special tokens
+    included, whatever `context_window` and `max_tokens` say. Pieces overlap, and a mention is read
+    in the one that holds most text around it. All mentions of a piece share it.
 
     No mention is refused. A mention may have no token, for example one of zero-width characters.
     Then its whole window is pooled.
@@ -65,6 +86,7 @@ class WindowCutter:
     context_window: int = 14
     max_tokens: int = 64
     surfaces: bool = False
+    note_tokens: int | None = None
 
     @cached_property
     def _special(self) -> SpecialTokens:
@@ -75,23 +97,25 @@ class WindowCutter:
         """Tokens left for text after the special ones."""
         return self.max_tokens - len(self._special.before) - len(self._special.after)
 
-    def __call__(
-        self, texts: Iterable[tuple[str, Sequence[tuple[int, int]]]]
-    ) -> TokenSequences | MentionSequences:
+    def __call__(self, texts: Iterable[tuple[str, Sequence[tuple[int, int]]]]) -> Windows:
         """What a linker reads of every span of every text, in their order.
 
         Spans are half-open ranges of characters. Shape: -> (spans,) sequences.
         """
         return self.sequences([cut for text, spans in texts for cut in self.cut(text, spans)])
 
-    def sequences(self, cuts: Sequence[Cut]) -> TokenSequences | MentionSequences:
+    def sequences(self, cuts: Sequence[Cut]) -> Windows:
         """The windows, with the mentions' own text if `surfaces` is true.
 
         Equal surfaces are kept once. Shape: -> (cuts,) sequences, in their order.
         """
         pad = self.tokenizer.pad_token_id or 0
         mentions = [cut.mention for cut in cuts]
-        windows = TokenSequences.of([cut.window for cut in cuts], mentions, pad, note=True)
+        windows: TokenSequences | SharedWindows
+        if self.note_tokens is None:
+            windows = TokenSequences.of([cut.window for cut in cuts], mentions, pad, note=True)
+        else:
+            windows = SharedWindows.of([cut.window for cut in cuts], mentions, pad)
         if not self.surfaces:
             return windows
         row_of: dict[tuple[int, ...], int] = {}
@@ -121,8 +145,11 @@ class WindowCutter:
         words = [match.span() for match in WORD_OR_SIGNS.finditer(text)]
         defined = long_forms(text) if self.surfaces else []
         for start, end in spans:
-            reach = tokens.range(*self._reach(words, start, end))
-            window, mention = self._fit(tokens.ids, tokens.range(start, end), reach)
+            if self.note_tokens is None:
+                reach = tokens.range(*self._reach(words, start, end))
+                window, mention = self._fit(tokens.ids, tokens.range(start, end), reach)
+            else:
+                window, mention = self._piece(tokens.ids, tokens.range(start, end))
             surface = [
                 token
                 for piece in expanded(Span(start, end), defined)
@@ -151,6 +178,26 @@ class WindowCutter:
             return tokens
         head = (self.room + 1) // 2
         return tokens[:head] + tokens[len(tokens) - (self.room - head) :]
+
+    def _piece(
+        self, tokens: list[int], mention: tuple[int, int]
+    ) -> tuple[list[int], tuple[int, int]]:
+        """The piece of the note that holds the mention's middle far from both ends.
+
+        `mention` is a half-open range of `tokens`. Returns the ids with special tokens, and the
+        range of them to be pooled. A mention that is longer than the piece loses its ends.
+        """
+        before, after = self._special
+        assert self.note_tokens is not None
+        room = self.note_tokens - len(before) - len(after)
+        low = piece_of(sum(mention) // 2, len(tokens), room)
+        body = tokens[low : low + room]
+        first = min(max(mention[0] - low, 0), len(body))
+        last = min(max(mention[1] - low, first), len(body))
+        if first == last:  # There is nothing else to pool.
+            first, last = 0, max(len(body), 1)
+        pooled = (len(before) + first, len(before) + last)
+        return [*before, *body, *after], pooled
 
     def _fit(
         self, tokens: list[int], mention: tuple[int, int], window: tuple[int, int]

@@ -195,12 +195,27 @@ class Scorer:
             self.decision.calibration[int(kind)] = torch.tensor(UNCALIBRATED)
             if weights is not None:
                 self.decision.calibration[int(kind)] = weights
+        self._fit_reach(table, links)
         # Calibration changes no choice of a concept, so the links need not be made again.
         probability = self.decision.probability(links.evidence, named)
         links = links._replace(probability=probability * (1 - table.candidates.outside))
         best = best_threshold(table, links, self.names, self.code_rule, point)
         self.decision.threshold.fill_(best)
         return links
+
+    def _fit_reach(self, table: MentionTable, links: Links) -> None:
+        """Let the decision know the most that a window of this split adds to the log odds."""
+        candidates, decision = table.candidates, self.decision
+        named = candidates.name >= 0
+        known = decision.without_context(
+            candidates.concepts.sizes > 1,
+            self.linking.counts.features(candidates.name),
+            candidates.tagged,
+        )
+        added = decision.log_odds(links.evidence, named) - decision.log_odds(known, named)
+        for kind in (False, True):
+            rows = table.detected & (named == kind)
+            decision.reach[int(kind)] = added[rows].max() if bool(rows.any()) else torch.inf
 
     def outcome(self, table: MentionTable, vectors: Tensor, links: Links | None = None) -> Outcome:
         """What the linker makes of the split. `links` are made anew if they are not given.

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from embedlink.encoder.context import check_unfreeze
+from embedlink.encoder.layers import check_unfreeze
 from embedlink.encoder.pretrained import layer_count
 from embedlink.experiment.registry import known_settings, refers
 from embedlink.experiment.resuming import Resumed

@@ -158,6 +158,19 @@ def decision_features(choice: Choice, sizes: Tensor, counts: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def most_probable(candidates: Candidates, decision: LinkDecision, counts: NameCounts) -> Tensor:
+    """The greatest probability that each mention can be linked with, whatever its window says.
+
+    Returns: (mentions,) in [0, 1]
+    """
+    named = candidates.name >= 0
+    known = decision.without_context(
+        candidates.concepts.sizes > 1, counts.features(candidates.name), candidates.tagged
+    )
+    return decision.most(known, named) * (1 - candidates.outside)
+
+
+@torch.no_grad()
 def link(
     vectors: Tensor,
     candidates: Candidates,
@@ -179,4 +192,5 @@ def link(
     )
     evidence = decision.evidence(vectors, features, candidates.tagged)
     probability = decision.probability(evidence, candidates.name >= 0) * (1 - candidates.outside)
+    probability = torch.minimum(probability, most_probable(candidates, decision, counts))
     return Links(choice.concept, choice.similarity, probability, evidence)

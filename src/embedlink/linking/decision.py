@@ -83,6 +83,7 @@ class LinkDecision(nn.Module):
 
     threshold: Tensor  # () least probability that links. Before training it is 0: all are linked.
     calibration: Tensor  # (2, 4) without and with a name: three weights and a shift
+    reach: Tensor  # (2,) without and with a name: the most that a context adds to the log odds
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -92,6 +93,7 @@ class LinkDecision(nn.Module):
             nn.init.zeros_(self.head.bias)
         self.register_buffer("threshold", torch.tensor(0.0))
         self.register_buffer("calibration", torch.tensor([UNCALIBRATED, UNCALIBRATED]))
+        self.register_buffer("reach", torch.full((2,), torch.inf))
 
     def forward(self, vectors: Tensor, features: Tensor) -> Tensor:
         """Logits of linking.
@@ -124,7 +126,49 @@ class LinkDecision(nn.Module):
         Shape: named (n,) bool, whether a name matched
         Returns: (n,)
         """
-        return torch.sigmoid((evidence * self.calibration[named.long()]).sum(1))
+        return torch.sigmoid(self.log_odds(evidence, named))
+
+    def log_odds(self, evidence: Tensor, named: Tensor) -> Tensor:
+        """Calibrated log odds that a link is right.
+
+        Shape: evidence (n, 4)
+        Shape: named (n,) bool, whether a name matched
+        Returns: (n,)
+        """
+        return (evidence * self.calibration[named.long()]).sum(1)
+
+    def without_context(self, several: Tensor, counts: Tensor, tagged: Tensor) -> Tensor:
+        """The evidence that is known before a window is read. What a window adds is 0 in it.
+
+        Shape: several (n,) bool, whether there are several candidates
+        Shape: counts (n, 2) from `NameCounts.features`
+        Shape: tagged (n,) log odds of the tagger
+        Returns: (n, 4)
+        """
+        nothing = torch.zeros(len(counts), 2)
+        features = torch.cat([nothing, several.float()[:, None], counts], 1)
+        return self.evidence(torch.zeros(len(counts), self.dim), features, tagged)
+
+    def most(self, evidence: Tensor, named: Tensor) -> Tensor:
+        """The greatest probability that a context can give, in [0, 1].
+
+        A link never gets a higher one. So a span whose greatest probability is below the threshold
+        needs no window.
+
+        Shape: evidence (n, 4) from `without_context`
+        Shape: named (n,) bool, whether a name matched
+        Returns: (n,)
+        """
+        return torch.sigmoid(self.log_odds(evidence, named) + self.reach[named.long()])
+
+    def forget_reach(self) -> None:
+        """Let contexts add anything. Call this if the head or the windows changed."""
+        self.reach.fill_(torch.inf)
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors."""
+        return self.head.in_features - len(FEATURES)
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, *arguments: Any
@@ -134,4 +178,5 @@ class LinkDecision(nn.Module):
         shift = state_dict.pop(f"{prefix}shift", torch.tensor(0.0))
         older = torch.stack([scale, torch.zeros(()), torch.zeros(()), shift])
         state_dict.setdefault(f"{prefix}calibration", older.repeat(2, 1))
+        state_dict.setdefault(f"{prefix}reach", torch.full((2,), torch.inf))
         super()._load_from_state_dict(state_dict, prefix, *arguments)

@@ -13,17 +13,15 @@ import torch
 from torch import Tensor
 
 from embedlink.concepts.names import ConceptNames
-from embedlink.encoder.tokens import MentionSequences, TokenSequences
+from embedlink.encoder.windows import Windows
 from embedlink.index.concept_index import ConceptIndex, Hits
-from embedlink.linking.choice import Candidates, Links, completed, link
+from embedlink.linking.choice import Candidates, Links, completed, link, most_probable
 from embedlink.linking.decision import LinkDecision, NameCounts
 from embedlink.linking.linker import Linker
 from embedlink.linking.overlaps import keep_best
 from embedlink.linking.reranker import Reranking
 from embedlink.ragged import Groups
 from embedlink.types import Detection, Prediction
-
-Windows = TokenSequences | MentionSequences
 
 
 class Link(NamedTuple):
@@ -165,6 +163,13 @@ class EntityLinking:
 
         # A search through all names is costly, so only mentions without candidates get one.
         return Scored(*completed(vectors, candidates, self.index, nearest))
+
+    def most_probable(self, candidates: Candidates) -> Tensor:
+        """The greatest probability of each mention's link, known before its window is read.
+
+        Returns: (mentions,) in [0, 1]
+        """
+        return most_probable(candidates, self.decision, self.counts)
 
     def links(self, vectors: Tensor, candidates: Candidates, scores: Tensor) -> Links:
         """Choose a candidate for each mention, without any rule.

@@ -93,7 +93,13 @@ class Linker(PickledByValue):
         """Cuts context windows as this linker was trained on them."""
         wanted = self.settings
         surfaces = wanted.surface_weight > 0
-        return WindowCutter(self.tokenizer, wanted.context_window, wanted.max_tokens, surfaces)
+        return WindowCutter(
+            self.tokenizer,
+            wanted.context_window,
+            wanted.max_tokens,
+            surfaces,
+            wanted.note_tokens if wanted.reads == "note" else None,
+        )
 
     def tokenise(self, names: ConceptNames) -> TokenSequences:
         """Token ids of all texts of the table."""

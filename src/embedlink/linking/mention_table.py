@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from embedlink.concepts.names import ConceptNames
-from embedlink.encoder.tokens import MentionSequences, TokenSequences
-from embedlink.encoder.windows import WindowCutter
+from embedlink.encoder.windows import WindowCutter, Windows
 from embedlink.linking.choice import Candidates
 from embedlink.linking.decision import NameCounts
 from embedlink.progress import watched
@@ -34,7 +33,7 @@ class MentionTable:
 
     documents: Sequence[Document]
     detections: Sequence[Sequence[Detection]]  # of each document
-    windows: TokenSequences | MentionSequences  # one a span
+    windows: Windows  # one a span
     document: Tensor  # (spans,) int64 row in `documents`
     gold: Tensor  # (spans,) int64 concept row, NOT_GOLD or OUT_OF_TABLE
     detected: Tensor  # (spans,) bool

@@ -18,13 +18,16 @@ from torch import Tensor, nn
 from embedlink.encoder.context import last_states, masked_mean
 from embedlink.encoder.headed import HeadedEncoder
 from embedlink.encoder.pretrained import load_encoder
+from embedlink.encoder.shared import SharedWindows
 from embedlink.encoder.tokens import (
     EncoderBatch,
     MentionSequences,
+    Sequences,
     SpecialTokens,
     TokenSequences,
     tokenise_names,
 )
+from embedlink.encoder.windows import Windows
 from embedlink.index.concept_index import ConceptIndex, Hits
 from embedlink.linking.settings import RerankerSettings
 
@@ -62,7 +65,7 @@ class Reranker(HeadedEncoder[RerankerSettings]):
 
     def pairs(
         self,
-        windows: TokenSequences | MentionSequences,
+        windows: Windows,
         mention: Tensor,
         texts: Sequence[str],
     ) -> TokenSequences:
@@ -111,7 +114,7 @@ class Reranking:
     def reordered(
         self,
         vectors: Tensor,
-        windows: TokenSequences | MentionSequences,
+        windows: Windows,
         rows: Tensor,
         hits: Hits,
         progress: str | None = None,
@@ -142,17 +145,23 @@ def _row(sequences: TokenSequences, row: int) -> list[int]:
     return ids
 
 
-def _read(
-    windows: TokenSequences | MentionSequences, row: int, special: SpecialTokens
-) -> tuple[list[int], list[int]]:
+def _read(windows: Windows, row: int, special: SpecialTokens) -> tuple[list[int], list[int]]:
     """A mention's tokens between special tokens, and its window without the leading `[CLS]`."""
     if isinstance(windows, MentionSequences):
         assert isinstance(windows.surfaces, TokenSequences)
         surface = _row(windows.surfaces, int(windows.surface[row]))
-        assert isinstance(windows.windows, TokenSequences)
-        window = _row(windows.windows, row)
+        window, _ = _window(windows.windows, row)
     else:
-        window = _row(windows, row)
-        first, last = windows.mention[row].tolist()
+        window, (first, last) = _window(windows, row)
         surface = [*special.before, *window[first:last], *special.after]
     return surface, window[len(special.before) :]
+
+
+def _window(windows: Sequences, row: int) -> tuple[list[int], list[int]]:
+    """The token ids of a mention's window, and the range of the mention in it."""
+    if isinstance(windows, SharedWindows):
+        shared = windows.windows
+        assert isinstance(shared, TokenSequences)
+        return _row(shared, int(windows.window[row])), windows.mention[row].tolist()
+    assert isinstance(windows, TokenSequences)
+    return _row(windows, row), windows.mention[row].tolist()

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from embedlink.settings import Settings, setting
-from embedlink.types import Pooling, Representative, Towers
+from embedlink.settings import SettingError, Settings, setting
+from embedlink.types import Pooling, Reads, Representative, Towers
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,13 @@ class LinkerSettings(Settings):
     encoder: str = setting(help="the encoder to start from: a hub id or a folder")
     context_window: int = setting(14, ge=0, help="words on each side of a mention")
     max_tokens: int = setting(64, ge=8, help="tokens of a window, special tokens included")
+    reads: Reads = setting(
+        "window", help="window: every mention is read in a window of its own; note: a note is read "
+        "once, in long pieces, for all of its mentions",
+    )  # fmt: skip
+    note_tokens: int = setting(
+        256, ge=16, help="tokens of a piece of a note, special tokens included (reads=note)"
+    )
     max_name_tokens: int = setting(64, ge=8, help="tokens of a name, special tokens included")
     pooling: Pooling = setting(
         "mention", help="the tokens that are averaged: the mention's or all of the window's"
@@ -40,6 +47,14 @@ class LinkerSettings(Settings):
         "float32", help="numbers of weights and index, in memory and on disk; training needs "
         "float32",
     )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.reads == "note" and self.pooling == "window":
+            raise SettingError(
+                "pooling=window averages a whole window, and with reads=note all mentions of a "
+                "piece of the note share it: choose pooling=mention"
+            )
 
 
 @dataclass(frozen=True)

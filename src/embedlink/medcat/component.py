@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 from weakref import WeakValueDictionary
@@ -108,19 +109,32 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         overlaps a more probable link is left out too, unless
         `config.general.show_nested_entities` is set.
         """
-        entities = doc.ner_ents if ents is None else ents
-        if not entities:
-            return []
-        detections = [detection(entity) for entity in entities]
+        return self._linked([doc], [doc.ner_ents if ents is None else ents])[0]
+
+    def predict_many(self, docs: Sequence[MutableDocument]) -> list[list[MutableEntity]]:
+        """What `predict_entities` gives for each document. Their windows are encoded together."""
+        return self._linked(docs, [doc.ner_ents for doc in docs])
+
+    def _linked(
+        self, docs: Sequence[MutableDocument], entities: Sequence[Sequence[MutableEntity]]
+    ) -> list[list[MutableEntity]]:
+        """The linked ones of each document's entities."""
+        if not any(entities):
+            return [[] for _ in docs]
+        notes = [
+            (doc.base.text, [detection(entity) for entity in own])
+            for doc, own in zip(docs, entities, strict=True)
+        ]
         with self._lock:
             # This comes before the predictor, which needs the table of names that results.
-            self.live.check(detections)
+            self.live.check(each for _, own in notes for each in own)
             predictor = self._current_predictor()
-        nested = self.cdb.config.general.show_nested_entities
-        found = predictor.predict(doc.base.text, detections, nested)
-        found = without_unlinked(self.cdb, doc.base.text, detections, found)
-        pairs = zip(entities, found, strict=True)
-        return linked_entities(doc, [(entity, own) for entity, own in pairs if own])
+        found = predictor.predict(notes, self.cdb.config.general.show_nested_entities)
+        result = []
+        for doc, own, note, predictions in zip(docs, entities, notes, found, strict=True):
+            pairs = zip(own, without_unlinked(self.cdb, *note, predictions), strict=True)
+            result.append(linked_entities(doc, [(entity, each) for entity, each in pairs if each]))
+        return result
 
     def refresh_structure(self) -> None:
         """Read the concept database anew. This also happens by itself if the database changes."""

@@ -6,8 +6,8 @@ read, and how many of its concepts are returned.
 
 A span is linked in one of three ways. Its only candidate is taken unseen, or it is compared with
 its candidates, or it is searched for among all names. In the last two ways its window is encoded,
-together with the other windows of the document. Concepts are row numbers until predictions are
-made.
+together with the other windows of all notes at hand. If no window can make the link probable
+enough, the span is left alone. Concepts are row numbers until predictions are made.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from embedlink.concepts.names import ConceptNames
-from embedlink.encoder.windows import WindowCutter
+from embedlink.encoder.surfaces import KnownSurfaces
+from embedlink.encoder.windows import WindowCutter, Windows
 from embedlink.index.concept_index import ConceptIndex, paired_scores
 from embedlink.linking.choice import Candidates, Links
 from embedlink.linking.entity_linking import (
@@ -27,7 +28,6 @@ from embedlink.linking.entity_linking import (
     Link,
     LinkRules,
     Scored,
-    Windows,
     listed,
 )
 from embedlink.linking.linker import Linker
@@ -36,6 +36,8 @@ from embedlink.medcat.near_names import NearNames
 from embedlink.ragged import Groups
 from embedlink.types import Detection, Prediction
 
+Note = tuple[str, Sequence[Detection]]
+"""A text and what was detected in it."""
 Rows = list[list[int]]
 """The concept rows of each mention's candidates."""
 
@@ -46,6 +48,14 @@ class Ways(NamedTuple):
     unseen: list[int]  # their only candidate is taken
     compared: list[int]  # with their candidates
     searched: list[int]  # among all names
+
+    def only(self, possible: list[bool]) -> "Ways":
+        """Without the windows of detections that cannot be linked."""
+        return Ways(
+            self.unseen,
+            [at for at in self.compared if possible[at]],
+            [at for at in self.searched if possible[at]],
+        )
 
 
 class Predictor:
@@ -61,35 +71,47 @@ class Predictor:
         self.settings = linker.settings
         self.linking = EntityLinking.of(linker, names, index)
         self.near = NearNames(names, index)
-        self._cutter = linker.cutter
+        self._cutter, self._surfaces = linker.cutter, KnownSurfaces(linker.encoder)
         # Pre-inference reads a mention's own words, without those around it.
         self._bare = WindowCutter(linker.tokenizer, 0, linker.settings.max_tokens)
 
-    def predict(
-        self, text: str, detections: Sequence[Detection], nested: bool = False
-    ) -> list[list[Prediction]]:
-        """Predictions for each detection, best first. A detection without a link has none.
+    def predict(self, notes: Sequence[Note], nested: bool = False) -> list[list[list[Prediction]]]:
+        """Predictions for each detection of each note, best first. Unlinked detections have none.
 
-        The result has the order of `detections`, which are spans of `text` in characters.
-        Detections may overlap, but links may overlap only if `nested`. A detection has several
-        predictions only if `multiple_predictions_per_detected_entity` is set.
+        The result has the order of the notes and of their detections, which are spans of the text
+        in characters. Windows of all notes are encoded together. Detections may overlap, but links
+        may overlap only if `nested`. A detection has several predictions only if
+        `multiple_predictions_per_detected_entity` is set.
         """
         if self.linker.senses is not None and self.config.senses:
-            [detections] = self.linker.senses.read([(text, detections)])
-        candidates = self._candidates(text, detections)
-        ways = self._ways(detections, candidates)
+            read = self.linker.senses.read(notes)
+            notes = [(text, own) for (text, _), own in zip(notes, read, strict=True)]
+        rules = self._rules(nested)
+        options = iter(self._all_options(notes, rules.threshold))
+        return [
+            rules.predictions(own, list(islice(options, len(own))), self.names) for _, own in notes
+        ]
+
+    def _all_options(self, notes: Sequence[Note], threshold: float) -> list[list[Link]]:
+        """The links to choose from, of the detections of all notes end to end, best first."""
+        detections = [detection for _, own in notes for detection in own]
+        candidates = self._candidates(notes, detections)
+        possible = self._possible(detections, candidates, threshold)
+        ways = self._ways(detections, candidates).only(possible)
         options: list[list[Link]] = [[] for _ in detections]
         for at in ways.unseen:
             options[at] = [Link(candidates[at][0], 1.0, 1.0)]
-        # All windows are encoded at once. `first` is the next row of the vectors.
-        windows = self._windows(self._cutter, text, detections, ways.compared + ways.searched)
-        vectors, first = self._vectors(windows), 0
+        # All windows are encoded at once, in the order of the notes.
+        read = sorted(ways.compared + ways.searched)
+        windows = self._windows(self._cutter, notes, read)
+        vectors = self._vectors(windows)  # (read, dim)
+        row_of = {at: row for row, at in enumerate(read)}
         for searching, part in ((False, ways.compared), (True, ways.searched)):
             for chunk in self._chunks(part):
-                place = torch.arange(first, first + len(chunk))
-                own, first = vectors[place], first + len(chunk)  # (chunk, dim)
+                rows = torch.tensor([row_of[at] for at in chunk])
+                own = vectors[rows]  # (chunk, dim)
                 if searching:
-                    scored = self._searched(own, windows, place)
+                    scored = self._searched(own, windows, rows)
                     decided = scored.first()  # Only the best concept is decided on.
                 else:
                     scored = decided = self._compared(own, [candidates[at] for at in chunk])
@@ -99,7 +121,7 @@ class Predictor:
                 links = self.linking.links(own, chosen, decided.scores)
                 for at, found in zip(chunk, self._options(links, scored), strict=True):
                     options[at] = found
-        return self._rules(nested).predictions(detections, options, self.names)
+        return options
 
     def _ways(self, detections: Sequence[Detection], candidates: Rows) -> Ways:
         """Choose the way of each detection. Detections in no list are left alone."""
@@ -118,6 +140,17 @@ class Predictor:
             elif rows:
                 ways.compared.append(at)
         return ways
+
+    def _possible(
+        self, detections: Sequence[Detection], candidates: Rows, threshold: float
+    ) -> list[bool]:
+        """Whether a window may give each detection a probability that reaches the threshold.
+
+        The other windows are not encoded, because they change no link.
+        """
+        known = Candidates.found(Groups.of(candidates), detections, self.names)
+        possible: list[bool] = (self.linking.most_probable(known) >= threshold).tolist()
+        return possible
 
     def _rules(self, nested: bool) -> LinkRules:
         """The rules that a link must pass, from the present configuration."""
@@ -142,7 +175,7 @@ class Predictor:
         """Whether detection gave candidates and the configuration trusts them."""
         return self.config.use_ner_link_candidates and bool(detection.candidates)
 
-    def _candidates(self, text: str, detections: Sequence[Detection]) -> Rows:
+    def _candidates(self, notes: Sequence[Note], detections: Sequence[Detection]) -> Rows:
         """The candidates from detection, from the index, or from both, each concept once.
 
         Candidates from detection come first. The index finds its own by the mention's own words.
@@ -156,7 +189,7 @@ class Predictor:
             return rows
         append = config.append_to_ner_link_candidates
         wanting = [at for at, d in enumerate(detections) if append or not self._known(d)]
-        vectors = self._vectors(self._windows(self._bare, text, detections, wanting))
+        vectors = self._vectors(self._windows(self._bare, notes, wanting))
         for chunk in self._chunks(wanting):
             own, vectors = vectors[: len(chunk)], vectors[len(chunk) :]
             near = self.near.concepts(
@@ -209,17 +242,23 @@ class Predictor:
     def _allowed(self, cui: int) -> bool:
         return bool(self.config.filters.check_filters(self.names.cuis[cui]))
 
-    def _windows(
-        self, cutter: WindowCutter, text: str, detections: Sequence[Detection], chosen: list[int]
-    ) -> Windows:
-        """The windows of the detections at the positions `chosen`, in that order."""
-        return cutter([(text, [(detections[at].start, detections[at].end) for at in chosen])])
+    def _windows(self, cutter: WindowCutter, notes: Sequence[Note], chosen: list[int]) -> Windows:
+        """The windows of the detections at the positions `chosen`, which are ascending.
+
+        Positions count the detections of all notes end to end.
+        """
+        wanted, first, spans = set(chosen), 0, []
+        for text, own in notes:
+            places = (at for at in range(len(own)) if first + at in wanted)
+            spans.append((text, [(own[at].start, own[at].end) for at in places]))
+            first += len(own)
+        return cutter(spans)
 
     def _vectors(self, windows: Windows) -> Tensor:
         """Vectors of windows, on the CPU. Returns: (windows, dim) of length 1."""
         if not len(windows):
             return torch.empty(0, self.linker.encoder.dim)
-        return self.linker.encoder.encode(windows)
+        return self._surfaces.encode(windows)
 
     def _chunks(self, positions: list[int]) -> list[list[int]]:
         size = self.config.linking_batch_size

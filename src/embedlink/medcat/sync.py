@@ -89,6 +89,8 @@ def _adapt(linker: Linker, wanted: LinkerSettings) -> None:
     linker.encoder.surface_weight = wanted.surface_weight
     # Weights that were rounded to bfloat16 stay rounded in float32.
     linker.encoder.to(DTYPES[wanted.dtype])
+    if replace(wanted, dtype=linker.settings.dtype) != linker.settings:
+        linker.decision.forget_reach()  # Other windows give other vectors.
     linker.settings = replace(wanted)
 
 

@@ -108,6 +108,7 @@ class Training:
         if self.config.gradient_clip_val:
             nn.utils.clip_grad_norm_(objective.parameters(), self.config.gradient_clip_val)
         optimizer.step()
+        self.linker.decision.forget_reach()
         if not self.steps:
             log.info("%s", self._described())
         self.steps += 1

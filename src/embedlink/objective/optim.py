@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from embedlink.encoder.context import trainable
+from embedlink.encoder.layers import trainable
 
 DECISION_LR = 1e-2
 """Learning rate of the link decision. It starts from nothing, so it takes larger steps."""

@@ -3,8 +3,8 @@
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
-from embedlink.encoder.context import ContextEncoder, trainable
-from embedlink.encoder.layers import encoder_layers
+from embedlink.encoder.context import ContextEncoder
+from embedlink.encoder.layers import encoder_layers, trainable
 from embedlink.training.module import LinkerModule
 
 

@@ -108,11 +108,13 @@ class LinkingDataModule(L.LightningDataModule):
         """Training batches across documents, shuffled by seed and epoch."""
         train = self.tables["train"]
         trainable = train.trainable  # (rows,) of the table
+        shared = train.windows.shared  # (rows,) of the table
         return training_loader(
             train.windows.lengths[trainable],
             lambda rows: self._train_batch(trainable[rows]),
             batch_size=self.batch_size,
             seed=self.seed,
+            shared=None if shared is None else shared[trainable],
         )
 
     def _train_batch(self, rows: Tensor) -> TrainBatch:

@@ -35,11 +35,15 @@ class LengthBatches(Sampler[list[int]]):
     """Every row once an epoch, in batches of like length. One batch may be smaller.
 
     The order depends on the seed and the epoch alone, so a run that resumes in epoch 3 sees what
-    an uninterrupted run sees. The epoch is 0 until `set_epoch` is called.
+    an uninterrupted run sees. The epoch is 0 until `set_epoch` is called. Rows that share a
+    sequence stay beside each other, so that a batch reads few sequences.
     """
 
-    def __init__(self, lengths: Tensor, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, lengths: Tensor, batch_size: int, seed: int, shared: Tensor | None = None
+    ) -> None:
         self.lengths = lengths  # (rows,) tokens in the sequence of each row
+        self.shared = shared  # (rows,) int64 sequence of each row, None if each has its own
         self.batch_size, self.seed, self.epoch = batch_size, seed, 0
 
     @property
@@ -59,6 +63,9 @@ class LengthBatches(Sampler[list[int]]):
         """Shuffle rows, sort stretches of them by length, cut batches, and shuffle these."""
         generator = torch.Generator().manual_seed(step_seed(self.seed, self.epoch))
         order = torch.randperm(len(self.lengths), generator=generator)  # (rows,)
+        if self.shared is not None:
+            place = torch.randperm(int(self.shared.max()) + 1, generator=generator)
+            order = order[place[self.shared[order]].argsort(stable=True)]
         batches: list[Tensor] = []
         # Sorting all rows would leave little to chance, and sorting none would mean much padding.
         for stretch in order.split(STRETCH * self.batch_size):
@@ -69,15 +76,21 @@ class LengthBatches(Sampler[list[int]]):
 
 
 def training_loader(
-    lengths: Tensor, batch: Callable[[Tensor], Any], *, batch_size: int, seed: int
+    lengths: Tensor,
+    batch: Callable[[Tensor], Any],
+    *,
+    batch_size: int,
+    seed: int,
+    shared: Tensor | None = None,
 ) -> DataLoader[int]:
     """A loader of what `batch` makes of the rows of each batch.
 
-    Shape: lengths (rows,) tokens, and `batch` takes rows (batch,).
+    Shape: lengths (rows,) tokens, shared (rows,) as in `LengthBatches`, and `batch` takes rows
+    (batch,).
     """
     return DataLoader(
         Rows(len(lengths)),
-        batch_sampler=LengthBatches(lengths, batch_size, seed),
+        batch_sampler=LengthBatches(lengths, batch_size, seed, shared),
         collate_fn=lambda rows: batch(torch.tensor(rows)),
     )
 
