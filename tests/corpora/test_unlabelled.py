@@ -3,7 +3,7 @@ import json
 import pandas as pd
 import pytest
 
-from embedlink.corpora.unlabelled import read_notes
+from embedlink.corpora.unlabelled import Note, NoteFiles, read_notes
 from embedlink.problems import EmbedLinkError
 
 TEXTS = ["Seen in clinic, úlcera healed.", 'She said "no",\nand left.']
@@ -26,9 +26,14 @@ def test_every_form_gives_the_same_texts(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("notes.jsonl", "{broken", "cannot be read"),
-        ("notes.csv", "id,note\n1,secret\n", "no column `text`"),
-        ("notes.csv", "", "cannot be read"),
+        (
+            "notes.jsonl",
+            "{broken secret",
+            "1 of 1 notes cannot be read, the first is",
+        ),
+        ("notes.csv", "id,note\n1,secret\n", "missing text"),
+        ("notes.csv", "", "empty file"),
+        ("notes.parquet", "secret", "not a whole parquet file"),
         ("notes.csv", "text\n", "holds no text"),
         ("notes.doc", "secret", ".doc is not read"),
     ],
@@ -45,3 +50,36 @@ def test_what_cannot_be_read_is_named_without_its_text(tmp_path, name, content, 
 def test_a_missing_path_is_named(tmp_path):
     with pytest.raises(EmbedLinkError, match="no such file"):
         read_notes(tmp_path / "none")
+
+
+def test_a_note_that_cannot_be_read_costs_itself(tmp_path):
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "a.txt").write_bytes("\ufeffTwo\r\nlines".encode())
+    (folder / "b.txt").write_bytes("Ictère".encode("latin-1"))
+    (folder / "c.jsonl").write_bytes(b'{"text": "One"}\n\n{"text": 1}\n\xff\n[1]\n{"text": "Last"}')
+    (folder / "d.csv").write_text('id,text\nx,"One, ""quoted"""\ny\n,Last\n')
+    pd.DataFrame({"id": [7, 8], "text": ["One", None]}).to_parquet(folder / "e.parquet")
+    (folder / "_SUCCESS.csv").write_text("")
+    (folder / ".hidden.txt").write_text("secret")
+    read = list(NoteFiles(str(folder)))
+    assert [(note.id, note.text) for note in read if not note.error] == [
+        ("a.txt", "Two\r\nlines"), ("c.jsonl:1", "One"), ("c.jsonl:6", "Last"),
+        ("d.csv:2", 'One, "quoted"'), ("d.csv:4", "Last"), ("e.parquet:1", "One"),
+    ]  # fmt: skip
+    assert {note.id: note.error for note in read if note.error} == {
+        "b.txt": "byte 4 is not UTF-8; save the file as UTF-8",
+        "c.jsonl:3": "its `text` is a int, not a string",
+        "c.jsonl:4": "unknown encoding (byte 1); save the file as UTF-8 (it may be in Latin-1 or "
+        "Windows-1252)",
+        "c.jsonl:5": "the line is not a JSON object",
+        "d.csv:3": "wrong number of cells (1 cells); write 2 cells, as in the header",
+        "e.parquet:2": "has no `text`",
+    }
+
+
+def test_ids_come_from_their_column(tmp_path):
+    table = tmp_path / "notes.csv"
+    table.write_text("Note,Body\n17,One\n,Two\n")
+    read = list(NoteFiles(str(table), text_column="Body", id_column="Note"))
+    assert read == [Note("17", "One"), Note("notes.csv:3", "Two")]

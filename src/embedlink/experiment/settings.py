@@ -135,6 +135,34 @@ class ExportSettings:
 
 
 @dataclass(frozen=True)
+class AnnotateSettings:
+    """`annotate.py`: the links of many notes, as a folder of parquet files."""
+
+    pack: str = setting(help="the MedCAT model pack to annotate with, a folder or a zip")
+    notes: str = setting(help="a folder or a file of parquet, csv, tsv, jsonl or txt")
+    output: str = setting(help="the folder to write; after a stop, give it again to go on")
+    text_column: str = setting("text", help="the column that holds the notes")
+    id_column: str | None = setting(
+        None, help="the column that holds their ids; null takes file and line"
+    )
+    include_text: bool = setting(False, help="add the text of each linked span")
+    engine: Literal["local", "ray"] = setting("local", help="this machine, or a Ray cluster")
+    processes: int | None = setting(
+        None, ge=1, help="processes on this machine; null takes all cores, or one with a GPU"
+    )
+    notes_per_part: int = setting(200, ge=1, help="notes in one file of the output")
+    overwrite: bool = setting(False, help="replace other annotations there; nothing else ever")
+
+
+@dataclass(frozen=True)
+class RaySettings:
+    """The cluster of `annotate.py engine=ray`. Notes, pack and output lie on a shared disk."""
+
+    address: str = setting("auto", help="Ray's address; auto finds the cluster of this machine")
+    workers: int | None = setting(None, ge=1, help="most workers; null takes all cores")
+
+
+@dataclass(frozen=True)
 class TrainerSettings:
     """The settings of Lightning's trainer. It takes more keys than these (+trainer.key=value)."""
 
@@ -188,8 +216,9 @@ PLACES = {
     ("objective", "multi_similarity_settings"): "objective.loss",
     ("callbacks", "stopping"): "callbacks.early_stopping",
     ("callbacks", "best"): "callbacks.checkpoint",
+    ("ray", "settings"): "",
 }
-"""The keys of parts that differ from their group."""
+"""The keys of parts that differ from their group. "" is no part of `train.py`."""
 LOSSES = "embedlink.objective.losses"
 GROUPS = (
     Group("data", "settings", DataSettings, without=("export",)),
@@ -217,11 +246,13 @@ GROUPS = (
         "callbacks", "best", MonitorSettings, "embedlink.training.best_epoch.BestEpoch",
         without=("patience",),
     ),
+    Group("ray", "settings", RaySettings, "embedlink.annotation.on_ray.RayEngine"),
 )  # fmt: skip
 ENTRIES: Mapping[str, type] = {
     "train": TrainSettings,
     "evaluate": EvaluateSettings,
     "prepare": PrepareSettings,
     "export": ExportSettings,
+    "annotate": AnnotateSettings,
 }
 """The settings at the top of each entry's configuration."""

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from embedlink.files.outputs import aside_of, old_of, output_folder
 from embedlink.problems import EmbedLinkError
@@ -45,14 +46,15 @@ def written_aside(folder: Path, overwrite: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def file_written_aside(path: Path, private: bool = False) -> Iterator[Path]:
+def file_written_aside(path: Path, private: bool = False, several: bool = False) -> Iterator[Path]:
     """Yield a path beside `path` to write one file to. It takes that name if all goes well.
 
-    An older file is replaced in one step. If `private`, only the owner can read the file. A full
-    disk or a place that cannot be written becomes an `EmbedLinkError`.
+    An older file is replaced in one step. If `private`, only the owner can read the file. If
+    `several` processes may write this file at once, each writes to a path of its own. A full disk
+    or a place that cannot be written becomes an `EmbedLinkError`.
     """
     place = Path(os.path.realpath(path))  # A link stays one.
-    aside = aside_of(place)
+    aside = aside_of(place.with_name(f"{place.name}.{uuid4().hex}") if several else place)
     try:
         with write_errors(path):
             place.parent.mkdir(parents=True, exist_ok=True)

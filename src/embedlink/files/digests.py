@@ -1,7 +1,8 @@
-"""Digests that identify weights: of the encoder of an index, and of the tagger of a pack."""
+"""Digests that identify weights and folders."""
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -20,4 +21,14 @@ def digest_of(described: str, weights: Mapping[str, Tensor]) -> str:
         sha.update(name.encode())
         # Read as bytes, because NumPy has no bfloat16.
         sha.update(plain.view(torch.uint8).numpy().tobytes())
+    return sha.hexdigest()
+
+
+def digest_of_folder(folder: Path) -> str:
+    """SHA-256 over the names and contents of all files below a folder, in hexadecimal digits."""
+    sha = hashlib.sha256()
+    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        with file.open("rb") as content:
+            own = hashlib.file_digest(content, "sha256").hexdigest()
+        sha.update(f"{file.relative_to(folder).as_posix()}\n{own}\n".encode())
     return sha.hexdigest()

@@ -24,15 +24,24 @@ def output_folder(
     `EmbedLinkError` if the folder holds anything else. It also raises if the folder is, contains or
     lies in an input.
     """
+    place = apart_from(inputs or {}, folder)
+    recover(place)
+    if os.path.lexists(place):
+        _check_replaceable(folder, place, overwrite)
+    return place
+
+
+def apart_from(inputs: Mapping[str, Path | None], folder: Path) -> Path:
+    """The real path of a folder to write, after links have been followed.
+
+    Raises `EmbedLinkError` if it is, contains or lies in an input, or if the command runs in it.
+    """
     place = Path(os.path.realpath(folder))
-    for key, path in (inputs or {}).items():
+    for key, path in inputs.items():
         if path is not None:
             _check_apart(folder, place, key, path)
     if place == place.parent or _holds_working_folder(place):
         raise EmbedLinkError(f"{folder}: the command runs in this folder; name another one")
-    recover(place)
-    if os.path.lexists(place):
-        _check_replaceable(folder, place, overwrite)
     return place
 
 

@@ -78,12 +78,20 @@ def load_pack(pack: Path) -> CAT:
     packs and does not report missing parts. Raises `EmbedLinkError` if there is no pack or if it is
     damaged.
     """
-    if not pack.exists():
-        raise EmbedLinkError(f"pack={pack}: no such model pack; give a MedCAT folder or zip")
-    folder = unpacked(pack) if pack.suffix == ".zip" else pack
+    folder = pack_folder(pack)
     if (folder / MANIFEST).is_file():
         verify(folder, read_manifest(folder).kind)
     return CAT.load_model_pack(str(folder))
+
+
+def pack_folder(pack: Path) -> Path:
+    """The folder of a pack, which may be given as a zip. Raises `EmbedLinkError` if it is missing.
+
+    A zip is unpacked beside itself.
+    """
+    if not pack.exists():
+        raise EmbedLinkError(f"pack={pack}: no such model pack; give a MedCAT folder or zip")
+    return unpacked(pack) if pack.suffix == ".zip" else pack
 
 
 def unpacked(archive: Path) -> Path:
