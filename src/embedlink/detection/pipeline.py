@@ -10,14 +10,22 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from medcat.cdb import CDB
-from medcat.components.types import CoreComponent, CoreComponentType, create_core_component
+from medcat.components.types import (
+    AbstractCoreComponent,
+    CoreComponent,
+    CoreComponentType,
+    create_core_component,
+)
 from medcat.config import Config
 from medcat.config.config import LinkingFilters, Ner
 from medcat.pipeline.pipeline import Pipeline
+from medcat.storage.serialisers import deserialise
 from medcat.tokenizing.tokenizers import TOKENIZER_PREFIX, BaseTokenizer
 from medcat.tokenizing.tokens import MutableEntity
+from medcat.utils.defaults import COMPONENTS_FOLDER
 from medcat.vocab import Vocab
 from pydantic import ValidationError
 
@@ -142,23 +150,38 @@ class VocabularyDetector:
 class ComponentDetector:
     """Detects like the pipeline that a linking component is part of, with its tokenizer.
 
-    If a component needs files of its model pack, it cannot be made again here, and nothing is
-    detected. The same holds without a tokenizer. That is not an error, because gold mentions still
-    train.
+    The other components are made again, as MedCAT made them: from their folder in the model pack
+    `pack` if it has one, else from their configuration. If a component of another maker cannot be
+    made, a warning says so and nothing is detected. The same holds without a tokenizer. That is not
+    an error, because gold mentions still train.
     """
 
-    def __init__(self, cdb: CDB, tokenizer: BaseTokenizer | None, vocab: Vocab | None) -> None:
+    def __init__(
+        self,
+        cdb: CDB,
+        tokenizer: BaseTokenizer | None,
+        vocab: Vocab | None,
+        pack: Path | None = None,
+    ) -> None:
         self.tokenizer = tokenizer
         self.components: list[CoreComponent] = []
-        before = [part for part in cdb.config.components.comp_order if part != "linking"]
-        if tokenizer is None or cdb.config.components.ner.comp_name not in REMADE:
-            self.tokenizer = None
+        if tokenizer is None:
             return
-        for part in before:
-            config = getattr(cdb.config.components, part)
-            kind, name = CoreComponentType[part], config.comp_name
-            made = create_core_component(kind, name, config, tokenizer, cdb, vocab or Vocab(), None)
-            self.components.append(made)
+        before = [part for part in cdb.config.components.comp_order if part != "linking"]
+        try:
+            for part in before:
+                made = _component(part, cdb, tokenizer, vocab or Vocab(), pack)
+                self.components.append(made)
+        except Exception as error:  # Another maker's component may raise anything.
+            name = cdb.config.components.ner.comp_name
+            if name in REMADE:
+                raise
+            self.tokenizer = None
+            log.warning(
+                "%s cannot be made again here (%s): training learns from annotated mentions "
+                "only, and not from what annotators left alone",
+                name, type(error).__name__,
+            )  # fmt: skip
 
     def __call__(self, text: str) -> list[Detection]:
         """Detections of a text, in MedCAT's order."""
@@ -168,6 +191,21 @@ class ComponentDetector:
         for component in self.components:
             doc = component(doc)
         return [detection(entity) for entity in doc.ner_ents]
+
+
+def _component(
+    part: str, cdb: CDB, tokenizer: BaseTokenizer, vocab: Vocab, pack: Path | None
+) -> CoreComponent:
+    """A component as the pipeline has it. `part` is its field in MedCAT's configuration."""
+    config = getattr(cdb.config.components, part)
+    folder = pack and pack / COMPONENTS_FOLDER / f"{AbstractCoreComponent.NAME_PREFIX}{part}"
+    if config.comp_name in REMADE or folder is None or not folder.is_dir():
+        return create_core_component(
+            CoreComponentType[part], config.comp_name, config, tokenizer, cdb, vocab, None
+        )
+    given = {"cnf": config, "tokenizer": tokenizer, "cdb": cdb, "vocab": vocab}
+    made: Any = deserialise(str(folder), **given, model_load_path=str(pack))
+    return made  # type: ignore[no-any-return]
 
 
 def detection(entity: MutableEntity) -> Detection:

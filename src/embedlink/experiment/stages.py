@@ -129,13 +129,13 @@ def ship(run: TrainRun, module: LinkerModule, data: Data) -> Path:
     linker_folder = run.folder / "linker"
     index = module.fresh_index()
     replace = may_replace(run)
+    settings, loss = run.settings, module.objective.loss
+    module.linker.training = training_fields(settings, settings, run.optimizer, loss)
     with written_aside(linker_folder, replace) as aside:
         module.linker.save(aside, data.names, index)
     if not run.settings.pack:
         return linker_folder
-    settings, loss = run.settings, module.objective.loss
-    training = training_fields(settings, settings, run.optimizer, loss)
-    return save_pack(linking_cat(linker_folder, data.cdb, training), run.folder / "pack", replace)
+    return save_pack(linking_cat(linker_folder, data.cdb), run.folder / "pack", replace)
 
 
 def pretrain(run: TrainRun, data: Data, module: LinkerModule) -> None:

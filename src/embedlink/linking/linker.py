@@ -55,8 +55,9 @@ class Linker(PickledByValue):
     """The context model with its tokenizer, link decision and settings.
 
     `counts` holds how often each name was (detected, linked) in training documents. `frequencies`
-    holds how many mentions each concept had there, by CUI. `reranker` compares the nearest concepts
-    again, and `senses` reads what short forms mean. Both are None if none was trained.
+    holds how many mentions each concept had there, by CUI. `training` holds the settings of its
+    training, as fields of MedCAT's component. `reranker` compares the nearest concepts again, and
+    `senses` reads what short forms mean. Both are None if none was trained.
     """
 
     settings: LinkerSettings
@@ -65,6 +66,7 @@ class Linker(PickledByValue):
     decision: LinkDecision
     counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     frequencies: Mapping[str, int] = field(default_factory=dict)
+    training: Mapping[str, object] = field(default_factory=dict)
     reranker: Reranker | None = None
     senses: SenseReader | None = None
 
@@ -191,6 +193,7 @@ class Linker(PickledByValue):
             "settings": asdict(self.settings),
             "counts": self.counts,
             "frequencies": self.frequencies,
+            "training": dict(self.training),
         }
         (folder / SETTINGS).write_text(json.dumps(described, indent=1), encoding="utf-8")
         if self.reranker is not None:
@@ -215,6 +218,7 @@ class Linker(PickledByValue):
             settings = LinkerSettings(**described["settings"])
             counts = {name: (int(d), int(k)) for name, (d, k) in described["counts"].items()}
             frequencies = {cui: int(n) for cui, n in described.get("frequencies", {}).items()}
+            training = dict(described.get("training", {}))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise EmbedLinkError(f"{folder / SETTINGS}: {DAMAGED} ({error})") from error
         encoder = ContextEncoder(
@@ -235,7 +239,7 @@ class Linker(PickledByValue):
             encoder.note_layers.load_state_dict(notes)
         except RuntimeError as error:
             raise EmbedLinkError(f"{folder / WEIGHTS}: the weights do not fit: {error}") from error
-        linker.counts, linker.frequencies = counts, frequencies
+        linker.counts, linker.frequencies, linker.training = counts, frequencies, training
         if (folder / RERANKER).is_dir():
             linker.reranker = Reranker.load(folder / RERANKER)
         if (folder / SENSES).is_dir():

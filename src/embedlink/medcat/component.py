@@ -71,6 +71,7 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         super().__init__()
         self.linker, self.cdb, self.config = linker, cdb, config
         self.tokenizer, self.vocab = tokenizer, vocab
+        self.pack: Path | None = None  # the model pack that this component was read from
         self.live = live or LiveIndex(linker, cdb)
         self._predictor: Predictor | None = None
         self._lock = threading.RLock()
@@ -244,6 +245,7 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
             linker, init_kwargs["cdb"], config, init_kwargs.get("tokenizer"),
             init_kwargs.get("vocab"),
         )  # fmt: skip
+        component.pack = Path(folder_path).parent.parent
         component._take_stored_index(Path(folder_path))
         return component
 

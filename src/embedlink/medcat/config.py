@@ -1,5 +1,6 @@
 """The configuration of both components: MedCAT's `Linking` with the field names of upstream."""
 
+import logging
 from typing import Any, ClassVar, Literal, TypeVar
 
 from medcat.config.config import Linking
@@ -17,6 +18,8 @@ from embedlink.plugin import STATIC, TRAINABLE
 from embedlink.problems import EmbedLinkError
 from embedlink.settings import field_of, settings_of
 from embedlink.types import Representative, Towers
+
+log = logging.getLogger(__name__)
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -174,7 +177,13 @@ class EmbedLinkLinking(Linking):
     Turn it off if documents are only annotated in part."""
     seed: int = field_of(BatchSettings, "seed")
 
+    def model_post_init(self, context: Any, /) -> None:
+        """Warn of fields of MedCAT's own linker that are given and have no effect here."""
+        for name in sorted(self.model_fields_set):
+            _warn_if_idle(name, getattr(self, name))
+
     def __setattr__(self, name: str, value: Any) -> None:
+        _warn_if_idle(name, value)
         # MedCAT's trainer sets `train` first. Then it would add names and train nothing.
         if name == "train" and value and self.comp_name == STATIC:
             raise EmbedLinkError(CANNOT_TRAIN)
@@ -198,3 +207,19 @@ class EmbedLinkLinking(Linking):
         shown["use_mention_attention"] = settings.pooling == "mention"
         for name, value in shown.items():
             setattr(self, name, value)
+
+
+_READ = {"filters"}.union(
+    *(kind.__annotations__ for kind in EmbedLinkLinking.__mro__ if kind not in Linking.__mro__)
+)
+IDLE = frozenset(Linking.model_fields) - _READ
+"""Fields of MedCAT's own linker that do nothing here. A pack of MedCAT's may hold them."""
+
+
+def _warn_if_idle(name: str, value: object) -> None:
+    # A pack holds all fields, so one that has MedCAT's default says nothing.
+    if name in IDLE and value != Linking.model_fields[name].get_default(call_default_factory=True):
+        log.warning(
+            "config.components.linking.%s=%r has no effect: EmbedLink's linker does not read it",
+            name, value,
+        )  # fmt: skip

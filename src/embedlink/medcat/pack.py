@@ -14,7 +14,6 @@ import logging
 import shutil
 import zipfile
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 
 from medcat.cat import CAT
@@ -26,6 +25,7 @@ from embedlink.concepts.enrichment import add_names
 from embedlink.detection.config import EmbedLinkNer
 from embedlink.files.atomic import written_aside
 from embedlink.files.manifest import MANIFEST, read_manifest, verify
+from embedlink.linking.parts import SETTINGS, read_settings
 from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.sealed import seal
 from embedlink.plugin import TRAINABLE
@@ -34,14 +34,14 @@ from embedlink.problems import EmbedLinkError, Problems
 log = logging.getLogger(__name__)
 
 
-def linking_cat(linker_folder: Path, cdb: CDB, training: Mapping[str, object] | None = None) -> CAT:
+def linking_cat(linker_folder: Path, cdb: CDB) -> CAT:
     """A CAT of this concept database that links with the linker of this folder.
 
-    `training` holds fields of the component's configuration, for training inside MedCAT. The
-    configuration of the database is changed in place, but keeps its detection and its filters.
-    Raises `EmbedLinkError` if the folder holds no linker and no encoder.
+    Inside MedCAT the linker trains as `train.py` trained it. The configuration of the database is
+    changed in place, but keeps its detection and its filters. Raises `EmbedLinkError` if the folder
+    holds no linker and no encoder.
     """
-    cdb.config.components.linking = _linking(linker_folder, cdb, training or {})
+    cdb.config.components.linking = _linking(linker_folder, cdb)
     return CAT(cdb, Vocab())
 
 
@@ -61,7 +61,7 @@ def relink(
         log.info("%d names of %s were added", added, names)
     if tagger is not None:
         cat.config.components.ner = EmbedLinkNer(min_name_len=2, tagger=str(tagger))
-    cat.config.components.linking = _linking(linker_folder, cat.cdb, {})
+    cat.config.components.linking = _linking(linker_folder, cat.cdb)
     cat._recreate_pipe()  # MedCAT's way to make a changed configuration take effect.
     return cat
 
@@ -167,7 +167,7 @@ def write_pack(cat: CAT, folder: Path) -> None:
     Path(saved).rmdir()
 
 
-def _linking(linker_folder: Path, cdb: CDB, training: Mapping[str, object]) -> EmbedLinkLinking:
+def _linking(linker_folder: Path, cdb: CDB) -> EmbedLinkLinking:
     filters = cdb.config.components.linking.filters
     # Without pre-inference a span without candidates is compared with every name, as in evaluation.
     made = EmbedLinkLinking(
@@ -176,6 +176,9 @@ def _linking(linker_folder: Path, cdb: CDB, training: Mapping[str, object]) -> E
         embedding_model_name=str(linker_folder),
         use_pre_inference=False,
     )
+    # An encoder or upstream's folder says nothing of its training.
+    own = (linker_folder / SETTINGS).is_file()
+    training = read_settings(linker_folder).get("training", {}) if own else {}
     for field, value in training.items():
         setattr(made, field, value)  # Pydantic checks each value.
     return made

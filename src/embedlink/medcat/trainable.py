@@ -19,6 +19,7 @@ from medcat.tokenizing.tokens import MutableDocument, MutableEntity
 from embedlink.detection.pipeline import ComponentDetector
 from embedlink.medcat.annotations import annotated_span, annotated_strings
 from embedlink.medcat.component import LinkingComponent
+from embedlink.medcat.rewinding import Rewinding
 from embedlink.medcat.samples import CountedNames, OpenDocument, samples_of
 from embedlink.medcat.training import Training
 from embedlink.plugin import TRAINABLE
@@ -75,6 +76,10 @@ class TrainableLinker(LinkingComponent):
         """The optimizer with the samples that wait."""
         return Training(self.linker, self.live, self.config)
 
+    @cached_property
+    def _rewinding(self) -> Rewinding:
+        return Rewinding(self.linker, self.cdb)
+
     @property
     def _counted(self) -> CountedNames:
         """The linker's counts of names. They are read again if another linker brought its own."""
@@ -86,7 +91,7 @@ class TrainableLinker(LinkingComponent):
 
     @cached_property
     def _detector(self) -> ComponentDetector:
-        return ComponentDetector(self.cdb, self.tokenizer, self.vocab)
+        return ComponentDetector(self.cdb, self.tokenizer, self.vocab, self.pack)
 
     def _note(
         self,
@@ -98,7 +103,9 @@ class TrainableLinker(LinkingComponent):
         repeats: int = 1,
     ) -> None:
         if self._document is None or self._document.doc is not doc:
+            self._follow_back()
             self._close_document()
+            self._rewinding.keep()
             # MedCAT's trainer sets `train` and goes through all annotations of a document. Other
             # callers hand over single annotations.
             whole = self.config.train and self.config.learn_from_unannotated
@@ -109,8 +116,8 @@ class TrainableLinker(LinkingComponent):
         span = annotated_span(doc, entity, strings)
         if span.end > span.start:
             self._document.add(span, cui, negative, repeats)
-            if not negative and cui in self.cdb.cui2info:
-                self.cdb.cui2info[cui]["count_train"] += repeats
+            if not negative:
+                self._rewinding.count(cui, repeats)
 
     def _close_document(self) -> None:
         """Turn the open document into samples."""
@@ -126,8 +133,18 @@ class TrainableLinker(LinkingComponent):
         self._predictor = None  # Its counts are out of date.
         self.training.add(samples, can_wait=document.submitted)
 
+    def _follow_back(self) -> None:
+        """If the concept database was put back, drop what was trained and noted since."""
+        # Reading the property would make a `Rewinding` even if nothing ever trained.
+        if "_rewinding" not in self.__dict__ or not self._rewinding.follow():
+            return
+        self.__dict__.pop("training", None)
+        self._document = self._counts = self._predictor = None
+        self.live.forget(names=True)
+
     def _settle(self, to_predict: bool = False) -> None:
         super()._settle()
+        self._follow_back()
         self._close_document()
         # Reading the property would make a `Training` even if nothing ever trained.
         if "training" in self.__dict__:
@@ -136,5 +153,5 @@ class TrainableLinker(LinkingComponent):
     def __getstate__(self) -> dict[str, Any]:
         """The base's state without the parts for training, because other processes only predict."""
         state = super().__getstate__()
-        own = {"training", "_counts", "_detector", "_document"}
+        own = {"training", "_counts", "_detector", "_document", "_rewinding"}
         return {key: value for key, value in state.items() if key not in own}

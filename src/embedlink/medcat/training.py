@@ -128,6 +128,16 @@ class Training:
             f"training inside MedCAT: the link decision and {layers} of the encoder "
             f"({projection} a projection), loss={config.loss}, "
             f"learning_rate={config.learning_rate:g}, batches of {config.training_batch_size}"
+            f"{self._not_trained()}"
+        )
+
+    def _not_trained(self) -> str:
+        """Say how the tagger of the pack would be trained, if there is one."""
+        tagger = getattr(self.live.cdb.config.components.ner, "tagger", None)
+        return (
+            "; the tagger stays as it is: train.py data=medcattrainer data.export=… trains one"
+            if tagger is not None
+            else ""
         )
 
     def _prepared(self, index: ConceptIndex) -> tuple[Objective, AdamW]:
