@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.jobs.command import ROOT, run_entry
-from tests.written import write_ncbi
+from tests.written import write, write_ncbi
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
@@ -32,6 +32,7 @@ def test_every_make_target_exists():
 def folder(tmp_path_factory, tiny_encoder):
     folder: Path = tmp_path_factory.mktemp("readme")
     write_ncbi(folder / "data")
+    write(folder / "notes" / "a.txt", "Known MS, with fever.")
     done = run_entry(
         "train.py", f"model.encoder={tiny_encoder}", "limit_documents=4", "trainer.max_epochs=1",
         f"hydra.run.dir={folder / 'run'}", folder=folder,
@@ -45,6 +46,7 @@ def test_every_command_runs(command, folder, tiny_encoder, tmp_path):
     command = command.replace("runs/<day>/<time>", str(folder / "run"))
     command = command.replace("/path/to/data", str(folder / "data"))
     command = command.replace("/path/to/model_pack", str(folder / "run" / "pack"))
+    command = command.replace("/path/to/notes", str(folder / "notes"))
     script, *overrides = shlex.split(command)[1:]
     if script == "train.py":
         overrides += [
@@ -55,6 +57,8 @@ def test_every_command_runs(command, folder, tiny_encoder, tmp_path):
         overrides.append("download=false")
     if script == "export.py":
         overrides.append(f"output={tmp_path / 'exported'}")
+    if script == "annotate.py":
+        overrides[-1] = f"output={tmp_path / 'links'}"
     overrides.append(f"hydra.run.dir={tmp_path / 'run'}")
     done = run_entry(script, *overrides, folder=folder)
     assert done.returncode == 0, done.stderr[-2000:]

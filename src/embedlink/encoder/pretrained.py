@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -60,13 +59,14 @@ def load_encoder(
                 if not attention_dropout and hasattr(config, field):
                     setattr(config, field, 0.0)
             model, found = AutoModel.from_pretrained(
-                source, config=config, dtype=torch.float32,
+                source, config=config,
                 # Missing tensors are reported by `_check_complete`, which names one.
                 output_loading_info=True, ignore_mismatched_sizes=True,
             )  # fmt: skip
     except Exception as error:  # If a folder lacks files, transformers raises any type.
         raise EmbedLinkError(_cannot_load(name, error)) from error
     _check_complete(source, found)
+    model.float()  # The argument for it has another name before transformers 4.56.
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # Unused here, and its weights would never get a gradient.
     return model, tokenizer

@@ -11,9 +11,8 @@ longer: until a batch is full, or the linker is saved.
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from medcat.components.types import TrainingExample
 from medcat.tokenizing.tokens import MutableDocument, MutableEntity
 
 from embedlink.detection.pipeline import ComponentDetector
@@ -23,6 +22,9 @@ from embedlink.medcat.rewinding import Rewinding
 from embedlink.medcat.samples import CountedNames, OpenDocument, samples_of
 from embedlink.medcat.training import Training
 from embedlink.plugin import TRAINABLE
+
+if TYPE_CHECKING:  # MedCAT has it from 2.9 on. Before, its trainer calls `train`.
+    from medcat.components.types import TrainingExample
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ class TrainableLinker(LinkingComponent):
     _document: OpenDocument | None = None
     _counts: CountedNames | None = None
 
-    def train_supervised_batch(self, examples: list[TrainingExample]) -> None:
+    def train_supervised_batch(self, examples: "list[TrainingExample]") -> None:
         """Train on annotated spans, and on rejected ones (`negative`).
 
         A span is repeated as often as its example's `epochs` say. Examples wait until the next
