@@ -108,7 +108,9 @@ def _percentiles(counts: Counts, metrics: Callable[[Counts], Metrics]) -> tuple[
 
     found = bootstrap(
         (np.arange(len(counts)),), statistic, n_resamples=RESAMPLES, method="percentile",
-        confidence_level=CONFIDENCE, vectorized=True, rng=SEED,
+        confidence_level=CONFIDENCE, vectorized=True,
+        # `rng` is its name from scipy 1.15 on. medcat[meta-cat] needs an older scipy.
+        random_state=np.random.default_rng(SEED),
         batch=max(1, _CHUNK // counts.size),
     )  # fmt: skip
     return found.confidence_interval.low, found.confidence_interval.high

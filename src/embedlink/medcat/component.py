@@ -22,7 +22,7 @@ from medcat.components.types import (
     CoreComponentType,
     get_component_creator,
 )
-from medcat.config.config import ComponentConfig
+from medcat.config.config import ComponentConfig, Config
 from medcat.storage.serialisables import AbstractManualSerialisable
 from medcat.tokenizing.tokenizers import BaseTokenizer
 from medcat.tokenizing.tokens import MutableDocument, MutableEntity
@@ -76,7 +76,8 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         self._predictor: Predictor | None = None
         self._lock = threading.RLock()
         linker.encoder.eval()
-        cdb.has_subname("")  # MedCAT collects the parts of names when first asked.
+        if cdb.name2info:
+            cdb.has_subname("")  # MedCAT collects the parts of names when first asked.
         # Fields given at loading take effect here, and a missing device raises its error at once.
         self._settle()
         # MedCAT makes addons after its core components, so this one is still in time.
@@ -291,7 +292,10 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         return made
 
 
-def _checked(config: ComponentConfig) -> EmbedLinkLinking:
+def _checked(config: ComponentConfig | Config) -> EmbedLinkLinking:
+    # MedCAT's pipeline gives a component its own part. MedCAT's tests give the whole.
+    if isinstance(config, Config):
+        config = config.components.linking
     if isinstance(config, EmbedLinkLinking):
         return config
     raise EmbedLinkError(
