@@ -1,9 +1,9 @@
 """A start ends the runs that were killed, and delivers what they left."""
 
+import multiprocessing
 import os
-import signal
-import subprocess
-import sys
+import time
+from multiprocessing.synchronize import Event
 
 import mlflow
 import pytest
@@ -14,16 +14,15 @@ from embedlink.experiment.logger import RunLogger
 from embedlink.experiment.spool import waiting
 from embedlink.experiment.store import experiment_id, open_store
 
-LOG = """
-import sys, time
-from embedlink.experiment.logger import RunLogger
-logger = RunLogger("study", tracking_uri=sys.argv[1], run_name="one", folder=sys.argv[2])
-logger.log_metrics({"val/f1": 0.5}, step=1)
-logger._next_try = float("inf")  # What follows is spooled and not delivered.
-logger.log_metrics({"val/f1": 0.6}, step=2)
-print("logged", flush=True)
-time.sleep(60)
-"""
+
+def log(uri: str, folder: str, logged: Event) -> None:
+    """Log what a run does, then live on."""
+    logger = RunLogger("study", tracking_uri=uri, run_name="one", folder=folder)
+    logger.log_metrics({"val/f1": 0.5}, step=1)
+    logger._next_try = float("inf")  # What follows is spooled and not delivered.
+    logger.log_metrics({"val/f1": 0.6}, step=2)
+    logged.set()
+    time.sleep(60)
 
 
 @pytest.fixture
@@ -33,17 +32,18 @@ def uri(tmp_path) -> str:
 
 def test_a_run_whose_process_was_killed_is_ended_with_all_it_logged(tmp_path, uri):
     folder = tmp_path / "runs" / "2031-05-06" / "10-00-00"
-    process = subprocess.Popen(
-        [sys.executable, "-c", LOG, uri, str(folder)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "logged\n"
+    context = multiprocessing.get_context("forkserver")
+    logged = context.Event()
+    process = context.Process(target=log, args=(uri, str(folder), logged))
+    process.start()
+    assert logged.wait(timeout=120)
     client = open_store(uri)
     experiment = experiment_id(client, uri, "study")
     end_orphans(client, experiment)
     (run,) = client.search_runs([experiment])
     assert run.info.status == "RUNNING"  # It lives.
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     end_orphans(client, experiment)
     (run,) = client.search_runs([experiment])
     assert run.info.status == "KILLED"

@@ -45,7 +45,7 @@ def texts() -> list[str]:
 
 def predictions(pack: Path, folder: Path) -> dict:
     """What a pack finds in a new process, and what that has loaded."""
-    (folder / "texts.json").write_text(json.dumps(texts()))
+    (folder / "texts.json").write_text(json.dumps(texts()[:20]))
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PREDICT, str(pack), str(folder / "texts.json")],
         capture_output=True, text=True, check=True, cwd=folder,
@@ -119,9 +119,9 @@ def test_the_pack_predicts_in_a_new_process_as_in_another(finished):
     folder, _ = finished
     new = predictions(folder / "run" / "pack", folder)
     assert new["loaded"] == []
-    assert sum(map(len, new["found"])) > 100
+    assert sum(map(len, new["found"])) > 30
     cat = CAT.load_model_pack(str(folder / "run" / "pack"))
-    here = [cat.get_entities(text)["entities"].values() for text in texts()]
+    here = [cat.get_entities(text)["entities"].values() for text in texts()[:20]]
     keys = ("start", "end", "cui", "context_similarity")
     assert new["found"] == [[[entity[key] for key in keys] for entity in each] for each in here]
 

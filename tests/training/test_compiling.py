@@ -17,7 +17,7 @@ BACKEND = "aot_eager"
 def test_training_gives_the_same_loss_and_weights(made):  # noqa: F811
     outcomes = []
     for compiled in (False, True):
-        trainer, module, data = made(unfreeze=3, epochs=2, folder=f"compiled-{compiled}")
+        trainer, module, data = made(unfreeze=2, epochs=1, folder=f"compiled-{compiled}")
         # Dropout draws other numbers in compiled code.
         for layer in module.linker.encoder.modules():
             if isinstance(layer, torch.nn.Dropout):
@@ -32,6 +32,6 @@ def test_training_gives_the_same_loss_and_weights(made):  # noqa: F811
     for name, value in plain.items():
         torch.testing.assert_close(same[name], value, atol=1e-5, rtol=1e-4)
     stack = encoder_layers(module.linker.encoder.language_model)
-    assert [layer._compiled_call_impl is not None for layer in stack] == [False, True, True, True]
+    assert [layer._compiled_call_impl is not None for layer in stack] == [False, False, True, True]
     copied = pickle.loads(pickle.dumps(module.linker))
     assert copied.digest() == module.linker.digest()
