@@ -1,4 +1,4 @@
-"""The held-out notes are annotated soundly and share no sentence with the demonstration."""
+"""Notes that nothing is trained on are annotated soundly and share no sentence with the others."""
 
 import csv
 import json
@@ -8,13 +8,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "src" / "embedlink" / "demo"
 
 
+SETS = ("held_out", "development")
+
+
 @cache
-def held_out() -> list[dict[str, Any]]:
-    return read(ROOT / "tests" / "data" / "held_out_notes.json")
+def notes(name: str) -> list[dict[str, Any]]:
+    return read(ROOT / "tests" / "data" / f"{name}_notes.json")
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -28,27 +33,35 @@ def sentences(text: str) -> set[str]:
     return {part.strip() for part in parts if len(part.split()) >= 5}
 
 
-def test_there_are_sixty_notes_with_names_of_their_own() -> None:
-    assert len(held_out()) == 60
-    assert len({note["name"] for note in held_out()}) == 60
+@pytest.mark.parametrize(("name", "count"), [("held_out", 60), ("development", 41)])
+def test_notes_have_names_of_their_own(name: str, count: int) -> None:
+    assert len(notes(name)) == len({note["name"] for note in notes(name)}) == count
 
 
-def test_offsets_give_the_value_and_mentions_do_not_overlap() -> None:
-    for note in held_out():
+@pytest.mark.parametrize("name", SETS)
+def test_offsets_give_the_value_and_mentions_do_not_overlap(name: str) -> None:
+    for note in notes(name):
         spans = sorted((mention["start"], mention["end"]) for mention in note["annotations"])
         assert all(one[1] <= two[0] for one, two in pairwise(spans))
         for mention in note["annotations"]:
             assert note["text"][mention["start"] : mention["end"]] == mention["value"]
 
 
-def test_cuis_are_those_of_the_demonstration() -> None:
+@pytest.mark.parametrize("name", SETS)
+def test_cuis_are_those_of_the_demonstration(name: str) -> None:
     with (DEMO / "concepts.csv").open(encoding="utf-8", newline="") as file:
         cuis = {row["cui"] for row in csv.DictReader(file)}
-    used = {mention["cui"] for note in held_out() for mention in note["annotations"]}
+    used = {mention["cui"] for note in notes(name) for mention in note["annotations"]}
     assert used <= cuis
     assert len(used) >= 150
 
 
-def test_no_sentence_is_one_of_the_demonstration() -> None:
+def test_no_sentence_is_shared() -> None:
+    """Neither with the demonstration nor between the two sets."""
     shown = set().union(*(sentences(note["text"]) for note in read(DEMO / "notes.json")))
-    assert not any(sentences(note["text"]) & shown for note in held_out())
+    unlabelled = (DEMO / "unlabelled.jsonl").read_text(encoding="utf-8").splitlines()
+    shown |= set().union(*(sentences(json.loads(line)["text"]) for line in unlabelled))
+    for name in SETS:
+        own = set().union(*(sentences(note["text"]) for note in notes(name)))
+        assert not own & shown
+        shown |= own
