@@ -4,9 +4,11 @@ import copy
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from embedlink.concepts.names import concept_names
 from embedlink.evaluation.scorer import Scorer
+from embedlink.linking import senses
 from embedlink.linking.choice import Candidates, link
 from embedlink.linking.decision import LinkDecision, NameCounts
 from embedlink.linking.entity_linking import EntityLinking
@@ -42,10 +44,17 @@ def reader(linker, names):
 
 def with_context(reader, monkeypatch, row):
     """The reader, as if every context were exactly the long form in this row."""
-    vector = reader.vectors[row]
-    monkeypatch.setattr(
-        reader.encoder, "encode", lambda windows: vector.expand(len(windows), -1), raising=True
-    )
+    read_as(reader, monkeypatch, reader.vectors[row])
+
+
+def read_as(reader, monkeypatch, contexts):
+    """The reader, as if it read these contexts: one for each place, or one for all."""
+
+    def encoded(encoder, cutter, texts):
+        places = sum(len(spans) for _, spans in texts)
+        return contexts.expand(places, -1)
+
+    monkeypatch.setattr(senses, "encode_together", encoded)
 
 
 def outside(reader, detections, text=TEXT):
@@ -104,13 +113,52 @@ def test_a_table_is_read_as_its_detections_are(reader, linker, names):
 def test_equal_contexts_leave_the_shares(reader, monkeypatch):
     reader.vectors = torch.eye(1, reader.encoder.dim).expand(len(reader.known), -1)
     with_context(reader, monkeypatch, 0)
-    [only_c1] = outside(reader, [Detection(6, 8, "ms", ("C1",))])
     assert outside(reader, [MS]) == [pytest.approx(0.6, abs=1e-3)]
-    assert only_c1 == pytest.approx(0.7, abs=1e-3)
+
+
+def test_a_sense_in_the_database_is_its_concept_even_if_detection_did_not_propose_it(
+    reader, monkeypatch
+):
+    reader.vectors = torch.eye(1, reader.encoder.dim).expand(len(reader.known), -1)
+    with_context(reader, monkeypatch, 0)
+    [[found]] = reader.read([(TEXT, [Detection(6, 8, "ms", ("C2",))])])
+    assert found.candidates == ("C1",)  # Its share is three times that of C2.
+    assert found.outside == pytest.approx(0.6, abs=1e-3)
+
+
+def test_a_sense_that_the_text_names_in_full_is_more_probable(reader, monkeypatch):
+    reader.vectors = torch.eye(1, reader.encoder.dim).expand(len(reader.known), -1)
+    with_context(reader, monkeypatch, 0)
+    text = "Known MS. Valve: mitral stenosis again."
+    named = Detection(17, 32, "mitral~stenosis", ("C2",))
+    [[found, _]] = reader.read([(text, [MS, named])])
+    assert found.candidates == ("C2",)
+    assert outside(reader, [MS, FEVER], "Known MS, mental status was normal.")[0] > 0.8
+
+
+def test_places_of_one_short_form_share_their_contexts(reader, monkeypatch):
+    reader.vectors = torch.eye(len(reader.known), reader.encoder.dim)
+    sclerosis, stenosis = (row_of(reader, f) for f in ("multiple sclerosis", "mitral stenosis"))
+    mixed = F.normalize(reader.vectors[sclerosis] + 1.3 * reader.vectors[stenosis], dim=0)
+    contexts = torch.stack([reader.vectors[sclerosis], reader.vectors[sclerosis], mixed])
+    read_as(reader, monkeypatch, contexts)
+    text = "MS, MS, MS."
+    places = [Detection(at, at + 2, "ms", ("C1", "C2")) for at in (0, 4, 8)]
+    [apart] = reader.read([(text, places)])
+    [together] = reader.read([(text, places)], consistency=0.5)
+    assert [found.candidates for found in apart] == [("C1",), ("C1",), ("C2",)]
+    assert [found.candidates for found in together] == [("C1",)] * 3
 
 
 def test_a_short_form_without_any_concept_is_outside(reader):
     assert outside(reader, [FE]) == [1.0]
+
+
+def test_nothing_is_read_if_no_context_could_change_the_meaning(reader, monkeypatch):
+    monkeypatch.delattr(senses, "encode_together")
+    assert outside(reader, [FE, FEVER]) == [1.0, 0.0]
+    with pytest.raises(NameError):
+        outside(reader, [MS])
 
 
 def test_a_candidate_that_the_table_lacks_has_a_small_share(reader, monkeypatch):

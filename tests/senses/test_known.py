@@ -2,8 +2,8 @@ import torch
 
 from embedlink.concepts.names import ConceptNames
 from embedlink.ragged import Groups
-from embedlink.senses.known import competitors, concepts_of_senses
-from embedlink.senses.table import Sense
+from embedlink.senses.known import concepts_of_senses, worded
+from embedlink.senses.table import Sense, Senses
 
 NAMES = ConceptNames(
     names=("haemodialysis", "hd", "huntington~s~disease", "type~2~diabetes"),
@@ -38,6 +38,11 @@ def test_a_shared_name_gives_every_concept():
     assert concepts_of_senses([sense("HD")], NAMES)[sense("HD")] == [0, 1]
 
 
-def test_competitors_are_the_senses_outside_the_database():
-    outside = sense("hospital day")
-    assert competitors([sense("haemodialysis"), outside], NAMES) == [outside]
+def test_any_wording_of_a_sense_may_be_a_name():
+    dialysis = Sense("HD", "dialysis", 0.5, also=("haemodialysis",))
+    assert concepts_of_senses([dialysis], NAMES) == {dialysis: [0]}
+
+
+def test_full_names_of_a_concept_are_wordings_of_its_sense():
+    senses = worded(Senses.of([sense("haemodialysis"), sense("hospital day")]), NAMES)
+    assert [each.also for each in senses] == [("Renal dialysis by machine",), ()]

@@ -24,6 +24,14 @@ def test_long_forms_are_found_whole_and_the_longest_first():
     ]  # fmt: skip
 
 
+def test_long_forms_are_found_in_the_plural_and_in_both_spellings():
+    anaemia = Ambiguous("AN", (("anaemia",), ("nasal airway",)))
+    text = "Anemia, blocked nasal airways."
+    assert [text[start:end] for start, end, _ in LongForms.of([anaemia]).find(text)] == [
+        "Anemia", "nasal airways"
+    ]  # fmt: skip
+
+
 def test_an_example_holds_the_short_form_in_place_of_the_long_form():
     texts = ["Nothing here.", "Clot in the left atria, then gone."]
     [example] = substitute(texts, [ARM], per_sense=5, seed=0).examples

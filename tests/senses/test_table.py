@@ -114,3 +114,8 @@ def test_the_source_column_and_commas_are_free(tmp_path):
     path = tmp_path / "own.tsv"
     path.write_text("short_form\tlong_form\tshare\nQX\tquiet, please\t1\n", encoding="utf-8")
     assert Senses.load(path).find("QX") == (Sense("QX", "quiet, please", 1.0),)
+
+
+def test_a_long_form_may_have_other_wordings(tmp_path):
+    senses = Senses.load(written(tmp_path, "RA,right atrium | right atrial,1,\n"))
+    assert senses.find("RA") == (Sense("RA", "right atrium", 1.0, "", ("right atrial",)),)

@@ -36,6 +36,13 @@ class Cut(NamedTuple):
     surface: list[int]  # without special tokens
 
 
+class SharedWindow(NamedTuple):
+    """Token ids of a window, and where several spans stand in it."""
+
+    window: list[int]  # with special tokens
+    mentions: dict[int, tuple[int, int]]  # half-open ranges of `window` by number of the span
+
+
 class TextTokens(NamedTuple):
     """A text's tokens. Characters between them, which are mostly blanks, are in none."""
 
@@ -137,11 +144,8 @@ class WindowCutter:
         if not spans:
             return
         # The text and not each window, because windows overlap, and a cut end could be tokenised
-        # differently. The tokenizer need not warn that a whole text is too long for the encoder.
-        encoded = self.tokenizer(
-            readable(text), add_special_tokens=False, return_offsets_mapping=True, verbose=False
-        )
-        tokens = TextTokens.of(encoded["input_ids"], encoded["offset_mapping"])
+        # differently.
+        tokens = self._tokens(text)
         words = [match.span() for match in WORD_OR_SIGNS.finditer(text)]
         defined = long_forms(text) if self.surfaces else []
         for start, end in spans:
@@ -156,6 +160,33 @@ class WindowCutter:
                 for token in tokens.ids[slice(*tokens.range(*piece))]
             ]
             yield Cut(window, mention, self._shortened(surface))
+
+    def together(self, text: str, spans: Sequence[tuple[int, int]]) -> Iterator[SharedWindow]:
+        """Cut windows that spans of a text share. Every span is in one of them.
+
+        Spans share a window if they reach over at most half of its room, so that each keeps
+        context on both sides. They are half-open ranges of characters, in any order.
+        """
+        tokens = self._tokens(text)
+        words = [match.span() for match in WORD_OR_SIGNS.finditer(text)]
+        ranges = [tokens.range(start, end) for start, end in spans]
+        for group in _near(ranges, self.room // 2):
+            start, end = spans[group[0]][0], max(spans[at][1] for at in group)
+            stretch, reach = tokens.range(start, end), tokens.range(*self._reach(words, start, end))
+            window, pooled = self._fit(tokens.ids, stretch, reach)
+            mentions = {}
+            for at in group:
+                first, last = (token - stretch[0] + pooled[0] for token in ranges[at])
+                # A span without tokens pools what the whole window would.
+                mentions[at] = (first, min(last, pooled[1])) if first < last else pooled
+            yield SharedWindow(window, mentions)
+
+    def _tokens(self, text: str) -> TextTokens:
+        # The tokenizer need not warn that a whole text is too long for the encoder.
+        encoded = self.tokenizer(
+            readable(text), add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        return TextTokens.of(encoded["input_ids"], encoded["offset_mapping"])
 
     def _reach(self, words: list[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
         """Characters from `context_window` words before the mention to as many after it.
@@ -221,3 +252,15 @@ class WindowCutter:
         if not inner:  # There is nothing else to pool.
             pooled = (len(self._special.before), len(self._special.before) + max(len(body), 1))
         return [*self._special.before, *body, *self._special.after], pooled
+
+
+def _near(ranges: Sequence[tuple[int, int]], most: int) -> Iterator[list[int]]:
+    """Positions of token ranges, by start, in groups that reach over at most `most` tokens."""
+    group: list[int] = []
+    for at in sorted(range(len(ranges)), key=ranges.__getitem__):
+        if group and ranges[at][1] - ranges[group[0]][0] > most:
+            yield group
+            group = []
+        group.append(at)
+    if group:
+        yield group

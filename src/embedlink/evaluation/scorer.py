@@ -171,8 +171,9 @@ class Scorer:
     def links(self, table: MentionTable, vectors: Tensor) -> Links:
         """Link every span of the table, without any threshold. Shape: vectors (spans, dim)."""
         every = torch.arange(len(table))
+        choosing = self.linking.choosing(vectors, table.surface)
         scored = self.linking.scored(
-            vectors, table.candidates.concepts, table.windows, every, "Reranking"
+            choosing, table.candidates.concepts, table.windows, every, "Reranking"
         )
         candidates = replace(table.candidates, concepts=scored.concepts)
         return self.linking.links(vectors, candidates, scored.scores)

@@ -109,7 +109,7 @@ class NoWindows(WindowCutter):
 def _measure_linker(run: EvaluateRun, data: Data, linker: Linker, folder: Path) -> Measured:
     table = _table(run, data, linker.cutter)
     if linker.senses is not None:
-        table = linker.senses.read_table(table, data.names)
+        table = linker.senses.read_table(table, data.names, linker.settings.consistency)
     index = linker.stored_index(folder, data.names) or linker.build_index(data.names)
     linking = EntityLinking.of(linker, data.names, index)
     scorer = Scorer(linking, run.data.code_rule, TrainingMentions.of(data.splits.train))

@@ -28,6 +28,7 @@ from embedlink.linking.settings import RerankerSettings
 from embedlink.medcat.pack import linking_cat, save_pack
 from embedlink.medcat.training_fields import training_fields
 from embedlink.senses.collected import collected
+from embedlink.senses.known import worded
 from embedlink.senses.table import Senses
 from embedlink.training.callbacks import IndexRefresh
 from embedlink.training.datamodule import LinkingDataModule
@@ -163,7 +164,8 @@ def prepare_reader(
     unlabelled = read_notes(run.data.unlabelled) if run.data.unlabelled else []
     unlabelled = unlabelled[: run.limit_documents]
     texts = [*unlabelled, *(document.text for document in data.splits.train)]
-    senses = Senses.load(run.data.senses).extended(collected(data.splits.train))
+    known = Senses.load(run.data.senses).extended(collected(data.splits.train))
+    senses = worded(known, data.names)
     lessons = lessons_of(texts, senses, stage, run.settings.seed)
     if not lessons.trained.examples:
         log.info("short forms: no note spells one out, so there is nothing to learn from")
@@ -172,7 +174,8 @@ def prepare_reader(
         linker.encoder, linker.tokenizer, senses, data.names, layers=stage.layers,
         context_window=stage.context_window, max_tokens=stage.max_tokens,
     )  # fmt: skip
-    datamodule.read_senses(linker.senses, ("validation", "test"))
+    consistency = linker.settings.consistency
+    datamodule.read_senses(linker.senses, consistency, ("validation", "test"))
     return lessons
 
 
@@ -194,7 +197,7 @@ def learn_short_forms(
         weight_decay=run.optimizer.weight_decay, warmup_share=run.optimizer.warmup_share,
         seed=run.settings.seed,
     )  # fmt: skip
-    datamodule.read_senses(reader)
+    datamodule.read_senses(reader, linker.settings.consistency)
     return {
         f"pretraining/{when}": value
         for when, value in (("sense_accuracy_before", gain.before), ("sense_accuracy", gain.after))

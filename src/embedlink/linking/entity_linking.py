@@ -16,6 +16,7 @@ from embedlink.concepts.names import ConceptNames
 from embedlink.encoder.windows import Windows
 from embedlink.index.concept_index import ConceptIndex, Hits
 from embedlink.linking.choice import Candidates, Links, completed, link, most_probable
+from embedlink.linking.consistency import drawn_together
 from embedlink.linking.decision import LinkDecision, NameCounts
 from embedlink.linking.linker import Linker
 from embedlink.linking.overlaps import keep_best
@@ -109,12 +110,25 @@ class EntityLinking:
     decision: LinkDecision
     counts: NameCounts
     reranking: Reranking | None = None
+    consistency: float = 0.0  # how far one surface in a note shares its contexts, in [0, 1]
 
     @classmethod
     def of(cls, linker: Linker, names: ConceptNames, index: ConceptIndex) -> "EntityLinking":
         """Link as this linker does."""
         counts, reranking = linker.name_counts(names), linker.reranking(names, index)
-        return cls(names, index, linker.decision, counts, reranking)
+        weight = linker.settings.consistency
+        return cls(names, index, linker.decision, counts, reranking, weight)
+
+    def choosing(self, vectors: Tensor, surface: Tensor) -> Tensor:
+        """The vectors that choose concepts: one surface in a note shares its contexts.
+
+        Whether to link at all is decided by each mention's own vector.
+
+        Shape: vectors (mentions, dim) of length 1
+        Shape: surface (mentions,) from `consistency.surfaces_of`
+        Returns: (mentions, dim) of length 1
+        """
+        return drawn_together(vectors, surface, self.consistency)
 
     def nearest(
         self,

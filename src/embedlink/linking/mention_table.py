@@ -14,6 +14,7 @@ from torch import Tensor
 from embedlink.concepts.names import ConceptNames
 from embedlink.encoder.windows import WindowCutter, Windows
 from embedlink.linking.choice import Candidates
+from embedlink.linking.consistency import surfaces_of
 from embedlink.linking.decision import NameCounts
 from embedlink.progress import watched
 from embedlink.ragged import Groups
@@ -38,6 +39,7 @@ class MentionTable:
     gold: Tensor  # (spans,) int64 concept row, NOT_GOLD or OUT_OF_TABLE
     detected: Tensor  # (spans,) bool
     linked: Tensor  # (spans,) bool, see `is_linked`
+    surface: Tensor  # (spans,) int64, equal for one surface in one document
     candidates: Candidates  # one entry a span
     detection_rows: Groups  # for each document, the rows of its detections in their order
     meant: Groups  # for each span, the candidates that a reader of short forms chose, or none
@@ -139,6 +141,7 @@ def mention_table(
         torch.tensor([row[1] for row in rows], dtype=torch.int64),
         torch.tensor([row[2] is not None for row in rows], dtype=torch.bool),
         torch.tensor([row[3] for row in rows], dtype=torch.bool),
+        surfaces_of((d.text, s) for d, s in zip(documents, spans, strict=True)),
         candidates,
         Groups.of(detection_rows),
         meant=Groups.of([] for _ in rows),

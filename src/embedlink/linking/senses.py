@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -20,10 +21,13 @@ from transformers import PreTrainedTokenizerBase
 
 from embedlink.concepts.names import ConceptNames
 from embedlink.encoder.context import ContextEncoder
+from embedlink.encoder.shared_windows import encode_together
 from embedlink.encoder.tokens import tokenise_names
 from embedlink.encoder.windows import WindowCutter
 from embedlink.files.digests import digest_of
 from embedlink.files.pickling import PickledByValue
+from embedlink.linking.consistency import drawn_together, surfaces_of
+from embedlink.linking.known_senses import LONGEST, KnownSense, NamedInFull
 from embedlink.linking.mention_table import MentionTable
 from embedlink.problems import EmbedLinkError
 from embedlink.senses.known import concepts_of_senses
@@ -36,16 +40,9 @@ SCALE = 20.0
 """A cosine is multiplied by this before it is added to the logarithm of a share."""
 UNLISTED = 0.05
 """Share of a candidate that has the short form as a name and that the table does not list."""
+NAMED = 1.5
+"""What the log odds of a sense gain if the text names it in full elsewhere."""
 _LEAST_SHARE = 0.002
-_LONGEST = 12  # characters of a short form
-
-
-@dataclass(frozen=True)
-class KnownSense:
-    """A sense, with its concepts in the database. It has none if it is outside the database."""
-
-    sense: Sense
-    cuis: tuple[str, ...]
 
 
 @dataclass
@@ -60,7 +57,7 @@ class SenseReader(PickledByValue):
     tokenizer: PreTrainedTokenizerBase
     senses: Senses
     known: tuple[KnownSense, ...]  # in the order of `senses`
-    vectors: Tensor  # (senses, dim) of length 1, of the long forms
+    vectors: Tensor  # (wordings, dim) of length 1, sense by sense
     context_window: int  # words on each side
     max_tokens: int
 
@@ -87,27 +84,36 @@ class SenseReader(PickledByValue):
         known = tuple(
             KnownSense(sense, tuple(names.cuis[row] for row in concepts[sense])) for sense in senses
         )
-        tokens = tokenise_names(tokenizer, [sense.long_form for sense in senses], max_tokens)
+        wordings = [wording for each in known for wording in each.sense.wordings]
+        tokens = tokenise_names(tokenizer, wordings, max_tokens)
         vectors = own.encode(tokens, progress="Encoding long forms")
         return cls(own, tokenizer, senses, known, vectors, context_window, max_tokens)
 
     def __post_init__(self) -> None:
+        sizes = [len(each.sense.wordings) for each in self.known]
+        self._first = [0, *accumulate(sizes)]  # The first wording of each sense.
         self._rows: dict[str, list[int]] = {}
         for row, each in enumerate(self.known):
             self._rows.setdefault(each.sense.short_form, []).append(row)
 
-    def read(self, documents: Sequence[tuple[str, Sequence[Detection]]]) -> list[list[Detection]]:
+    def read(
+        self, documents: Sequence[tuple[str, Sequence[Detection]]], consistency: float = 0.0
+    ) -> list[list[Detection]]:
         """The detections of each text, with what the short forms that are listed mean.
 
-        `outside` is set, and of several candidates the most probable stay. A short form is left
-        unchanged if the text itself spells it out: its meaning is known.
+        `outside` is set, and the candidates become the concepts that are most probably meant. A
+        short form is left unchanged if the text itself spells it out: its meaning is known. With
+        `consistency` (0 to 1) the places of one short form in a text share their contexts.
         """
         found = [list(detections) for _, detections in documents]
-        asked = [
-            (at, place, rows)
-            for at, (text, detections) in enumerate(documents)
-            for place, rows in self._listed(text, detections)
-        ]
+        asked = []
+        for at, (text, detections) in enumerate(documents):
+            for place, rows in self._listed(text, detections):
+                settled = self._settled(detections[place], rows)
+                if settled is None:
+                    asked.append((at, place, rows))
+                else:
+                    found[at][place] = settled
         if not asked:
             return found
         cutter = WindowCutter(self.tokenizer, self.context_window, self.max_tokens)
@@ -115,15 +121,21 @@ class SenseReader(PickledByValue):
             (text, [_span(found[at][place]) for at, place, _ in asked if at == number])
             for number, (text, _) in enumerate(documents)
         ]
-        contexts = self.encoder.encode(cutter(texts))  # (asked, dim)
+        contexts = encode_together(self.encoder, cutter, texts)  # (asked, dim)
+        contexts = drawn_together(contexts, surfaces_of(texts), consistency)
+        named = [NamedInFull(text, detections) for text, detections in documents]
         for context, (at, place, rows) in zip(contexts, asked, strict=True):
-            found[at][place] = self._meant(found[at][place], context, rows)
+            likely = [named[at].holds(self.known[row]) for row in rows]
+            found[at][place] = self._meant(found[at][place], context, rows, likely)
         return found
 
-    def read_table(self, table: MentionTable, names: ConceptNames) -> MentionTable:
+    def read_table(
+        self, table: MentionTable, names: ConceptNames, consistency: float = 0.0
+    ) -> MentionTable:
         """A copy of a mention table, with what the short forms that are listed mean."""
         texts = [document.text for document in table.documents]
-        return table.meaning(self.read(list(zip(texts, table.detections, strict=True))), names)
+        documents = list(zip(texts, table.detections, strict=True))
+        return table.meaning(self.read(documents, consistency), names)
 
     def _listed(self, text: str, detections: Sequence[Detection]) -> list[tuple[int, list[int]]]:
         """Positions of the detections that the table lists, with the rows of their senses."""
@@ -131,7 +143,7 @@ class SenseReader(PickledByValue):
         defined: set[str] | None = None
         for place, detection in enumerate(detections):
             surface = text[detection.start : detection.end]
-            senses = self.senses.find(surface) if len(surface) <= _LONGEST else ()
+            senses = self.senses.find(surface) if len(surface) <= LONGEST else ()
             if not senses:
                 continue
             if defined is None:  # Looked for only if there is a short form at all.
@@ -140,37 +152,57 @@ class SenseReader(PickledByValue):
                 listed.append((place, self._rows[senses[0].short_form]))
         return listed
 
-    def _meant(self, detection: Detection, context: Tensor, rows: list[int]) -> Detection:
-        """The detection with the candidates that are most probably meant, and `outside`.
+    def _settled(self, detection: Detection, rows: list[int]) -> Detection | None:
+        """The detection with its meaning, if no context could change that. Otherwise None."""
+        meant = {self.known[row].among(detection.candidates) for row in rows}
+        outcomes = meant | set(self._unlisted(detection, rows))
+        if len(outcomes) > 1:
+            return None
+        [cuis] = outcomes
+        return replace(detection, candidates=cuis, outside=float(not cuis))
 
-        Without candidates `outside` is the probability of no concept at all.
+    def _unlisted(self, detection: Detection, rows: list[int]) -> list[tuple[str, ...]]:
+        """The candidates that are no sense of the table, as one meaning. Empty if there is none."""
+        listed = {cui for row in rows for cui in self.known[row].cuis}
+        unlisted = tuple(cui for cui in detection.candidates if cui not in listed)
+        return [unlisted] if unlisted else []
+
+    def _meant(
+        self, detection: Detection, context: Tensor, rows: list[int], named: list[bool]
+    ) -> Detection:
+        """The detection with the concepts that are most probably meant, and `outside`.
+
+        A sense that is a concept of the database is that concept, even if detection did not
+        propose it. `outside` is the probability of all senses that are none.
 
         Shape: context (dim,) of length 1
         """
         candidates = detection.candidates
-        cosines = (self.vectors[rows] @ context).tolist()
+        meant = [self.known[row].among(candidates) for row in rows]
+        cosines = [self._cosine(row, context) for row in rows]
         logits = [
-            SCALE * cosine + math.log(max(self.known[row].sense.share, _LEAST_SHARE))
-            for cosine, row in zip(cosines, rows, strict=True)
+            SCALE * cosine + math.log(max(self.known[row].sense.share, _LEAST_SHARE)) + NAMED * full
+            for cosine, row, full in zip(cosines, rows, named, strict=True)
         ]
-        inside = [self._is_inside(row, candidates) for row in rows]
-        if candidates and not any(inside):
-            # No sense of the table is a candidate. So a candidate gets the mean cosine of all.
+        for unlisted in self._unlisted(detection, rows):
+            # The context says nothing of them, so they get the mean cosine.
             logits.append(SCALE * sum(cosines) / len(cosines) + math.log(UNLISTED))
-            inside.append(True)
-        shares = torch.softmax(torch.tensor(logits), 0)
-        outside = float(shares[~torch.tensor(inside)].sum())
-        of_candidate = dict.fromkeys(candidates, 0.0)
-        for row, share in zip(rows, shares.tolist(), strict=False):  # Without what is not listed.
-            for cui in of_candidate.keys() & set(self.known[row].cuis):
-                of_candidate[cui] += share
-        most = max(of_candidate.values(), default=0.0)
-        kept = tuple(cui for cui in candidates if of_candidate[cui] == most)
+            meant.append(unlisted)
+        shares = torch.softmax(torch.tensor(logits), 0).tolist()
+        of_concept: dict[str, float] = {}
+        outside = 0.0
+        for cuis, share in zip(meant, shares, strict=True):
+            outside += 0.0 if cuis else share
+            for cui in cuis:
+                of_concept[cui] = of_concept.get(cui, 0.0) + share
+        most = max(of_concept.values(), default=0.0)
+        kept = tuple(cui for cui, share in of_concept.items() if share == most)
         return replace(detection, candidates=kept, outside=outside)
 
-    def _is_inside(self, row: int, candidates: Sequence[str]) -> bool:
-        cuis = self.known[row].cuis
-        return any(cui in candidates for cui in cuis) if candidates else bool(cuis)
+    def _cosine(self, row: int, context: Tensor) -> float:
+        """How near a context is to the nearest wording of a sense. Shape: context (dim,)."""
+        wordings = slice(self._first[row], self._first[row + 1])
+        return float((self.vectors[wordings] @ context).max())
 
     def digest(self) -> str:
         """A digest that changes with every weight, sense and share."""
@@ -210,7 +242,13 @@ class SenseReader(PickledByValue):
             described = json.loads((folder / SENSES).read_text("utf-8"))
             known = tuple(
                 KnownSense(
-                    Sense(each["short_form"], each["long_form"], each["share"], each["source"]),
+                    Sense(
+                        each["short_form"],
+                        each["long_form"],
+                        each["share"],
+                        each["source"],
+                        tuple(each.get("also", ())),
+                    ),
                     tuple(each["cuis"]),
                 )
                 for each in described["senses"]
@@ -228,8 +266,9 @@ class SenseReader(PickledByValue):
             own.note_layers.load_state_dict(layers)
         except RuntimeError as error:
             raise EmbedLinkError(f"{folder / WEIGHTS}: the weights do not fit: {error}") from error
-        if vectors.shape != (len(known), own.dim):
-            raise EmbedLinkError(f"{folder / WEIGHTS}: {len(vectors)} vectors, {len(known)} senses")
+        wordings = sum(len(each.sense.wordings) for each in known)
+        if vectors.shape != (wordings, own.dim):
+            raise EmbedLinkError(f"{folder / WEIGHTS}: {len(vectors)} vectors, {wordings} wordings")
         senses = Senses.of(each.sense for each in known)
         return cls(own.eval(), tokenizer, senses, known, vectors, window, limit)
 

@@ -43,6 +43,11 @@ class LinkerSettings(Settings):
         help="weight of log(1 + training mentions of a concept) beside similarities: it decides "
         "if context does not",
     )  # fmt: skip
+    consistency: float = setting(
+        0.5, ge=0, le=1,
+        help="how far mentions of one surface in a note share their context to choose a concept; "
+        "0: each has its own",
+    )  # fmt: skip
     dtype: Literal["float32", "bfloat16"] = setting(
         "float32", help="numbers of weights and index, in memory and on disk; training needs "
         "float32",

@@ -90,6 +90,7 @@ class EmbedLinkLinking(Linking):
     surface_weight: float = _linker("surface_weight")
     towers: Towers = _linker("towers")
     """Training decides this. A linker folder brings its own value."""
+    consistency: float = _linker("consistency")
     frequency_weight: float = _linker("frequency_weight")
     """`train.py` counts the mentions. Training inside MedCAT does not."""
     representative_name: Representative = _linker("representative")

@@ -23,6 +23,7 @@ from embedlink.encoder.surfaces import KnownSurfaces
 from embedlink.encoder.windows import WindowCutter, Windows
 from embedlink.index.concept_index import ConceptIndex, paired_scores
 from embedlink.linking.choice import Candidates, Links
+from embedlink.linking.consistency import surfaces_of
 from embedlink.linking.entity_linking import (
     EntityLinking,
     Link,
@@ -84,7 +85,7 @@ class Predictor:
         `multiple_predictions_per_detected_entity` is set.
         """
         if self.linker.senses is not None and self.config.senses:
-            read = self.linker.senses.read(notes)
+            read = self.linker.senses.read(notes, self.config.consistency)
             notes = [(text, own) for (text, _), own in zip(notes, read, strict=True)]
         rules = self._rules(nested)
         options = iter(self._all_options(notes, rules.threshold))
@@ -105,20 +106,23 @@ class Predictor:
         read = sorted(ways.compared + ways.searched)
         windows = self._windows(self._cutter, notes, read)
         vectors = self._vectors(windows)  # (read, dim)
+        surface = surfaces_of(self._spans(notes, read))
+        linking = replace(self.linking, consistency=self.config.consistency)
+        choosing = linking.choosing(vectors, surface)
         row_of = {at: row for row, at in enumerate(read)}
         for searching, part in ((False, ways.compared), (True, ways.searched)):
             for chunk in self._chunks(part):
                 rows = torch.tensor([row_of[at] for at in chunk])
-                own = vectors[rows]  # (chunk, dim)
                 if searching:
-                    scored = self._searched(own, windows, rows)
+                    scored = self._searched(choosing[rows], windows, rows)
                     decided = scored.first()  # Only the best concept is decided on.
                 else:
-                    scored = decided = self._compared(own, [candidates[at] for at in chunk])
+                    own = [candidates[at] for at in chunk]
+                    scored = decided = self._compared(choosing[rows], own)
                 chosen = Candidates.found(
                     decided.concepts, [detections[at] for at in chunk], self.names
                 )
-                links = self.linking.links(own, chosen, decided.scores)
+                links = self.linking.links(vectors[rows], chosen, decided.scores)
                 for at, found in zip(chunk, self._options(links, scored), strict=True):
                     options[at] = found
         return options
@@ -247,12 +251,18 @@ class Predictor:
 
         Positions count the detections of all notes end to end.
         """
+        return cutter(self._spans(notes, chosen))
+
+    def _spans(
+        self, notes: Sequence[Note], chosen: list[int]
+    ) -> list[tuple[str, list[tuple[int, int]]]]:
+        """The texts with the spans of the detections at the positions `chosen`."""
         wanted, first, spans = set(chosen), 0, []
         for text, own in notes:
             places = (at for at in range(len(own)) if first + at in wanted)
             spans.append((text, [(own[at].start, own[at].end) for at in places]))
             first += len(own)
-        return cutter(spans)
+        return spans
 
     def _vectors(self, windows: Windows) -> Tensor:
         """Vectors of windows, on the CPU. Returns: (windows, dim) of length 1."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from embedlink.senses.collected import sense_key
 from embedlink.senses.table import Senses
+from embedlink.text.spelling import stem
 from embedlink.text.words import normal_form
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -47,7 +48,7 @@ def of_table(senses: Senses) -> list[Ambiguous]:
     for short_form, own in senses.by_short_form.items():
         spellings: dict[str, list[str]] = {}
         for sense in own:
-            spellings.setdefault(sense_key(sense.long_form), []).append(sense.long_form)
+            spellings.setdefault(sense_key(sense.long_form), []).extend(sense.wordings)
         if len(spellings) > 1:
             found.append(Ambiguous(short_form, tuple(map(tuple, spellings.values()))))
     return found
@@ -114,9 +115,9 @@ def _shortened(phrase: str, generator: random.Random) -> str:
 
 @dataclass(frozen=True)
 class LongForms:
-    """Finds long forms in texts."""
+    """Finds long forms in texts, also in the plural, in British and in American spelling."""
 
-    senses: Mapping[tuple[str, ...], tuple[int, ...]]  # numbers of the senses by long form's words
+    senses: Mapping[tuple[str, ...], tuple[int, ...]]  # numbers of the senses by long form's stems
     lengths: Mapping[str, tuple[int, ...]]  # numbers of words by the first word, largest first
 
     @classmethod
@@ -125,7 +126,7 @@ class LongForms:
         senses: dict[tuple[str, ...], list[int]] = defaultdict(list)
         spelt = (sense for each in ambiguous for sense in each.senses)
         for number, long_forms in enumerate(spelt):
-            for words in {tuple(normal_form(form).split()) for form in long_forms}:
+            for words in {_stems(normal_form(form).split()) for form in long_forms}:
                 senses[words].append(number)
         lengths: dict[str, set[int]] = defaultdict(set)
         for words in senses:
@@ -139,7 +140,7 @@ class LongForms:
         If long forms overlap, the one that starts first is found. If several start there, the
         longest is.
         """
-        words = [(m.start(), m.end(), m.group().lower()) for m in re.finditer(r"\w+", text)]
+        words = [(m.start(), m.end(), stem(m.group().lower())) for m in re.finditer(r"\w+", text)]
         at = 0
         while at < len(words):
             count = self._length(words, at)
@@ -155,3 +156,7 @@ class LongForms:
             if len(run) == count and run in self.senses:
                 return count
         return 0
+
+
+def _stems(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(map(stem, words))

@@ -8,7 +8,7 @@ hospitals, so they are a prior and never a rule.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from embedlink.files.lines import require_file, shown
@@ -19,7 +19,8 @@ from embedlink.text.words import normal_form
 LANGUAGES = ("en", "es")
 """The tables that come with the package."""
 COLUMNS = ("short_form", "long_form", "share", "source")
-"""The columns of a table of senses. The last may be missing."""
+"""The columns of a table of senses. The last may be missing. A long form may have other wordings
+behind a vertical bar: `right atrium|right atrial`."""
 _ROUNDING = 0.005  # the shares of a short form may exceed 1 by this
 _NEW_SHARE = 0.2  # what senses that a corpus adds to a known short form get together
 
@@ -29,13 +30,19 @@ class Sense:
     """One meaning of a short form.
 
     `share` (0 to 1) is the part of the short form's occurrences that have this meaning. `source`
-    says who counted or estimated it.
+    says who counted or estimated it. `also` holds other wordings of the long form.
     """
 
     short_form: str
     long_form: str
     share: float
     source: str = ""
+    also: tuple[str, ...] = ()
+
+    @property
+    def wordings(self) -> tuple[str, ...]:
+        """The long form and its other wordings."""
+        return (self.long_form, *self.also)
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,7 @@ def _mixed(known: Iterable[Sense], added: list[Sense]) -> tuple[Sense, ...]:
 
 
 def _with_share(sense: Sense, share: float) -> Sense:
-    return Sense(sense.short_form, sense.long_form, share, sense.source)
+    return replace(sense, share=share)
 
 
 def _spellings(surface: str) -> Iterator[str]:
@@ -144,7 +151,8 @@ def _read(path: Path, problems: Problems) -> Iterator[Sense]:
     file, tabs = str(path), path.suffix == ".tsv"
     delimiter = "\t" if tabs else ","
     for line, cells in read_rows(path, COLUMNS[:3], problems, delimiter=delimiter, quoted=not tabs):
-        short, long = cells["short_form"].strip(), cells["long_form"].strip()
+        short = cells["short_form"].strip()
+        long, *also = (wording.strip() for wording in cells["long_form"].split("|"))
         share = _share(cells["share"])
         pair = short, normal_form(long)
         if not short or not long:
@@ -161,7 +169,8 @@ def _read(path: Path, problems: Problems) -> Iterator[Sense]:
         else:
             known.add(pair)
             totals[short] = totals.get(short, 0.0) + share
-            yield Sense(short, long, share, cells.get("source", "").strip())
+            source = cells.get("source", "").strip()
+            yield Sense(short, long, share, source, tuple(filter(None, also)))
 
 
 def _share(cell: str) -> float | None:

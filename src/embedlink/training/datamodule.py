@@ -89,11 +89,17 @@ class LinkingDataModule(L.LightningDataModule):
         self.counts = train.name_counts(len(self.names.names))
         self.detected = dict(self.tables)
 
-    def read_senses(self, reader: SenseReader, splits: Collection[str] = SPLITS) -> None:
-        """Say of every detection what its short form means. What was read before is forgotten."""
+    def read_senses(
+        self, reader: SenseReader, consistency: float = 0.0, splits: Collection[str] = SPLITS
+    ) -> None:
+        """Say of every detection what its short form means. What was read before is forgotten.
+
+        `consistency` is that of `SenseReader.read`.
+        """
         self.setup()
         for split in splits:
-            self.tables[split] = reader.read_table(self.detected[split], self.names)
+            table = self.detected[split]
+            self.tables[split] = reader.read_table(table, self.names, consistency)
 
     def cache_states(self, cache: StateCache, encoder: ContextEncoder) -> None:
         """Compute once what lies below the encoder's trainable layers, for all windows.

@@ -132,6 +132,7 @@ class Evaluation(Callback):
             decision=copy.deepcopy(module.linker.decision).cpu(),
             counts=data.counts,
             reranking=module.linker.reranking(data.names, index),
+            consistency=module.linker.settings.consistency,
         )
         return Scorer(linking, code_rule=self.code_rule, training=self._training)
 
