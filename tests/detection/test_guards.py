@@ -27,6 +27,9 @@ E6,thyroid cancer,P
 E7,B-cell tumour,P
 E8,dense scar,P
 E9,PNEUMONIA,P
+E10,enlarged prostate,P
+E10,prostate enlargement,A
+E10,adenoma of the prostate,A
 """
 
 
@@ -82,7 +85,9 @@ def test_a_part_of_a_name_is_not_the_name(cdb):
     variants.follow()
     assert is_part_of_names(variants, "Thyroid")
     assert is_part_of_names(variants, "vitamins")
-    for surface in ("cancer", "headache", "REST", "thyroid gland"):
+    assert is_part_of_names(variants, "the thyroid")
+    assert is_part_of_names(variants, "prostate")  # It ends two names, but is the head of one.
+    for surface in ("cancer", "headache", "REST", "thyroid gland", "adenoma", "Burkitt's"):
         assert not is_part_of_names(variants, surface)
 
 

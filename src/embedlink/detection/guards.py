@@ -68,15 +68,17 @@ def is_name_in_small_letters(cdb: CDB, word: str) -> bool:
 
 
 def is_part_of_names(variants: NameVariants, surface: str) -> bool:
-    """Whether a single word stands in names but ends none: "ovarian" in "ovarian cancer".
+    """Whether a single word only says what a name is about: "prostate" in "prostate cancer".
 
-    A word with capitals beyond the first letter is a short form, so it is not part of a name.
+    Such a word is hardly ever the head of a name: of one, or of a tenth of those that it stands in.
+    An article before it does not count. A word with capitals beyond the first letter is a short
+    form, so it is no such part.
     """
-    words = LETTERS.findall(folded(surface))
+    words = [word for word in LETTERS.findall(folded(surface)) if word not in FUNCTION_WORDS]
     if len(words) != 1 or surface[1:] != surface[1:].lower():
         return False
-    made = stem(words[0])
-    return made in variants.words and made not in variants.heads
+    heads, names = variants.heads[stem(words[0])], variants.words[stem(words[0])]
+    return 2 * heads < names and heads <= 1 + names // 10
 
 
 def says_nothing(surface: str, least_letters: int) -> bool:

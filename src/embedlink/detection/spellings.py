@@ -1,12 +1,13 @@
 """The names of a concept database by the key that their spellings share."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 
 from medcat.cdb import CDB
 
 from embedlink.progress import watched
-from embedlink.text.spelling import content_words, is_same_word, key, stem, stems
+from embedlink.text.spelling import RELATIONS, content_words, is_same_word, key, stem, stems
 from embedlink.text.words import LETTERS, folded
 
 
@@ -19,10 +20,10 @@ class NameVariants:
 
     def __init__(self, cdb: CDB) -> None:
         self.cdb = cdb
-        self.words: set[str] = set()
-        """Stems that occur in names."""
-        self.heads: set[str] = set()
-        """Stems that end names: "cancer", and not the "ovarian" before it."""
+        self.words: Counter[str] = Counter()
+        """How many names each stem occurs in."""
+        self.heads: Counter[str] = Counter()
+        """How many names are one of a stem's kind: "cancer" of the ovary, ovarian "cancer"."""
         self._of_key: dict[str, tuple[str, ...]] = {}
         self._read: object = None  # The dictionary that was read.
         self._count, self._last = 0, ""  # How many of its names were read, and the last one.
@@ -93,12 +94,19 @@ class NameVariants:
             content = self._stems(name)
             made = key(content)
             if made is not None:
-                self.words.update(content)
-                self.heads.add(content[-1])
+                self.words.update(set(content))
+                self.heads[_head(name) or content[-1]] += 1
                 self._of_key[made] = (*self._of_key.get(made, ()), name)
 
     def _stems(self, name: str) -> list[str]:
         return stems(LETTERS.findall(name))
+
+
+def _head(name: str) -> str | None:
+    """The stem of the last content word before the first "of" or the like. None without one."""
+    words = LETTERS.findall(name)
+    first = next((at for at, word in enumerate(words) if at and word in RELATIONS), len(words))
+    return next(reversed(stems(words[:first])), None)
 
 
 def _is_spelt(words: Sequence[str], apart: Collection[int], name: Sequence[str]) -> bool:

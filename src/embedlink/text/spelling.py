@@ -22,6 +22,11 @@ FUNCTION_WORDS = frozenset({
 })  # fmt: skip
 """Words that a key leaves out. No single letters, because hepatitis A and E are two diseases."""
 
+RELATIONS = frozenset({
+    "by", "due", "for", "from", "in", "of", "on", "to", "with", "con", "de", "del", "en", "por",
+})  # fmt: skip
+"""Words behind which a name says more of what stands before: "cancer of the breast"."""
+
 COORDINATIONS = frozenset({"and", "or", "y", "o", "e", "u", "ni"})
 """If one of these stands between words, their order counts: "cancer or ovarian"."""
 
