@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from experiments.held_out import interval
 from medcat.cat import CAT
 
 import embedlink  # noqa: F401 - first: telemetry is off from here
 from embedlink.corpora.unlabelled import read_notes
+from embedlink.evaluation.bootstrap import share_with_interval
 
 AROUND = 90
 """Characters shown on each side of a link."""
@@ -83,7 +83,7 @@ def _row(text: str, number: int, entity: Any) -> dict[str, Any]:
 def _judge(path: Path) -> None:
     judged = pd.read_csv(path).dropna(subset=["right"])
     by_note = judged.groupby("note")["right"].agg(["sum", "count"])
-    share = interval(by_note["sum"].tolist(), by_note["count"].tolist())
+    share = share_with_interval(by_note["sum"].tolist(), by_note["count"].tolist())
     print(f"{int(judged['right'].sum())} of {len(judged)} right: {share}")
 
 

@@ -9,14 +9,13 @@ python -m experiments.held_out runs/<day>/<time>/pack tests/data/held_out_notes.
 
 import argparse
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from medcat.cat import CAT
 
 import embedlink  # noqa: F401 - first: telemetry is off from here
+from embedlink.evaluation.bootstrap import share_with_interval
 
 SHORTEST_NAME = 5  # letters: what is shorter, or in capitals, is a short form
 
@@ -47,8 +46,8 @@ def main() -> None:
     for senses in (True, False):
         cat.config.components.linking.senses = senses
         counts = [_count(cat, document) for document in documents]
-        precision = interval([c.right for c in counts], [c.links for c in counts])
-        recall = interval([c.found for c in counts], [c.names for c in counts])
+        precision = share_with_interval([c.right for c in counts], [c.links for c in counts])
+        recall = share_with_interval([c.found for c in counts], [c.names for c in counts])
         links, right = sum(c.links for c in counts), sum(c.right for c in counts)
         print(f"senses={senses}: {right} of {links} links right, {precision}; full names {recall}")
         if asked.wrong:
@@ -82,16 +81,6 @@ def _count(cat: CAT, document: dict[str, Any]) -> Counts:
 
 def _is_full_name(surface: str) -> bool:
     return len(surface) >= SHORTEST_NAME and not surface.isupper()
-
-
-def interval(hits: Sequence[int], of: Sequence[int]) -> str:
-    """A share with its 95 % bootstrap interval. Each entry of `hits` and `of` is a document."""
-    right, total = torch.tensor(hits).float(), torch.tensor(of).float()
-    generator = torch.Generator().manual_seed(0)
-    drawn = torch.randint(len(hits), (5000, len(hits)), generator=generator)
-    shares = right[drawn].sum(1) / total[drawn].sum(1).clamp(min=1)
-    low, high = shares.quantile(torch.tensor([0.025, 0.975])).tolist()
-    return f"{float(right.sum() / total.sum().clamp(min=1)):.3f} [{low:.3f}, {high:.3f}]"
 
 
 if __name__ == "__main__":

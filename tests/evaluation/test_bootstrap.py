@@ -4,7 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from embedlink.evaluation.bootstrap import METRICS, differences, intervals, metrics_of_sums
+from embedlink.evaluation.bootstrap import (
+    METRICS,
+    differences,
+    intervals,
+    metrics_of_sums,
+    share_with_interval,
+)
 from embedlink.evaluation.counts import Counts
 
 COUNTS = arrays(np.int64, st.tuples(st.integers(2, 12), st.just(5)), elements=st.integers(0, 9))
@@ -85,3 +91,11 @@ def test_a_clear_difference_is_found_and_turns_with_the_order():
         assert row.p < 0.001
         assert turned.difference == -row.difference
         assert (turned.low, turned.high) == pytest.approx((-row.high, -row.low))
+
+
+def test_a_share_has_an_interval_by_document():
+    assert share_with_interval([3, 3], [4, 4]) == "0.750 [0.750, 0.750]"
+    share, low, high = share_with_interval([1, 4, 0], [4, 4, 0]).translate(
+        str.maketrans("", "", "[],")
+    ).split()  # fmt: skip
+    assert float(low) < float(share) == 0.625 < float(high)
