@@ -58,7 +58,7 @@ def test_files_of_a_linker_and_of_what_has_no_threshold(scored, tmp_path):
     scorer, table, vectors = scored
     files = measure_linker(scorer, table, vectors).write(tmp_path / "linker", "test")
     assert [file.name for file in files] == [
-        "test_documents.csv", "test_curve.csv", "test_curve.png",
+        "test_documents.csv", "test_curve.csv", "test_curve.png", "test_errors.csv",
     ]  # fmt: skip
     outcome = scorer.outcome(table, vectors)
     plain = measure_outcome(table, outcome, scorer.names, "first", None)

@@ -33,6 +33,13 @@ def test_one_thing_to_do_is_enough(configured, override):
         check_evaluation(configured(override, "part=dev"))
 
 
+@pytest.mark.parametrize("override", ["baseline=tfidf", "compare=[a,b]"])
+def test_errors_are_reported_of_a_linker_alone(configured, override):
+    check_evaluation(configured("linker=a", "report=errors"))
+    with pytest.raises(EmbedLinkError, match=f"report=errors.*{override.split('=')[0]}="):
+        check_evaluation(configured(override, "report=errors"))
+
+
 @pytest.mark.parametrize("overrides", [(), ("linker=a", "baseline=tfidf")])
 def test_nothing_and_two_things_are_errors_that_name_the_keys(configured, overrides):
     with pytest.raises(EmbedLinkError, match="one of linker, baseline, compare") as caught:

@@ -92,7 +92,8 @@ def test_mlflow_holds_settings_metrics_and_identity(finished):
     assert {"test/f1", "val/f1", "baseline/dictionary/f1"} <= run.data.metrics.keys()
     assert len(run.data.metrics) <= 20
     logged = {artifact.path for artifact in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
-    assert {"test_documents.csv", "test_curve.csv", "test_curve.png", "metrics.csv"} <= logged
+    files = {"test_documents.csv", "test_curve.csv", "test_curve.png", "test_errors.csv"}
+    assert files | {"metrics.csv"} <= logged
     assert run.data.params["context_window"] == "14"
     assert run.data.params["optimizer.lr"] == "0.0001"
     assert run.data.metrics["best/val_f1"] == pytest.approx(run.data.metrics["val/f1"], abs=1e-6)

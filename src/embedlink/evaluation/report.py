@@ -16,6 +16,7 @@ from embedlink.evaluation.bootstrap import intervals
 from embedlink.evaluation.comparison import counts_file
 from embedlink.evaluation.curve import TradeOff, draw, write_table
 from embedlink.evaluation.document_counts import DocumentCounts
+from embedlink.evaluation.errors import ErrorCount, error_counts, write_errors_table
 from embedlink.evaluation.metrics import Outcome, split_metrics
 from embedlink.evaluation.scorer import Scorer, judge, trade_offs
 from embedlink.files.atomic import file_written_aside, write_errors
@@ -32,33 +33,36 @@ class Measured:
     documents: DocumentCounts
     trade_offs: Sequence[TradeOff] = ()  # empty for a baseline, which has no link decision
     threshold: float = 0.0  # in [0, 1], the link threshold of the metrics
+    errors: Sequence[ErrorCount] = ()  # empty for a baseline
 
     def write(self, folder: Path, split: str) -> list[Path]:
         """Write the files of the split to a run's folder and return their paths.
 
-        These are the counts of documents. If there are trade-offs, their curve is written as a
-        table and a picture. Older files are replaced. Raises `EmbedLinkError` if the folder cannot
-        be written.
+        These are the counts of documents. Of a linker there are also the trade-offs, as a table and
+        a picture, and the table of errors. Older files are replaced. Raises `EmbedLinkError` if the
+        folder cannot be written.
         """
         with write_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             return self._write(folder, split)
 
     def _write(self, folder: Path, split: str) -> list[Path]:
-        counts, table, picture = report_files(folder, split)
+        counts, table, picture, errors = report_files(folder, split)
         self.documents.write(counts)
         if not self.trade_offs:
             return [counts]
         write_table(table, self.trade_offs)
         with file_written_aside(picture) as aside:
             draw(aside, self.trade_offs, self.threshold)
-        return [counts, table, picture]
+        write_errors_table(errors, self.errors)
+        return [counts, table, picture, errors]
 
 
-def report_files(folder: Path, split: str) -> tuple[Path, Path, Path]:
-    """The counts of documents, the curve's table and its picture in a run's folder."""
+def report_files(folder: Path, split: str) -> tuple[Path, Path, Path, Path]:
+    """Counts of documents, the curve's table and picture, and errors, in a run's folder."""
     curve = folder / f"{split}_curve.csv"
-    return folder / counts_file(split), curve, curve.with_suffix(".png")
+    errors = folder / f"{split}_errors.csv"
+    return folder / counts_file(split), curve, curve.with_suffix(".png"), errors
 
 
 def measure_outcome(
@@ -91,4 +95,7 @@ def measure_linker(scorer: Scorer, table: MentionTable, vectors: Tensor) -> Meas
     own = {"calibration_error": error, "threshold": threshold}
     # The curve is to look at. The threshold was chosen on validation documents.
     curve = trade_offs(table, links, scorer.names, scorer.code_rule)
-    return Measured(measured.metrics | own, measured.documents, curve, threshold)
+    errors = error_counts(
+        table, links, outcome.predictions, scorer.names, scorer.code_rule, threshold
+    )
+    return Measured(measured.metrics | own, measured.documents, curve, threshold, errors)

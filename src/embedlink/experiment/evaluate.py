@@ -33,12 +33,17 @@ WAYS = ("linker", "baseline", "compare")
 
 
 def check_evaluation(cfg: DictConfig) -> None:
-    """Raise `EmbedLinkError` unless exactly one of `WAYS` is given and all values are allowed."""
+    """Raise `EmbedLinkError` unless exactly one of `WAYS` is given and all values are allowed.
+
+    `report=errors` is for a linker alone, because a baseline has no link decision that rejects.
+    """
     given = [way for way in WAYS if OmegaConf.select(cfg, way) is not None]
     if len(given) != 1:
         said = ", ".join(f"{way}={cfg[way]}" for way in given) or "none was given"
         raise EmbedLinkError(f"evaluate.py takes one of {', '.join(WAYS)}: {said}")
     check_values(cfg)
+    if cfg.report == "errors" and given != ["linker"]:
+        raise EmbedLinkError(f"report=errors takes linker=, and {given[0]}= is given")
 
 
 def measure(run: EvaluateRun) -> tuple[Data, Measured]:

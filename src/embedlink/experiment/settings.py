@@ -98,6 +98,9 @@ class EvaluateSettings(MeasuredSettings):
     part: Literal["train", "validation", "test"] = setting(
         "test", help="the documents to measure on"
     )
+    report: Literal["metrics", "errors"] = setting(
+        "metrics", help="what is printed: metrics, or where F1 is lost"
+    )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from embedlink.corpora.frequencies import TrainingMentions
 from embedlink.corpora.seen import note_seen
 from embedlink.corpora.splits import check_sides
 from embedlink.evaluation.comparison import compare_runs, format_comparison
+from embedlink.evaluation.errors import format_errors
 from embedlink.evaluation.report import report_files
 from embedlink.evaluation.summary import split_summary
 from embedlink.experiment import stages
@@ -94,4 +95,7 @@ def evaluate(cfg: DictConfig) -> None:
     data, measured = measure(run)
     files = measured.write(run.folder, part)
     log_evaluation(cfg, data, measured.metrics, files)
-    print(split_summary(run.settings.baseline or "linker", measured.metrics))
+    if run.settings.report == "errors":
+        print(format_errors(measured.errors))
+    else:
+        print(split_summary(run.settings.baseline or "linker", measured.metrics))
