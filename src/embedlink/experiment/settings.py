@@ -184,9 +184,13 @@ class TrainerSettings:
 class MonitorSettings:
     """The settings of a callback that watches a metric of validation."""
 
-    monitor: Literal["val/f1", "val/precision", "val/recall"] = setting(
-        "val/f1", help="the metric that decides"
-    )
+    monitor: Literal[
+        "val/f1",
+        "val/precision",
+        "val/recall",
+        "val/accuracy_at_1",
+        "val/accuracy_at_1/unseen_surface",
+    ] = setting("val/f1", help="the metric that decides")
     patience: int = setting(3, ge=0, help="epochs without a better value before training stops")
 
 

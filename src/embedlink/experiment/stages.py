@@ -30,9 +30,10 @@ from embedlink.medcat.training_fields import training_fields
 from embedlink.senses.collected import collected
 from embedlink.senses.known import worded
 from embedlink.senses.table import Senses
+from embedlink.training import better
 from embedlink.training.callbacks import IndexRefresh
 from embedlink.training.datamodule import LinkingDataModule
-from embedlink.training.module import LinkerModule
+from embedlink.training.module import LinkerModule, Weights
 from embedlink.training.reranker import learn_reranking
 from embedlink.training.senses import Lessons, learn_senses, lessons_of
 from embedlink.training.settings import RerankerTraining, ShortFormSettings, SynonymSettings
@@ -203,6 +204,25 @@ def learn_short_forms(
         for when, value in (("sense_accuracy_before", gain.before), ("sense_accuracy", gain.after))
         if value is not None
     }
+
+
+def keep_better(
+    trainer: L.Trainer, module: LinkerModule, datamodule: LinkingDataModule, published: Weights
+) -> float:
+    """Keep the weights that are best on validation documents, and return their F1 there.
+
+    `weights/<try>` is the monitored metric of each try. `weights/kept` is how far the kept weights
+    lie from the published ones (0) towards the trained ones (1), unless the best epoch is kept.
+    """
+    kept = better.keep_better(trainer, module, datamodule, published)
+    if kept is None:
+        return 0.0
+    found = {f"weights/{name}": score for name, score in kept.scores.items()}
+    if kept.name != better.BEST_EPOCH:
+        found["weights/kept"] = float(kept.name)
+    for logger in trainer.loggers:
+        logger.log_metrics(found)
+    return kept.f1
 
 
 def learn_reranker(

@@ -27,7 +27,7 @@ from embedlink.experiment.tracking import (
     run_logger,
 )
 from embedlink.files.outputs import free_files
-from embedlink.training.best_epoch import best_epoch
+from embedlink.training.better import trained_weights
 from embedlink.training.evaluation import measure_as, metrics_of
 
 
@@ -45,6 +45,7 @@ def train(cfg: DictConfig) -> float:
     stages.learn_detection(run, data)
     linker = run.linker()
     linker.frequencies = TrainingMentions.of(data.splits.train).concepts
+    published = trained_weights(linker.encoder)
     datamodule = stages.build_datamodule(run, data, linker)
     lessons = stages.prepare_reader(run, data, linker, datamodule)
     module = run.module(linker, data.names)
@@ -63,13 +64,12 @@ def train(cfg: DictConfig) -> float:
         stages.pretrain(run, data, module)
         log_baselines(trainer, cfg, data, datamodule)
         trainer.fit(module, datamodule, ckpt_path=resumed.checkpoint if resumed else None)
-        best, f1 = best_epoch(trainer)
+        f1 = stages.keep_better(trainer, module, datamodule, published)
         if run.reranker is not None:
-            trainer.validate(module, datamodule, ckpt_path=best, verbose=False)
             stages.learn_reranker(run, run.reranker, data, module, datamodule)
             trainer.validate(module, datamodule, verbose=False)  # Calibrates the decision anew.
-            best, f1 = None, float(trainer.callback_metrics["val/f1"])
-        trainer.test(module, datamodule, ckpt_path=best, verbose=False)
+            f1 = float(trainer.callback_metrics["val/f1"])
+        trainer.test(module, datamodule, verbose=False)
 
         linker.set_counts(datamodule.counts, data.names)
         shipped = stages.ship(run, module, data)

@@ -22,8 +22,17 @@ from embedlink.training.datamodule import LinkingDataModule
 from embedlink.training.module import LinkerModule
 from embedlink.types import CodeRule
 
-Stage = Literal["baseline", "test"]
-"""What is measured: the linker before its training, or after. Test metrics have this name."""
+Stage = Literal["baseline", "test", "trial"]
+"""What is measured: the linker before its training, or after. Test metrics have this name.
+
+A trial is a linker that may not be kept, so its metrics are not logged.
+"""
+
+
+MONITORED = frozenset({
+    "precision", "recall", "f1", "accuracy_at_1", "accuracy_at_1/unseen_surface",
+})  # fmt: skip
+"""Metrics of validation documents that may decide which weights are kept."""
 
 
 class Encoded(NamedTuple):
@@ -77,8 +86,8 @@ class Evaluation(Callback):
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Score the validation split. Epoch 0 is the untrained linker.
 
-        Precision, recall and F1 are there for other callbacks as well, as `val/…`: the best epoch
-        and early stopping depend on F1.
+        `MONITORED` metrics are there for other callbacks as well, as `val/…`: the best epoch and
+        early stopping depend on one of them.
         """
         assert isinstance(pl_module, LinkerModule)
         scorer, table, vectors = self._encoded(trainer, pl_module, "validation")
@@ -88,9 +97,11 @@ class Evaluation(Callback):
             links = scorer.fit(table, vectors, self.operating_point)
             pl_module.linker.decision.load_state_dict(scorer.decision.state_dict())
         metrics = scorer.metrics(table, vectors, links)
-        for name in ("precision", "recall", "f1"):
+        for name in sorted(metrics.keys() & MONITORED):
             # Not for the loggers: Lightning would log by step, and `_log` logs by epoch.
             pl_module.log(f"val/{name}", metrics[name], logger=False, prog_bar=name == "f1")
+        if self.stage == "trial":
+            return
         # Inside a fit the epoch that ended is not counted yet. A validation after it is no epoch.
         epoch = trainer.current_epoch + int(trainer.state.fn == TrainerFn.FITTING)
         _log(trainer, "val", metrics, epoch=epoch)

@@ -4,7 +4,7 @@ What a step does is in `objective`, which MedCAT's own training shares. Batches 
 `datamodule`. Callbacks ask for a fresh index and make metrics of the vectors.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightning as L
@@ -24,6 +24,9 @@ from embedlink.objective.optim import parameter_groups, step_seed
 from embedlink.objective.settings import ObjectiveSettings, Targets
 from embedlink.training.batches import EncodeBatch
 from embedlink.training.schedule import scheduled
+
+Weights = Mapping[str, Tensor]
+"""Weights of an encoder by the names of its parameters."""
 
 OptimizerFactory = Callable[[list[dict[str, object]]], Optimizer]
 """What a `_partial_` optimizer in the configuration becomes."""
@@ -82,6 +85,11 @@ class LinkerModule(L.LightningModule):
                 self.objective.use_index(index, self.name_sequences)
             self._index_stale = False
         return self.objective.index
+
+    def use_weights(self, weights: Weights) -> None:
+        """Give the encoder these weights. It keeps those that are not among them."""
+        self.linker.encoder.load_state_dict(weights, strict=False)
+        self._index_stale = True
 
     def cache_states(self, cache: StateCache) -> None:
         """Compute once what lies below the encoder's trainable layers, for all names."""
