@@ -13,7 +13,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 
-from embedlink.encoder.context import ContextEncoder, trainable
+from embedlink.encoder.context import ContextEncoder
+from embedlink.encoder.layers import trainable
 from embedlink.linking.linker import Linker
 from embedlink.training.best_epoch import best_epoch
 from embedlink.training.datamodule import LinkingDataModule
