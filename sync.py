@@ -8,6 +8,9 @@ import hydra
 from omegaconf import DictConfig
 
 from embedlink.experiment.entry import launch, reported_errors
+from embedlink.experiment.resolvers import register_resolvers
+
+register_resolvers()
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="sync")

@@ -97,10 +97,10 @@ def _ours(
     names = concept_names(cdb)
     settings = LinkerSettings(options.encoder, context_window=WINDOW)
     linker = Linker.untrained(settings, UNFREEZE)
-    splits = Splits(list(train), list(test), [], [])
+    splits = Splits(list(train), list(test), test=[], dropped=[])
     detector = VocabularyDetector(cdb, progress=False)
-    data = LinkingDataModule(splits, detector, names, linker.cutter, batch_size=BATCH)
-    module = LinkerModule(linker, names, MarginalSoftmax(), _optimizer)
+    data = LinkingDataModule(splits, detector, names=names, cutter=linker.cutter, batch_size=BATCH)
+    module = LinkerModule(linker, names, loss=MarginalSoftmax(), optimizer=_optimizer)
     callbacks = [FrozenStates(CACHE), IndexRefresh(), Evaluation(), epochs]
     with peak_memory() as peak, warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -71,11 +71,11 @@ def _search(options: Options) -> list[Timing]:
     for size in options.sizes:
         index = index_over(spread(base, size))
         queries = queries_near(index.vectors, QUERIES)
-        _ = index.compact
+        _ = index.compact()
         work = {f"{size} names": (size, lambda i=index, q=queries: i.search_names(q, K))}
         timings += race("growth of search", work, options.repeats, options.clock)
         stored = index.vectors.nbytes + (
-            0 if index.compact.codes is index.vectors else index.compact.codes.nbytes
+            0 if index.compact().codes is index.vectors else index.compact().codes.nbytes
         )
         timings[-1].notes["index_mib"] = stored / 2**20
     return timings

@@ -34,7 +34,12 @@ def index_over(vectors: Tensor) -> ConceptIndex:
     starts = torch.arange(len(vectors) + 1)
     concepts_of_name = Groups(owners, starts)
     names_of_concept = concepts_of_name.inverted(int(owners.max()) + 1)
-    return ConceptIndex(vectors, rows[::NAMES_PER_CUI], concepts_of_name, names_of_concept)
+    return ConceptIndex(
+        vectors,
+        rows[::NAMES_PER_CUI],
+        concepts_of_name=concepts_of_name,
+        distinct_names_of_concept=names_of_concept,
+    )
 
 
 def run(options: Options) -> list[Timing]:
@@ -44,7 +49,7 @@ def run(options: Options) -> list[Timing]:
     for size in options.sizes:
         vectors = spread(base, size)
         index, queries = index_over(vectors), queries_near(vectors, options.mentions)
-        _ = index.compact  # Part of building the index.
+        _ = index.compact()  # Part of building the index.
         flat = _flat(vectors)
         other = upstream.bare_linker(vectors, NAMES_PER_CUI) if upstream.AVAILABLE else None
         for count in (options.mentions, DOCUMENT):

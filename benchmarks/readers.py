@@ -41,7 +41,9 @@ def generate_documents(size: int) -> Iterator[Document]:
             if position % (WORDS_PER_NOTE // MENTIONS_PER_NOTE) == 0:
                 mentions.append(Mention(len(text), len(text) + len(word), str(position)))
             text += word + " "
-        yield Document(f"note-{number}", text, tuple(mentions), "generated", "train")
+        yield Document(
+            f"note-{number}", text, mentions=tuple(mentions), corpus="generated", split="train"
+        )
         written += len(text) + 115 * len(mentions)
 
 

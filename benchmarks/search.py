@@ -40,7 +40,7 @@ def run(options: Options) -> list[Timing]:
 
 def _ways(index: ConceptIndex) -> list[Search]:
     ways: list[Search] = ["float32", "int8"]
-    if has_bfloat16(index.searched.device):
+    if has_bfloat16(index.searched().device):
         ways.append("bfloat16")
     if importlib.util.find_spec("faiss") is not None:
         ways.append("approximate")
@@ -85,13 +85,13 @@ def _contestants(made: dict[Search, ConceptIndex]) -> dict[str, SearchNames]:
             found[way] = index.search_names
             continue
         for probes in PROBES:
-            found[f"{way}, {probes} probes"] = replace(index.approximate, probes=probes).search
+            found[f"{way}, {probes} probes"] = replace(index.approximate(), probes=probes).search
     return found
 
 
 def _kept(index: ConceptIndex) -> int:
     """Bytes held beside the vectors themselves."""
     if index.search_by == "approximate":
-        return index.approximate.nbytes
-    codes = index.compact.codes
-    return 0 if codes is index.searched else codes.nbytes
+        return index.approximate().nbytes
+    codes = index.compact().codes
+    return 0 if codes is index.searched() else codes.nbytes

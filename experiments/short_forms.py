@@ -16,12 +16,12 @@ from functools import partial
 import lightning as L
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 import embedlink  # noqa: F401 - first: telemetry is off from here
 from embedlink.corpora.unlabelled import read_notes
 from embedlink.encoder.context import ContextEncoder
 from embedlink.encoder.pretrained import load_encoder
+from embedlink.encoder.windows import WindowCutter
 from embedlink.senses.ambiguous import of_table
 from embedlink.senses.substitution import Example, Substitutions, examples_of, substitute
 from embedlink.senses.table import Senses
@@ -43,9 +43,7 @@ class NoteReader:
     """What reads the notes."""
 
     encoder: ContextEncoder
-    tokenizer: PreTrainedTokenizerBase
-    context_window: int
-    max_tokens: int
+    cutter: WindowCutter
 
 
 def main() -> None:
@@ -69,7 +67,8 @@ def main() -> None:
     )
     model, tokenizer = load_encoder(asked.encoder)
     encoder = ContextEncoder(model, unfreeze=asked.layers, towers=asked.towers)
-    reader = NoteReader(encoder, tokenizer, asked.context_window, asked.max_tokens)
+    cutter = WindowCutter(tokenizer, asked.context_window, asked.max_tokens)
+    reader = NoteReader(encoder, cutter)
     kept = [text if n in documents else "" for n, text in enumerate(texts)]
     held = substitute(kept, of_table(senses), per_sense=MEASURED, seed=asked.seed)
     measured, targets = SenseExamples.of(reader, held.examples), sense_vectors(reader, held)

@@ -67,7 +67,9 @@ def counts_of(cat: CAT, documents: list[Document], rule: CodeRule) -> DocumentCo
     counts = []
     for document in documents:
         found = cat.get_entities(document.text)["entities"].values()
-        predictions = [Prediction(e["start"], e["end"], e["cui"], 0.0) for e in found]
+        predictions = [
+            Prediction(e["start"], e["end"], cui=e["cui"], similarity=0.0) for e in found
+        ]
         gold = gold_mentions(document, rule)
         own = count(predictions, gold, skipped_starts(document, rule))
         counts.append((own.tp, own.fp, own.fn, 0, 0))

@@ -87,6 +87,7 @@ def clean_code(code: str, prefixes: Iterable[str] = ()) -> str:
 
 
 def _clean(part: str, prefixes: Iterable[str]) -> str:
+    """The identifier without blanks and without prefixes that name its terminology."""
     part = part.strip()
     for prefix in prefixes:
         if part[: len(prefix)].casefold() == prefix.casefold():
@@ -131,6 +132,7 @@ def _whole_damage(code: str) -> tuple[str, str] | None:
 
 
 def _part_damage(part: str, shortest_padded: int | None) -> tuple[str, str] | None:
+    """What is wrong with one identifier, and how to mend it. None if nothing is seen."""
     found = _whole_damage(part)
     if found:
         return found

@@ -68,7 +68,17 @@ class Problems:
         counted: bool = False,
     ) -> None:
         """Note one problem. `Problem` says what the fields mean."""
-        self.found.append(Problem(str(file), line, str(value), reason, remedy, repaired, counted))
+        self.found.append(
+            Problem(
+                str(file),
+                line,
+                value=str(value),
+                reason=reason,
+                remedy=remedy,
+                repaired=repaired,
+                counted=counted,
+            )
+        )
 
     @property
     def rejected(self) -> list[Problem]:

@@ -138,6 +138,7 @@ def _fits(kind: object, value: object, within: Setting) -> bool:
 
 
 def _fits_one(kind: object, value: object, within: Setting) -> bool:
+    """Whether the value fits one member of the setting's type, and its range."""
     if get_origin(kind) is Literal:
         return value in get_args(kind)
     if get_origin(kind) is tuple:
@@ -153,6 +154,7 @@ def _fits_one(kind: object, value: object, within: Setting) -> bool:
 
 
 def _inside(value: Any, within: Setting) -> bool:
+    """Whether a number lies in the setting's range."""
     return (
         (within.ge is None or value >= within.ge)
         and (within.gt is None or value > within.gt)
@@ -168,6 +170,7 @@ def _described(kind: object, within: Setting) -> str:
 
 
 def _described_one(kind: object, within: Setting) -> str:
+    """One member of the setting's type in words, with its range."""
     if get_origin(kind) is Literal:
         *first, last = map(str, get_args(kind))
         return f"{', '.join(first)} or {last}" if first else last
@@ -182,6 +185,7 @@ def _described_one(kind: object, within: Setting) -> str:
 
 
 def _range(within: Setting) -> str:
+    """The range of a number in words, or "" if it has none."""
     low, high = within.ge, within.le
     if low is not None and high is not None:
         return f" from {low:g} to {high:g}"

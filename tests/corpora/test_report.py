@@ -32,7 +32,7 @@ def problems() -> Problems:
     return found
 
 
-def test_figures(tmp_path: Path, problems: Problems) -> None:
+def test_metrics(tmp_path: Path, problems: Problems) -> None:
     cdb = load_cdb(write_snomed_table(tmp_path / "c.csv"), Problems())
     report = build_report(DOCUMENTS, problems, cdb)
     row = report.corpora["mine"]
@@ -41,10 +41,10 @@ def test_figures(tmp_path: Path, problems: Problems) -> None:
     assert (row.concepts, row.in_database, row.concepts_in_database) == (5, 2, 2)
     assert (row.ambiguous, row.rejected_mentions) == (2, 1)
     assert report.database == {"concepts": 5, "names": 9, "ambiguous_names": 0}
-    figures = report.figures()
-    assert figures["data/mine/mentions"] == 6.0
-    assert figures["data/concepts/names"] == 9.0
-    assert [figures[f"data/problems/{k}"] for k in ("repaired", "counted", "rejected")] == [1.0] * 3
+    metrics = report.metrics()
+    assert metrics["data/mine/mentions"] == 6.0
+    assert metrics["data/concepts/names"] == 9.0
+    assert [metrics[f"data/problems/{k}"] for k in ("repaired", "counted", "rejected")] == [1.0] * 3
 
 
 def test_text_report_holds_no_note_text(problems: Problems) -> None:

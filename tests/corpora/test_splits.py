@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedlink.corpora.distemist import DisTEMIST
+from embedlink.corpora.settings import Split, SplitSettings
 from embedlink.corpora.splits import Splits, check_sides, group_same, split_documents
 from embedlink.problems import BadInputError, EmbedLinkError, Problems
 from embedlink.types import Document
@@ -34,36 +35,32 @@ def sizes(splits: Splits) -> tuple[int, int, int, int]:
 
 def test_shares_are_of_each_corpus() -> None:
     given_ = documents(100) + documents(50, "b")
-    splits = split_documents(given_, split="random", seed=1)
+    splits = split_documents(given_, SplitSettings("random", seed=1))
     assert sizes(splits) == (108, 12, 30, 0)
     assert sum(document.corpus == "b" for document in splits.test) == 10
 
 
 def test_the_seed_decides_and_not_the_order() -> None:
     given_ = documents(100)
-    first = split_documents(given_, split="random", seed=1)
+    first = split_documents(given_, SplitSettings("random", seed=1))
     shuffled = given_.copy()
     random.Random(0).shuffle(shuffled)
-    again = split_documents(shuffled, split="random", seed=1)
-    other = split_documents(given_, split="random", seed=2)
+    again = split_documents(shuffled, SplitSettings("random", seed=1))
+    other = split_documents(given_, SplitSettings("random", seed=2))
     assert ids(first.test) == ids(again.test)
     assert ids(first.validation) == ids(again.validation)
     assert ids(first.test) != ids(other.test)
 
 
 def test_one_corpus_does_not_change_the_draw_of_another() -> None:
-    alone = split_documents(documents(100), split="random", seed=1)
-    beside = split_documents(documents(100) + documents(9, "b"), split="random", seed=1)
+    alone = split_documents(documents(100), SplitSettings("random", seed=1))
+    beside = split_documents(documents(100) + documents(9, "b"), SplitSettings("random", seed=1))
     assert ids(alone.test) == {id_ for id_ in ids(beside.test) if id_.startswith("a")}
 
 
 def test_two_documents_are_enough_and_one_trains() -> None:
-    assert sizes(split_documents(documents(2), split="random", seed=0))[2] == 1
-    assert sizes(split_documents(documents(1), split="random", seed=0)) == (1, 0, 0, 0)
-    nothing = split_documents(
-        documents(5), split="random", seed=0, test_share=0, validation_share=0
-    )
-    assert sizes(nothing) == (5, 0, 0, 0)
+    assert sizes(split_documents(documents(2), SplitSettings("random", seed=0)))[2] == 1
+    assert sizes(split_documents(documents(1), SplitSettings("random", seed=0))) == (1, 0, 0, 0)
 
 
 def test_same_documents() -> None:
@@ -88,32 +85,32 @@ document = st.builds(
 
 @settings(max_examples=2000 if LONG else 100, deadline=None)
 @given(st.lists(document, max_size=40), st.integers(0, 5), st.sampled_from(["random", "official"]))
-def test_no_document_is_ever_on_two_sides(found: list[Document], seed: int, split: str) -> None:
+def test_no_document_is_ever_on_two_sides(found: list[Document], seed: int, by: Split) -> None:
     whole = all(
         {"train", "test"} <= {d.split for d in found if d.corpus == corpus}
         for corpus in {d.corpus for d in found}
     )
-    if split == "official" and not whole:
+    if by == "official" and not whole:
         with pytest.raises(EmbedLinkError, match="no official train and test part"):
-            split_documents(found, split=split, seed=seed)
+            split_documents(found, SplitSettings(by, seed=seed))
         return
-    splits = split_documents(found, split=split, seed=seed)
+    splits = split_documents(found, SplitSettings(by, seed=seed))
     sides = (splits.train, splits.validation, splits.test)
     for one in sides:
         for other in sides:
             if one is not other:
                 assert {d.text for d in one}.isdisjoint(d.text for d in other)
     assert sum(map(len, sides)) + len(splits.dropped) == len(found)
-    if split == "random":
+    if by == "random":
         assert not splits.dropped
 
 
 def test_official_parts_and_missing_validation() -> None:
     train, test = documents(90, split="train"), documents(110, split="test")[90:]
-    splits = split_documents(train + test, split="official", seed=0)
+    splits = split_documents(train + test, SplitSettings("official", seed=0))
     assert sizes(splits) == (81, 9, 20, 0)
     validation = documents(120, split="validation")[110:]
-    splits = split_documents(train + test + validation, split="official", seed=0)
+    splits = split_documents(train + test + validation, SplitSettings("official", seed=0))
     assert ids(splits.validation) == ids(validation)
 
 
@@ -124,7 +121,7 @@ def test_official_duplicate_leaves_training(caplog: pytest.LogCaptureFixture) ->
     found = [
         Document(d.id, d.text, (), "a", d.split) for d in found if d.id not in ("a-0", "a-1", "a-2")
     ]
-    splits = split_documents(found, split="official", seed=0)
+    splits = split_documents(found, SplitSettings("official", seed=0))
     assert ids(splits.dropped) == {"twin"}
     assert "a/twin" in caplog.text
     assert "text b" not in caplog.text
@@ -133,9 +130,9 @@ def test_official_duplicate_leaves_training(caplog: pytest.LogCaptureFixture) ->
 def test_equal_names_of_different_texts_are_different_documents() -> None:
     train = [Document(str(n), f"text {n}", (), "mine", "train") for n in range(10)]
     test = [Document(f"{n}#duplicate2", f"other {n}", (), "mine", "test") for n in range(10)]
-    assert sizes(split_documents(train + test, split="official", seed=0)) == (9, 1, 10, 0)
+    assert sizes(split_documents(train + test, SplitSettings("official", seed=0))) == (9, 1, 10, 0)
     same = [Document("note", f"text {n}", (), "mine") for n in range(10)]
-    assert sizes(split_documents(same, split="random", seed=0)) == (7, 1, 2, 0)
+    assert sizes(split_documents(same, SplitSettings("random", seed=0))) == (7, 1, 2, 0)
 
 
 def test_equal_texts_are_one_document_whatever_their_accents() -> None:
@@ -145,9 +142,9 @@ def test_equal_texts_are_one_document_whatever_their_accents() -> None:
 
 def test_official_without_test_part_says_what_to_do() -> None:
     with pytest.raises(EmbedLinkError, match=r"corpus a .*its splits: train.*split=random"):
-        split_documents(documents(5, split="train"), split="official", seed=0)
+        split_documents(documents(5, split="train"), SplitSettings("official", seed=0))
     with pytest.raises(EmbedLinkError, match=r"\(none\)"):
-        split_documents(documents(5), split="official", seed=0)
+        split_documents(documents(5), SplitSettings("official", seed=0))
 
 
 def test_listed_documents_are_the_test_part(
@@ -155,7 +152,7 @@ def test_listed_documents_are_the_test_part(
 ) -> None:
     path = write(tmp_path / "list.txt", "a-3\r\na-4.txt\n\nnobody\n")
     given_ = documents(20) + documents(20, "b")
-    splits = split_documents(given_, split="random", seed=0, document_list=str(path))
+    splits = split_documents(given_, SplitSettings("random", seed=0, document_list=str(path)))
     assert {id_ for id_ in ids(splits.test) if id_.startswith("a")} == {"a-3", "a-4"}
     assert sum(document.corpus == "b" for document in splits.test) == 4
     assert "1 ids are in no corpus" in caplog.text
@@ -164,37 +161,39 @@ def test_listed_documents_are_the_test_part(
 def test_bad_lists(tmp_path: Path) -> None:
     path = str(write(tmp_path / "list.txt", "nobody\n"))
     with pytest.raises(EmbedLinkError, match="none of its 1 document ids"):
-        split_documents(documents(5), split="random", seed=0, document_list=path)
+        split_documents(documents(5), SplitSettings("random", seed=0, document_list=path))
     with pytest.raises(EmbedLinkError, match=r"no such file; correct split\.document_list"):
-        split_documents(documents(5), split="random", seed=0, document_list=str(tmp_path / "x"))
+        split_documents(
+            documents(5), SplitSettings("random", seed=0, document_list=str(tmp_path / "x"))
+        )
     path = str(write(tmp_path / "list.txt", ""))
     with pytest.raises(BadInputError, match="empty file"):
-        split_documents(documents(5), split="random", seed=0, document_list=path)
+        split_documents(documents(5), SplitSettings("random", seed=0, document_list=path))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"split": "rand"}, r"split='rand': choose random or official"),
-        ({"split": "random", "test_share": 1.0}, r"split\.test_share=1\.0"),
-        ({"split": "random", "validation_share": -0.1}, r"split\.validation_share=-0\.1"),
+        ({"by": "rand"}, r"by='rand' is not allowed; it takes random or official"),
+        ({"by": "random", "test_share": 1.0}, r"test_share=1\.0 is not allowed"),
+        ({"by": "random", "validation_share": -0.1}, r"validation_share=-0\.1 is not allowed"),
     ],
 )
 def test_bad_settings(options: dict[str, object], message: str) -> None:
     with pytest.raises(EmbedLinkError, match=message):
-        split_documents(documents(5), seed=0, **options)  # type: ignore[arg-type]
+        SplitSettings(**options)  # type: ignore[arg-type]
 
 
 def test_published_validation_list() -> None:
     folder = published("distemist")
     given_ = list(DisTEMIST("dis", str(folder)).read(Problems()))
     path = str(folder / "xmen_validation_docs.txt")
-    splits = split_documents(given_, split="random", seed=0, document_list=path)
+    splits = split_documents(given_, SplitSettings("random", seed=0, document_list=path))
     assert sizes(splits) == (570, 63, 117, 0)
 
 
 def test_an_empty_side_is_an_error() -> None:
     same = [Document(f"note {n}", "one text", (), "mine") for n in range(5)]
-    splits = split_documents(same, split="random", seed=0)
+    splits = split_documents(same, SplitSettings("random", seed=0))
     with pytest.raises(EmbedLinkError, match=r"no \w+ documents: documents of one text"):
         check_sides(splits)

@@ -54,8 +54,7 @@ def scored(cdb, documents, linker):
 
 
 def test_surfaces_count_in_a_pack_as_in_training(cdb, documents, linker, tmp_path):
-    linker.settings = dataclasses.replace(linker.settings, surface_weight=1.0)
-    linker.encoder.surface_weight = 1.0
+    linker = linker.adapted(dataclasses.replace(linker.settings, surface_weight=1.0))
     names = concept_names(cdb)
     found = VocabularyDetector(cdb, progress=False)(documents)
     table = mention_table(documents, found, names, linker.cutter)
@@ -95,8 +94,8 @@ def test_counts_equal_medcat_stats_on_a_saved_pack(
 def test_the_threshold_that_separates_best_is_found(scored):
     table, scorer, _ = scored
     probability = torch.where(table.linked, 0.9, 0.2)
-    cui = torch.where(table.gold >= 0, table.gold, 0)
-    links = Links(cui, torch.ones(len(table)), probability, torch.empty(len(table), 0))
+    concept = torch.where(table.gold >= 0, table.gold, 0)
+    links = Links(concept, torch.ones(len(table)), probability, torch.empty(len(table), 0))
     threshold = best_threshold(table, links, scorer.names, "first")
     assert 0.2 < threshold <= 0.9
 
@@ -142,9 +141,10 @@ def test_name_counts_survive_a_change_of_rows(cdb, linker):
     counts = NameCounts.empty(len(names.names))
     counts.detected[names.name_row["fever"]] = 3
     counts.linked[names.name_row["fever"]] = 2
-    linker.set_counts(counts, names)
-    assert linker.counts == {"fever": (3, 2)}
-    assert linker.name_counts(names).linked.sum() == 2
+    counted = linker.with_counts(counts, names)
+    assert counted.counts == {"fever": (3, 2)}
+    assert not linker.counts
+    assert counted.name_counts(names).linked.sum() == 2
 
 
 @pytest.mark.parametrize("rerank", [False, True])
@@ -155,16 +155,17 @@ def test_a_pack_links_what_the_tagger_finds_as_the_evaluation_does(
         comp_name=NER, min_name_len=2, tagger=str(tagger_folder), least_tagged=0.2
     )
     cdb = load_cdb(concept_table, Problems(), config)
-    linker.settings = dataclasses.replace(linker.settings, frequency_weight=0.1)
-    linker.frequencies = {"C3": 5, "C2": 2}
+    settings = dataclasses.replace(linker.settings, frequency_weight=0.1)
+    linker = dataclasses.replace(linker, settings=settings, frequencies={"C3": 5, "C2": 2})
     names = concept_names(cdb)
     found = VocabularyDetector(cdb, progress=False)(documents)
     table = mention_table(documents, found, names, linker.cutter)
     assert bool((table.candidates.concepts.sizes == 0)[table.detected].any())
     index = linker.build_index(names, progress=None)
     if rerank:
-        linker.reranker = Reranker.untrained(RerankerSettings(top_k=3), str(tiny_encoder))
-        torch.nn.init.normal_(linker.reranker.head.weight, std=5.0)
+        reranker = Reranker.untrained(RerankerSettings(top_k=3), str(tiny_encoder))
+        torch.nn.init.normal_(reranker.head.weight, std=5.0)
+        linker = dataclasses.replace(linker, reranker=reranker)
     linking = EntityLinking.of(linker, names, index)
     scorer = Scorer(linking)
     vectors = linker.encoder.encode(table.windows)

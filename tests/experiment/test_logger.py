@@ -73,14 +73,14 @@ def test_everything_arrives_with_its_own_time(tmp_path):
     logger.log_hyperparams({"unfreeze": 2})
     log_epochs(logger, range(3))
     logger.log_text("a: 1", "config.yaml")
-    logger.set_tags({"checkpoint": tmp_path})
+    logger.set_tags({"linker": tmp_path})
     logger.log_datasets([{"name": "demo", "digest": "12", "documents": 3, "mentions": 4}])
     logger.end("FINISHED")
     (run,) = runs(store(tmp_path))
     assert (run.info.status, run.info.run_name) == ("FINISHED", "one")
     assert run.data.params == {"unfreeze": "2"}
     assert history(store(tmp_path), "val/f1") == [(0, 0.0), (1, 0.1), (2, 0.2)]
-    assert {"kind", "checkpoint", "folder", "process.pid"} <= run.data.tags.keys()
+    assert {"kind", "linker", "folder", "process.pid"} <= run.data.tags.keys()
     assert run.inputs.dataset_inputs[0].dataset.name == "demo"
     client = mlflow.MlflowClient(store(tmp_path))
     assert {a.path for a in client.list_artifacts(run.info.run_id)} == {

@@ -20,5 +20,5 @@ def test_mlflow_gets_digest_and_counts_and_no_text(tmp_path: Path, documents) ->
     found = mlflow.get_run(run.info.run_id)
     inputs = {each.dataset.name: each.dataset for each in found.inputs.dataset_inputs}
     assert {name: each.digest for name, each in inputs.items()} == report.digests
-    assert found.data.metrics == report.figures()
+    assert found.data.metrics == report.metrics()
     assert all("fever" not in str(each) for each in inputs.values())

@@ -3,7 +3,7 @@ import csv
 import pytest
 
 from embedlink.experiment.ranking import differing, format_ranking, ranked, write_ranking
-from embedlink.experiment.sweep import add_result, results
+from embedlink.experiment.results import add_result, results
 from embedlink.experiment.sweep_plots import draw_settings, importance
 
 MEMBERS = [[f"unfreeze={n}", f"seed={s}", "pack=false"] for n in (0, 9, 2) for s in (0, 1)]

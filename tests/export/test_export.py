@@ -114,22 +114,22 @@ def test_an_output_that_meets_what_is_read(folder, pack, tmp_path, output):
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "target", "message"),
+    ("linker", "target", "message"),
     [
         ("linker", "onnx", "target='onnx' is not allowed"),
         ("nowhere", "sentence-transformers", "no linker"),
         ("nowhere", "upstream", "no linker"),
     ],
 )
-def test_wrong_arguments(folder, checkpoint, target, message):
+def test_wrong_arguments(folder, linker, target, message):
     with pytest.raises(EmbedLinkError, match=message):
-        export_linker(folder.parent / checkpoint, target, folder.parent / "out", None)
+        export_linker(folder.parent / linker, target, folder.parent / "out", None)
     assert not (folder.parent / "out").exists()
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0])
 def test_what_upstream_cannot_do_is_said(linker, cdb, tmp_path, caplog, weight):
-    linker.settings = dataclasses.replace(linker.settings, surface_weight=weight)
+    linker = linker.adapted(dataclasses.replace(linker.settings, surface_weight=weight))
     names = concept_names(cdb)
     linker.save(tmp_path / "linker", names, linker.build_index(names, progress=None))
     export_linker(tmp_path / "linker", "upstream", tmp_path / "out", None)

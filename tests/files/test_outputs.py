@@ -99,12 +99,12 @@ def test_a_link_is_followed(tmp_path):
 @pytest.mark.parametrize(
     ("output", "key", "source"),
     [
-        ("run/linker", "checkpoint", "run/linker"),
-        ("run", "checkpoint", "run/linker"),
-        ("run/linker/encoder", "checkpoint", "run/linker"),
+        ("run/linker", "linker", "run/linker"),
+        ("run", "linker", "run/linker"),
+        ("run/linker/encoder", "linker", "run/linker"),
         ("run/other/../linker", "tagger", "run/linker"),
         ("pack", "pack", "pack.zip"),
-        ("alias", "checkpoint", "run/linker"),
+        ("alias", "linker", "run/linker"),
     ],
 )
 def test_an_output_that_meets_an_input(tmp_path, output, key, source):
@@ -118,7 +118,7 @@ def test_an_output_that_meets_an_input(tmp_path, output, key, source):
 
 def test_an_output_beside_an_input(tmp_path):
     written(tmp_path / "run" / "linker")
-    inputs = {"checkpoint": tmp_path / "run" / "linker", "pack": tmp_path / "pack.zip"}
+    inputs = {"linker": tmp_path / "run" / "linker", "pack": tmp_path / "pack.zip"}
     for name in ("run/linker2", "packs", "out"):
         assert output_folder(tmp_path / name, inputs=inputs) == tmp_path / name
 

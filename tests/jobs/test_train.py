@@ -97,7 +97,7 @@ def test_mlflow_holds_settings_metrics_and_identity(finished):
     assert run.data.params["context_window"] == "14"
     assert run.data.params["optimizer.lr"] == "0.0001"
     assert run.data.metrics["best/val_f1"] == pytest.approx(run.data.metrics["val/f1"], abs=1e-6)
-    assert {"git_commit", "data_digest", "checkpoint", "pack"} <= run.data.tags.keys()
+    assert {"git_commit", "data_digest", "linker", "pack"} <= run.data.tags.keys()
     assert run.data.params["seed"] == "0"
     (dataset,) = run.inputs.dataset_inputs
     assert dataset.dataset.name == "demo"
@@ -127,7 +127,7 @@ def test_the_pack_predicts_in_a_new_process_as_in_another(finished):
     assert new["found"] == [[[entity[key] for key in keys] for entity in each] for each in here]
 
 
-def test_the_checkpoint_loads_without_lightning(finished):
+def test_the_linker_folder_loads_without_lightning(finished):
     folder, _ = finished
     linker = Linker.load(folder / "run" / "linker")
     assert linker.settings.context_window == 14

@@ -28,8 +28,8 @@ def test_calibration_and_threshold_are_kept(linker, cdb, tmp_path):
 def test_frequencies_become_a_prior(linker, cdb, tmp_path):
     names = concept_names(cdb)
     assert linker.build_index(names, progress=None).prior is None
-    linker.settings = dataclasses.replace(linker.settings, frequency_weight=0.5)
-    linker.frequencies = {"C3": 6, "C99": 2}
+    settings = dataclasses.replace(linker.settings, frequency_weight=0.5)
+    linker = dataclasses.replace(linker, settings=settings, frequencies={"C3": 6, "C99": 2})
     index = linker.build_index(names, progress=None)
     linker.save(tmp_path / "linker", names, index)
     again = Linker.load(tmp_path / "linker")

@@ -57,8 +57,8 @@ def test_a_single_candidate_is_scored_by_its_concepts_own_row(cat):
     (entity,) = doc.linked_ents
     windows = linker.linker.cutter([("High fever today.", [(5, 10)])])
     vector = linker.linker.encoder.encode(windows)
-    row = linker.names.cui_row["C3"]
-    own = linker.index.concept_vectors[row] @ vector[0]
+    row = linker.current_names().cui_row["C3"]
+    own = linker.current_index().concept_vectors[row] @ vector[0]
     assert cosine_of(entity) == pytest.approx(float(own), abs=1e-6)
 
 
@@ -67,7 +67,7 @@ def test_one_of_several_is_scored_by_its_closest_name(cat):
     doc = cat("Known MS.")
     (entity,) = doc.linked_ents
     vector = linker.linker.encoder.encode(linker.linker.cutter([("Known MS.", [(6, 8)])]))
-    index, names = linker.index, linker.names
+    index, names = linker.current_index(), linker.current_names()
     scores = {}
     for cui in ("C1", "C2"):
         rows = index.distinct_names_of_concept[names.cui_row[cui]]
@@ -159,23 +159,23 @@ def test_the_index_is_built_when_first_needed_with_a_progress_bar(cat, monkeypat
 
 def test_new_names_are_found_without_a_manual_call(cat):
     entities(cat)
-    index = linking_of(cat).index
+    index = linking_of(cat).current_index()
     cat.trainer.add_and_train_concept("C3", "hyperthermia")
     cat.trainer.add_and_train_concept("C9", "rash")
     found = entities(cat, "Hyperthermia and a rash.")
     assert [cui for *_, cui, _ in found] == ["C3", "C9"]
-    new, names = linking_of(cat).index, linking_of(cat).names
+    new, names = linking_of(cat).current_index(), linking_of(cat).current_names()
     assert len(new.name_vectors) == len(cat.cdb.name2info) == len(index.name_vectors) + 2
     whole = linking_of(cat).linker.build_index(names)
     torch.testing.assert_close(new.vectors, whole.vectors)
 
 
 def test_a_change_of_relation_alone_is_noticed(cat):
-    assert len(linking_of(cat).names.concepts_of_name.rows) == 11
+    assert len(linking_of(cat).current_names().concepts_of_name.rows) == 11
     entities(cat)
     cat.trainer.add_and_train_concept("C4", "cold")  # A name that the table has, of C5.
     entities(cat, "a cold")
-    names = linking_of(cat).names
+    names = linking_of(cat).current_names()
     assert {names.cuis[c] for c in names.concepts_of_name[names.name_row["cold"]]} == {"C4", "C5"}
     cat.trainer.unlink_concept_name("C4", "cold")
     assert [cui for *_, cui, _ in entities(cat, "a cold")] == ["C5"]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -82,7 +84,9 @@ def test_a_field_set_later_is_a_field_set_first(make_cat, fields, cdb):
     settings = linking_of(cat).linker.settings
     assert settings == linking_of(first).linker.settings
     assert entities(first) == later
-    torch.testing.assert_close(linking_of(cat).index.vectors, linking_of(first).index.vectors)
+    torch.testing.assert_close(
+        linking_of(cat).current_index().vectors, linking_of(first).current_index().vectors
+    )
 
 
 def test_the_settings_matter(make_cat):
@@ -116,12 +120,12 @@ def test_device_is_honoured(make_cat):
 
 def test_longest_and_preferred_names_stand_for_a_concept(make_cat):
     cat = make_cat(TRAINABLE, representative_name="longest")
-    names = linking_of(cat).names
+    names = linking_of(cat).current_names()
     row = names.cui_row["C4"]
     assert names.texts[names.representative[row]] == "failure of the heart"
     set_later(cat, representative_name="preferred")
     entities(cat, TEXT)
-    names = linking_of(cat).names
+    names = linking_of(cat).current_names()
     assert names.texts[names.representative[row]] == "heart failure"
 
 
@@ -130,10 +134,10 @@ def test_the_way_to_search_can_be_changed_while_in_use(make_cat, way):
     if way == "approximate":
         pytest.importorskip("faiss")
     cat = make_cat(use_ner_link_candidates=False)
-    expected, vectors = entities(cat), linking_of(cat).index.vectors
+    expected, vectors = entities(cat), linking_of(cat).current_index().vectors
     set_later(cat, search_by=way)
     assert entities(cat) == expected
-    index = linking_of(cat).index
+    index = linking_of(cat).current_index()
     assert index.search_by == way
     assert index.vectors is vectors  # Nothing is encoded anew.
     first = make_cat(use_ner_link_candidates=False, search_by=way)
@@ -143,12 +147,12 @@ def test_the_way_to_search_can_be_changed_while_in_use(make_cat, way):
 def test_a_change_of_the_frequency_weight_ranks_anew_and_embeds_nothing(make_cat, monkeypatch):
     cat = make_cat()
     linking = linking_of(cat)
-    linking.linker.frequencies = {"C1": 9}
-    vectors = linking.index.vectors
-    assert linking.index.prior is None
+    linking.live.use(replace(linking.linker, frequencies={"C1": 9}))
+    vectors = linking.current_index().vectors
+    assert linking.current_index().prior is None
     monkeypatch.setattr(linking.linker.encoder, "forward", None)
     cat.config.components.linking.frequency_weight = 0.5
-    assert linking.index.vectors is vectors
-    assert float(linking.index.prior.max()) > 1
+    assert linking.current_index().vectors is vectors
+    assert float(linking.current_index().prior.max()) > 1
     cat.config.components.linking.frequency_weight = 0.0
-    assert linking.index.prior is None
+    assert linking.current_index().prior is None

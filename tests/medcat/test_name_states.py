@@ -36,9 +36,9 @@ def test_what_is_frozen_is_computed_once_and_the_index_is_the_same(make_cat, lay
         component.get_hash()  # Trains on what is left.
         ran.append(0)
         hook = bottom.register_forward_hook(lambda *_: ran.append(ran.pop() + 1))
-        vectors = component.index.vectors
+        vectors = component.current_index().vectors
         hook.remove()
-        fresh = component.linker.build_index(component.names).vectors
+        fresh = component.linker.build_index(component.current_names()).vectors
         torch.testing.assert_close(vectors, fresh, atol=1e-5, rtol=1e-4)
     assert isinstance(kept(component), FrozenSequences)
     assert ran[-2:] == [0, 0]
@@ -49,13 +49,13 @@ def test_a_layer_that_trained_for_a_while_is_computed_again(make_cat):
     component = linking_of(cat)
     for _ in range(3):
         train(cat)
-        _ = component.index
+        _ = component.current_index()
     assert kept(component) is not None
     train(cat, top_n_layers_to_unfreeze=3)
     component.training.finish()
     train(cat, top_n_layers_to_unfreeze=1)
-    vectors = component.index.vectors
-    fresh = component.linker.build_index(component.names).vectors
+    vectors = component.current_index().vectors
+    fresh = component.linker.build_index(component.current_names()).vectors
     torch.testing.assert_close(vectors, fresh, atol=1e-5, rtol=1e-4)
 
 

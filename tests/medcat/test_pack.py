@@ -91,7 +91,7 @@ def test_same_predictions_from_folder_and_zip_and_in_a_new_process(trained, tmp_
     loaded = CAT.load_model_pack(str(tmp_path / "pack"))
     assert exact(loaded) == before
     component = linking_of(loaded)
-    assert component.index.vectors.dtype == getattr(torch, dtype)
+    assert component.current_index().vectors.dtype == getattr(torch, dtype)
     assert component.linker.encoder.language_model.dtype == getattr(torch, dtype)
     if dtype == "bfloat16":
         assert in_new_process(tmp_path / "pack") == before
@@ -147,7 +147,7 @@ def test_the_hash_follows_the_weights(trained):
 def test_the_index_is_rebuilt_when_the_database_changed(trained, saved):
     cat = CAT.load_model_pack(str(saved))
     cat.trainer.add_and_train_concept("C3", "hyperthermia")
-    assert "hyperthermia" in linking_of(cat).names.name_row
+    assert "hyperthermia" in linking_of(cat).current_names().name_row
     assert [e[2] for e in entities(cat, "Hyperthermia.")] == ["C3"]
 
 
@@ -224,19 +224,19 @@ def test_several_processes(make_cat, comp_name, monkeypatch):
 
 def test_pickling_leaves_tensors_where_they_are(make_cat):
     component = linking_of(make_cat(STATIC))
-    index, names = component.index, component.names
+    index, names = component.current_index(), component.current_names()
     sent = pickle.loads(ForkingPickler.dumps(component))
     weights = list(component.linker.encoder.parameters())
     tensors = [*weights, index.vectors, index.representative, names.concepts_of_name.rows]
     assert not any(tensor.is_shared() for tensor in tensors)  # As predicting threads need it.
-    assert sent.index.vectors.equal(index.vectors)
+    assert sent.current_index().vectors.equal(index.vectors)
     assert sent.live.linker is sent.linker
     assert sent.live.cdb is sent.cdb
 
 
 def test_a_linkers_folder_serves_as_an_encoder(trained, make_cat, tmp_path):
     component = linking_of(trained)
-    component.linker.save(tmp_path / "linker", component.names, component.index)
+    component.linker.save(tmp_path / "linker", component.current_names(), component.current_index())
     cat = make_cat(STATIC, trained.cdb, embedding_model_name=str(tmp_path / "linker"))
     assert exact(cat) == exact(trained)
     assert cat.config.components.linking.use_projection_layer

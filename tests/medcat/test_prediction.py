@@ -1,5 +1,7 @@
 """Every way in which the configuration lets candidates be found, compared and returned."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -33,8 +35,8 @@ def nearest(cat, text, span, window):
     linking = linking_of(cat)
     cutter = WindowCutter(linking.linker.tokenizer, window, 32)
     vector = linking.linker.encoder.encode(cutter([(text, [span])]))
-    scores = (vector @ linking.index.name_vectors.T)[0]
-    return linking.names.names[int(scores.argmax())], float(scores.max())
+    scores = (vector @ linking.current_index().name_vectors.T)[0]
+    return linking.current_names().names[int(scores.argmax())], float(scores.max())
 
 
 def concepts_of(cat, name):
@@ -104,8 +106,10 @@ def test_pre_inference_takes_the_names_it_is_told_to(make_cat, strip, k, least, 
     vector = linking.linker.encoder.encode(
         WindowCutter(linking.linker.tokenizer, 0, 32)([(text, [(5, 10)])])
     )
-    ranked = (vector @ linking.index.name_vectors.T)[0].argsort(descending=True)[:count]
-    expected = set().union(*(concepts_of(cat, linking.names.names[row]) for row in ranked))
+    ranked = (vector @ linking.current_index().name_vectors.T)[0].argsort(descending=True)[:count]
+    expected = set().union(
+        *(concepts_of(cat, linking.current_names().names[row]) for row in ranked)
+    )
     assert {cui for *_, cui, _ in entities(cat, text)} == expected
 
 
@@ -228,9 +232,9 @@ def test_among_candidates_concepts_can_be_compared_by_their_representative(make_
     cat = make_cat(disambiguate_by="concepts", multiple_predictions_per_detected_entity=True)
     linking = linking_of(cat)
     vector = linking.linker.encoder.encode(linking.linker.cutter([(MS, [(6, 8)])]))
-    scores = (vector @ linking.index.concept_vectors.T)[0]
+    scores = (vector @ linking.current_index().concept_vectors.T)[0]
     for *_, cui, similarity in entities(cat, MS):
-        expected = float(scores[linking.names.cui_row[cui]])
+        expected = float(scores[linking.current_names().cui_row[cui]])
         assert similarity == pytest.approx(expected, abs=1e-4)
 
 
@@ -266,8 +270,7 @@ def test_the_first_of_several_is_the_one_that_is_linked_alone(make_cat):
     cat = make_cat(frequency_weight=0.5, multiple_predictions_per_detected_entity=True)
     component = linking_of(cat)
     alike = [e["cui"] for e in cat.get_entities(MS)["entities"].values()]
-    component.linker.frequencies = {alike[1]: 1000}
-    component.live.rank_anew()
+    component.live.use(replace(component.linker, frequencies={alike[1]: 1000}))
     found = list(cat.get_entities(MS)["entities"].values())
     assert [e["cui"] for e in found] == alike[::-1]
     cat.config.components.linking.multiple_predictions_per_detected_entity = False

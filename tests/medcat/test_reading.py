@@ -31,13 +31,15 @@ def test_spans_that_no_window_can_make_probable_are_not_encoded(make_cat, monkey
 def test_a_note_is_read_once_for_all_of_its_mentions(make_cat):
     cat = make_cat()
     before, linking = entities(cat), linking_of(cat)
-    index = linking.index
+    index = linking.current_index()
     cat.config.components.linking.reads = "note"
     after = entities(cat)
     assert [found[:2] for found in after] == [found[:2] for found in before]
-    assert linking.index is index  # Names are encoded as before.
+    assert linking.current_index() is index  # Names are encoded as before.
     text = "High fever today."
     ((start, end, cui, cosine),) = entities(cat, text)
     vectors = linking.linker.encoder.encode(linking.linker.cutter([(text, [(start, end)])]))
-    row = linking.names.cui_row[cui]
-    assert float(vectors[0] @ linking.index.concept_vectors[row]) == pytest.approx(cosine, abs=1e-4)
+    row = linking.current_names().cui_row[cui]
+    assert float(vectors[0] @ linking.current_index().concept_vectors[row]) == pytest.approx(
+        cosine, abs=1e-4
+    )

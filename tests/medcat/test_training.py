@@ -70,7 +70,7 @@ def test_batches_fill_across_documents_and_the_last_one_is_trained_on(trainable,
     table = mention_table(
         [document(*note) for note in NOTES],
         VocabularyDetector(trainable.cdb, progress=False)([document(*note) for note in NOTES]),
-        component.names,
+        component.current_names(),
         component.linker.cutter,
     )
     total = sum(len(batch.gold) for batch in batches)
@@ -118,7 +118,7 @@ def test_samples_are_those_of_the_mention_table(trainable, monkeypatch):
     documents = [document(*note) for note in NOTES]
     component = linking_of(trainable)
     found = VocabularyDetector(trainable.cdb, progress=False)(documents)
-    table = mention_table(documents, found, component.names, component.linker.cutter)
+    table = mention_table(documents, found, component.current_names(), component.linker.cutter)
     # In their first epoch documents come in one by one, so "temperature" is a name by then only
     # of its own document: labels of what was detected before stay equal.
     assert torch.equal(batch.gold, table.gold)
@@ -140,8 +140,10 @@ def test_the_step_is_the_lightning_modules(make_cat):
     linker = copy.deepcopy(component.linker)
     linker.encoder.unfreeze(1)
     component._close_document()
-    index = linker.build_index(component.names)
-    batch: TrainBatch = component.training._batch(component.training.waiting, component.names)
+    index = linker.build_index(component.current_names())
+    batch: TrainBatch = component.training._batch(
+        component.training.waiting, component.current_names()
+    )
     objective = Objective(linker, MarginalSoftmax())
     objective.use_index(index)
     optimizer = AdamW(parameter_groups(objective, 0.01), lr=1e-3)
@@ -186,7 +188,8 @@ def test_new_names_and_concepts_are_in_the_index(trainable):
     assert found == {"temperature": "C3", "rash": "C9"}
     component = linking_of(trainable)
     torch.testing.assert_close(
-        component.index.vectors, component.linker.build_index(component.names).vectors
+        component.current_index().vectors,
+        component.linker.build_index(component.current_names()).vectors,
     )
 
 
@@ -215,7 +218,7 @@ def test_rejected_spans_are_trained_on_and_never_undo_a_gold_one(trainable, monk
     component.train("C3", fever, doc, negative=True)
     component.get_hash()
     (batch,) = batches
-    assert batch.gold.tolist() == [-1, component.names.cui_row["C3"]]
+    assert batch.gold.tolist() == [-1, component.current_names().cui_row["C3"]]
     assert batch.detected.tolist() == [True, True]
     assert batch.linked.tolist() == [False, True]
 
@@ -257,12 +260,12 @@ def test_embedding_again_every_n_batches(trainable, monkeypatch):
 def test_a_frozen_encoder_needs_no_new_index(make_cat, monkeypatch):
     cat = make_cat(TRAINABLE, use_projection_layer=False, training_batch_size=4)
     entities(cat)
-    index = linking_of(cat).index
+    index = linking_of(cat).current_index()
     run(cat, *KNOWN)
     torch.testing.assert_close(
-        linking_of(cat).index.vectors[: len(index.vectors) // 2].shape[1], 32
+        linking_of(cat).current_index().vectors[: len(index.vectors) // 2].shape[1], 32
     )
-    assert not linking_of(cat).live.outdated
+    assert not linking_of(cat).live._outdated
 
 
 def test_fields_of_training_are_honoured(trainable, monkeypatch):
@@ -309,7 +312,7 @@ def test_unfreezing_more_layers_keeps_weights_and_optimizer_state(trainable):
     training = linking_of(trainable).training
     before, state = weights(trainable), dict(training._optimizer.state)
     trainable.config.components.linking.top_n_layers_to_unfreeze = 2
-    training._prepared(linking_of(trainable).live.present())
+    training._prepared(linking_of(trainable).live.targets(())[1])
     assert same(before, weights(trainable))
     assert all(training._optimizer.state[p] is s for p, s in state.items())
     run(trainable, *KNOWN)
@@ -325,7 +328,8 @@ def test_a_switch_of_encoder_keeps_optimizer_and_index_consistent(
     other = shutil.copytree(tiny_encoder, tmp_path / "other")
     component.load_transformers(str(other))
     torch.testing.assert_close(
-        component.index.vectors, component.linker.build_index(component.names).vectors
+        component.current_index().vectors,
+        component.linker.build_index(component.current_names()).vectors,
     )
     run(trainable, *KNOWN)
     entities(trainable)
@@ -396,8 +400,10 @@ def test_another_linker_of_the_same_encoder_brings_its_own_vectors(make_cat, lin
                 parameter += 0.3 * torch.randn_like(parameter)
     cat = make_cat(embedding_model_name=str(tmp_path / "one"))
     component = linking_of(cat)
-    before = component.index.vectors
+    before = component.current_index().vectors
     component.load_transformers(str(tmp_path / "two"))
-    after = component.index.vectors
+    after = component.current_index().vectors
     assert not torch.allclose(before, after)
-    torch.testing.assert_close(after, component.linker.build_index(component.names).vectors)
+    torch.testing.assert_close(
+        after, component.linker.build_index(component.current_names()).vectors
+    )

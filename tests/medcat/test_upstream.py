@@ -49,14 +49,14 @@ def test_the_exported_folder_gives_upstream_our_vectors(trained, tmp_path):
     config = upstream_config.EmbeddingLinking()
     config.max_token_length = 32
     model = ModelForEmbeddingLinking.from_pretrained(tmp_path / "model", config).eval()
-    names = component.names
+    names = component.current_names()
     batch = component.linker.tokenise(names).batch(torch.arange(len(names.texts)))
     with torch.no_grad():
         vectors = model(
             input_ids=batch.input_ids, attention_mask=batch.attention_mask,
             mention_mask=batch.mention_mask,
         )  # fmt: skip
-    cosine = (vectors * component.index.vectors).sum(1)
+    cosine = (vectors * component.current_index().vectors).sum(1)
     assert float(cosine.min()) > 1 - 1e-5
 
 
@@ -138,10 +138,10 @@ def test_upstreams_folder_is_an_encoder_here(cdb, make_cat, tiny_encoder, tmp_pa
     ours = make_cat(embedding_model_name=str(tmp_path / "model"))
     component = linking_of(ours)
     assert ours.config.components.linking.use_projection_layer
-    names = component.names
+    names = component.current_names()
     with torch.no_grad():
         vectors = model.embed(list(names.texts), [(0, len(text)) for text in names.texts]).float()
-    assert float((vectors * component.index.vectors).sum(1).min()) > 1 - 1e-3
+    assert float((vectors * component.current_index().vectors).sum(1).min()) > 1 - 1e-3
 
 
 def test_a_corrupt_model_of_upstream_is_named(make_cat, tiny_encoder, tmp_path):

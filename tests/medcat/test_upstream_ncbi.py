@@ -95,10 +95,10 @@ def test_trained_here_and_loaded_there(notes, small_cdb, tmp_path):
     theirs = CAT.load_model_pack(str(tmp_path / "up"))
     compare(found(cat, notes[:60]), found(theirs, notes[:60]), cat.cdb)
     component, model = linking_of(cat), linking_of(theirs).context_model
-    texts = list(component.names.texts)
+    texts = list(component.current_names().texts)
     with torch.no_grad():
         vectors = model.embed(texts[:512], [(0, len(text)) for text in texts[:512]]).float()
-    cosine = torch.cosine_similarity(vectors, component.index.vectors[:512])
+    cosine = torch.cosine_similarity(vectors, component.current_index().vectors[:512])
     assert float(cosine.min()) > 1 - 1e-3
 
 

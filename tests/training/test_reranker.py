@@ -1,5 +1,7 @@
 """A reranker's pairs, order, files, and what it learns."""
 
+import dataclasses
+
 import lightning as L
 import pytest
 import torch
@@ -169,8 +171,7 @@ def test_it_learns_to_choose_and_repeats_it(tiny_encoder, table, linker, index, 
 
 def test_a_linker_keeps_its_reranker(reranker, linker, index, cdb, tmp_path):
     names = concept_names(cdb)
-    linker.reranker = reranker
-    linker.save(tmp_path / "linker", names, index)
+    dataclasses.replace(linker, reranker=reranker).save(tmp_path / "linker", names, index)
     again = Linker.load(tmp_path / "linker").reranker
     assert again is not None
     assert again.settings == reranker.settings

@@ -7,9 +7,9 @@ from functools import partial
 import lightning as L
 import pytest
 import torch
-from transformers import PreTrainedTokenizerBase
 
 from embedlink.encoder.context import ContextEncoder
+from embedlink.encoder.windows import WindowCutter
 from embedlink.problems import EmbedLinkError
 from embedlink.senses.ambiguous import Ambiguous
 from embedlink.senses.substitution import substitute
@@ -32,15 +32,13 @@ TEXTS = [
 @dataclass
 class NoteReader:
     encoder: ContextEncoder
-    tokenizer: PreTrainedTokenizerBase
-    context_window: int = 14
-    max_tokens: int = 64
+    cutter: WindowCutter
 
 
 @pytest.fixture
 def two(linker):
     model = copy.deepcopy(linker.encoder.language_model)
-    return NoteReader(ContextEncoder(model, unfreeze=2, towers="two"), linker.tokenizer)
+    return NoteReader(ContextEncoder(model, unfreeze=2, towers="two"), linker.cutter)
 
 
 def trainer(epochs):

@@ -25,6 +25,7 @@ def align_codes(documents: Iterable[Document], cdb: CDB) -> list[Document]:
     known = cdb.cui2info.keys()
 
     def align(mention: Mention) -> Mention:
+        """The mention with each unknown code in the form that the database has."""
         if not mention.cuis or all(cui in known for cui in mention.cuis):
             return mention
         parts = split_code(mention.code)

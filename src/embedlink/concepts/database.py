@@ -46,7 +46,7 @@ def load_cdb(
             case "cdb":
                 cdb = _deserialise(folder, source)
             case "release":
-                cdb = read_snomed(folder, language, problems, config)
+                cdb = read_snomed(folder, language, problems=problems, config=config)
             case "table":
                 cdb = read_table(folder, problems, config)
     if not cdb.cui2info:

@@ -115,17 +115,22 @@ def concept_names(cdb: CDB, representative: Representative = "preferred") -> Con
     text_row = {text: row for row, text in reversed(list(enumerate(texts)))}
     rows = []
     for cui in cuis:
-        text = _representative(cdb, cui, representative, separator)
+        text = _representative(cdb, cui, rule=representative, separator=separator)
         if text not in text_row:
             text_row[text] = len(texts)
             texts.append(text)
         rows.append(text_row[text])
     return ConceptNames(
-        names, cuis, tuple(texts), torch.tensor(rows, dtype=torch.int64), Groups.of(links)
+        names,
+        cuis,
+        texts=tuple(texts),
+        representative=torch.tensor(rows, dtype=torch.int64),
+        concepts_of_name=Groups.of(links),
     )
 
 
 def _representative(cdb: CDB, cui: str, rule: Representative, separator: str) -> str:
+    """The name whose vector stands for a concept, by the rule that the settings choose."""
     info = cdb.cui2info[cui]
     # In lower case, as MedCAT keeps names. If it is also a name, both then share one vector.
     if rule == "preferred" and info["preferred_name"]:

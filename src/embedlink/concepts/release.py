@@ -83,6 +83,7 @@ def read_release(folder: Path, language: str, problems: Problems) -> Iterator[Co
 
 
 def _find(folder: Path) -> list[_File]:
+    """The release's files with what their names say, in folders of at most `_DEEPEST` levels."""
     found = []
     for place, folders, names in os.walk(folder):
         folders.sort()
@@ -94,7 +95,7 @@ def _find(folder: Path) -> list[_File]:
                 kind = (match["kind"] or match["refset"]).capitalize()
                 language, space = (match["language"] or "").lower(), match["space"].lower()
                 part = (kind, match["edition"].lower(), language, space)
-                found.append(_File(Path(place) / name, kind, part, match["date"]))
+                found.append(_File(Path(place) / name, kind, part=part, date=match["date"]))
     return found
 
 
@@ -176,6 +177,7 @@ class _Release:
         self.concepts[cells["id"]] = max(self.concepts.get(cells["id"], state), state)
 
     def _description(self, row: Row) -> None:
+        """Keep the newest state of a description. Definitions and other kinds are left out."""
         cells = row.cells
         kind = cells["typeId"].strip()
         if kind not in (_FULL_NAME, _SYNONYM):
@@ -183,16 +185,17 @@ class _Release:
         state = _Description(
             cells["effectiveTime"].strip(),
             cells["active"].strip() == "1",
-            cells["conceptId"],
-            cells["languageCode"].strip().lower(),
-            kind == _FULL_NAME,
-            cells["term"].strip(),
+            concept=cells["conceptId"],
+            language=cells["languageCode"].strip().lower(),
+            full=kind == _FULL_NAME,
+            term=cells["term"].strip(),
         )
         held = self.descriptions.get(cells["id"])
         if held is None or held.time <= state.time:
             self.descriptions[cells["id"]] = state
 
     def _preference(self, row: Row) -> None:
+        """Keep the newest state of whether a language set prefers a description."""
         cells = row.cells
         holds = cells["active"].strip() == "1" and cells["acceptabilityId"].strip() == _PREFERRED
         held = self.preferred.setdefault(cells["referencedComponentId"], {})
@@ -254,6 +257,7 @@ class _Release:
         return position, min(ranks, default=99)
 
     def _note(self, strangers: Counter[str], names: Names) -> None:
+        """Report descriptions without a concept, and active concepts without a name."""
         if strangers:
             value = f"{strangers.total()} descriptions"
             reason = "descriptions of concepts that no concept file has"
@@ -267,12 +271,20 @@ class _Release:
             self.problems.add(str(self.folder), None, value, reason, remedy, counted=True)
 
     def _rows(self, names: Names, tags: dict[str, str]) -> Iterator[ConceptRow]:
+        """A row for each name of each concept, the preferred names first."""
         for cui in self.concepts:
             found = sorted(names.get(cui, ()), key=lambda each: each[0])
             type_id = _type_id(tags.get(cui, ""))
             for (_, rank), term in found:
                 # MedCAT takes the first P for the preferred name, and adds full names without tag.
-                yield ConceptRow(cui, term, "SNOMED-CT", "A" if rank == 99 else "P", type_id, "")
+                yield ConceptRow(
+                    cui,
+                    term,
+                    ontologies="SNOMED-CT",
+                    name_status="A" if rank == 99 else "P",
+                    type_ids=type_id,
+                    description="",
+                )
 
 
 def _type_id(full_name: str) -> str:

@@ -48,7 +48,7 @@ def table_rows(path: Path, letters: int, problems: Problems) -> Iterator[Concept
     read twice, because only all identifiers together show what they look like.
     """
     padded = shortest_padded_of(row.cells["cui"] for row in _read(path, Problems()))
-    checks = _Checks(path, letters, padded, problems)
+    checks = _Checks(path, letters, shortest_padded=padded, problems=problems)
     for row in _read(path, problems):
         checked = checks.row(row)
         if checked is not None:

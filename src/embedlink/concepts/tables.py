@@ -35,7 +35,7 @@ def read_table(path: Path, problems: Problems, config: Config | None) -> CDB:
     """
     maker = _maker(config)
     rows = table_rows(path, maker.config.cdb_maker.min_letters_required, problems)
-    return _build(maker, rows, f"concepts of {path.name}", config)
+    return _build(maker, rows, what=f"concepts of {path.name}", config=config)
 
 
 def read_snomed(folder: Path, language: str, problems: Problems, config: Config | None) -> CDB:
@@ -45,7 +45,7 @@ def read_snomed(folder: Path, language: str, problems: Problems, config: Config 
     `cdb_maker.remove_parenthesis`), because nobody writes "Asthma (disorder)" in a note.
     """
     rows = read_release(folder, language, problems)
-    return _build(_maker(config), rows, "concepts of the release", config)
+    return _build(_maker(config), rows, what="concepts of the release", config=config)
 
 
 def _build(maker: CDBMaker, rows: Iterator[ConceptRow], what: str, config: Config | None) -> CDB:

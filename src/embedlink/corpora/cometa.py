@@ -59,7 +59,7 @@ class Cometa:
         """
         ids = UniqueIds()
         for split, file in self._files().items():
-            yield from self._read_split(file, split, ids, problems)
+            yield from self._read_split(file, split, ids=ids, problems=problems)
 
     def _files(self) -> dict[str, Path]:
         """The part's files by split. All are looked for before the first is read."""
@@ -95,7 +95,7 @@ class Cometa:
             # A row that is published twice must not count twice. A set has no fixed order, but
             # of several codes of one span the first must count in every process.
             mentions = in_text_order(list(dict.fromkeys(example.mentions)))
-            yield Document(id_, text, mentions, self.name, split)
+            yield Document(id_, text, mentions=mentions, corpus=self.name, split=split)
 
     def _mentions(self, row: Row, code: str, place: Place, problems: Problems) -> list[Mention]:
         """The mentions of a row. A term that is absent or stands in several places is noted.
@@ -107,11 +107,19 @@ class Cometa:
         spans = locate_term(term, row.cells["Example"])
         if not spans:
             # Counted, not rejected: a user cannot mend the row, so a strict run goes on.
-            place.note(problems, value, "term absent from its example", "left out", counted=True)
+            place.note(
+                problems,
+                value,
+                reason="term absent from its example",
+                remedy="left out",
+                counted=True,
+            )
             return []
         if len(spans) > 1:
             remedy = f"used {self.occurrences} of {len(spans)}"
-            place.note(problems, value, "term occurs several times", remedy, repaired=True)
+            place.note(
+                problems, value, reason="term occurs several times", remedy=remedy, repaired=True
+            )
         used = spans if self.occurrences == "all" else spans[:1]
         return [Mention(span.start, span.end, code) for span in used]
 

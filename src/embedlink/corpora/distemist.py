@@ -53,11 +53,15 @@ class DisTEMIST:
             )
         ids = UniqueIds()
         for split, part in parts.items():
-            yield from self._read_part(part, split, ids, problems)
+            yield from self._read_part(part, split, ids=ids, problems=problems)
 
     def _read_part(
         self, part: Path, split: str, ids: UniqueIds, problems: Problems
     ) -> Iterator[Document]:
+        """The documents of one part of the published archive.
+
+        Raises `EmbedLinkError` if the folder holds none of its tables.
+        """
         # The published folder also holds other tables (`*_linking_crossmappings.tsv`).
         entities = _tables(part / "subtrack1_entities", ".tsv")
         linking = _tables(part / "subtrack2_linking", "_linking.tsv")
@@ -90,14 +94,16 @@ class DisTEMIST:
                 continue
             place = Place(str(path), None)
             annotations = _annotations(rows, codes, problems)
-            mentions = read_mentions(text, annotations, place, problems)
+            mentions = read_mentions(text, annotations, place=place, problems=problems)
             if mentions is not None:
                 id_ = ids.claim(path.stem, place, problems)
-                yield Document(id_, text, in_text_order(mentions), self.name, split)
+                yield Document(
+                    id_, text, mentions=in_text_order(mentions), corpus=self.name, split=split
+                )
         if left_out:
             value, reason = f"{left_out} texts", "texts without a linked mention"
             remedy = "left out on purpose; linked_only=false keeps them"
-            Place(str(part), None).note(problems, value, reason, remedy, counted=True)
+            Place(str(part), None).note(problems, value, reason=reason, remedy=remedy, counted=True)
         _note_missing_texts(part, marked, problems)
 
 
@@ -141,7 +147,9 @@ def _annotations(
     for file, row in rows.values():
         place, cells = Place(str(file), row.line), row.cells
         code = codes.read(cells.get("code", ""), place, problems)
-        found.append(Annotation(cells["off0"], cells["off1"], code, place, cells["span"]))
+        found.append(
+            Annotation(cells["off0"], cells["off1"], code=code, place=place, surface=cells["span"])
+        )
     return found
 
 

@@ -97,12 +97,16 @@ def _entries(values: JSONValues) -> Iterator[tuple[Entry, bool]]:
 
 
 def _project(values: JSONValues, number: int) -> Iterator[tuple[Entry, bool]]:
+    """The documents of one project, and whether the project's name was known by then."""
     name: str | None = None
     for key in _members_or_skip(values):
         if key == "documents" and values.peek() == "[":
             for position in values.items():
                 document = values.value()
-                yield Entry(name or "", number, position, document), name is not None
+                yield (
+                    Entry(name or "", number, document_number=position, document=document),
+                    name is not None,
+                )
         elif key == "name" and values.peek() == '"':
             name = str(values.value())
         else:

@@ -42,7 +42,7 @@ class MedCATtrainer:
         Raises `EmbedLinkError` if the file is missing. If it breaks off, the place is noted.
         """
         file = require_file(self.path, "export the project from MedCATtrainer, or correct the path")
-        reading = _Reading(file, UniqueIds(), Codes.of(codes_of(file)), problems)
+        reading = _Reading(file, UniqueIds(), codes=Codes.of(codes_of(file)), problems=problems)
         for entry in read_export(file, problems):
             item = f"project {entry.project_number} document {entry.document_number}"
             named = self.split_by_project and entry.project in SPLIT_NAMES
@@ -77,7 +77,7 @@ class _Reading:
             or not isinstance(name, str | int | float)
         ):
             remedy = "a document has id or name, text and annotations"
-            place.note(self.problems, "", "not a document", remedy)
+            place.note(self.problems, "", reason="not a document", remedy=remedy)
             return None
         found: list[Annotation] = []
         ruled_out: list[bool] = []
@@ -87,7 +87,7 @@ class _Reading:
             if annotation is not None:
                 found.append(annotation)
                 ruled_out.append(_ruled_out(value))
-        mentions = read_mentions(text, found, place, self.problems)
+        mentions = read_mentions(text, found, place=place, problems=self.problems)
         if mentions is None:
             return None
         gold, rejected = (
@@ -105,7 +105,7 @@ class _Reading:
         """The annotation. None if it is wrong or not validated."""
         if not isinstance(value, dict) or not {"start", "end", "cui"} <= value.keys():
             remedy = "an annotation has start, end, cui and value"
-            place.note(self.problems, "", "not an annotation", remedy)
+            place.note(self.problems, "", reason="not an annotation", remedy=remedy)
             return None
         if not value.get("validated", True):
             self.unvalidated += 1
@@ -114,19 +114,21 @@ class _Reading:
         cui, surface = value["cui"], value.get("value")
         if not isinstance(cui, str | int | float | None) or isinstance(cui, bool):
             remedy = "write the concept's identifier"
-            place.note(self.problems, shown(cui), "cui is not a text", remedy)
+            place.note(self.problems, shown(cui), reason="cui is not a text", remedy=remedy)
             return None
         code = self.codes.read("" if cui is None else str(cui), place, self.problems)
         # Without a value, offsets are taken as given.
         known = surface if isinstance(surface, str) else None
-        return Annotation(value["start"], value["end"], code, place, known)
+        return Annotation(value["start"], value["end"], code=code, place=place, surface=known)
 
     def note_left_out(self) -> None:
         """Count the annotations that nobody has validated."""
         if self.unvalidated:
             value, reason = f"{self.unvalidated} annotations", "annotations not validated"
             remedy = "left out, as MedCAT does; validate them in MedCATtrainer"
-            Place(str(self.file), None).note(self.problems, value, reason, remedy, counted=True)
+            Place(str(self.file), None).note(
+                self.problems, value, reason=reason, remedy=remedy, counted=True
+            )
 
 
 def _ruled_out(annotation: Mapping[str, object]) -> bool:

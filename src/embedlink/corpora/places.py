@@ -54,7 +54,7 @@ class UniqueIds:
         if count == 1:
             return id_
         remedy = f"kept as its own document, #duplicate{count}"
-        place.note(problems, shown(id_), "duplicate id", remedy, repaired=True)
+        place.note(problems, shown(id_), reason="duplicate id", remedy=remedy, repaired=True)
         # The file may hold the new form too, so it is claimed in turn. It is noted once.
         return self.claim(f"{id_}#duplicate{count}", place, Problems())
 
@@ -90,5 +90,11 @@ class Codes:
             return None
         code = clean_code(raw, self.prefixes)
         if code != raw:
-            place.note(problems, shown(raw), "code form", f"read as {shown(code)}", repaired=True)
+            place.note(
+                problems,
+                shown(raw),
+                reason="code form",
+                remedy=f"read as {shown(code)}",
+                repaired=True,
+            )
         return code

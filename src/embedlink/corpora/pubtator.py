@@ -51,9 +51,9 @@ class PubTator:
             file = require_file(path, remedy)
             # The file is read twice: only all codes together show what they look like.
             codes = Codes.of(_codes_of(read_lines(file, Problems())), self.prefixes)
-            part = _Part(file, codes, self.types, problems)
+            part = _Part(file, codes, types=self.types, problems=problems)
             for block in _blocks(read_lines(file, problems)):
-                document = self._document(block, split, part, ids)
+                document = self._document(block, split, part=part, ids=ids)
                 if document is not None:
                     yield document
             part.note_left_out()
@@ -65,21 +65,25 @@ class PubTator:
         place, problems = Place(str(part.file), block.line), part.problems
         if "t" not in block.passages:
             remedy = "add a line `PMID|t|title`"
-            place.note(problems, shown(block.id), "block without a title", remedy)
+            place.note(problems, shown(block.id), reason="block without a title", remedy=remedy)
             return None
         if "a" not in block.passages:
             reason = "block without an abstract"
-            place.note(problems, shown(block.id), reason, "read as empty", repaired=True)
+            place.note(
+                problems, shown(block.id), reason=reason, remedy="read as empty", repaired=True
+            )
         title = block.passages["t"]
         text = f"{title} {block.passages.get('a', '')}"
         found = [part.annotation(line, block.id) for line in block.rows]
         annotations = [each for each in found if each is not None]
         named = Place(str(part.file), block.line, shown(block.id))
-        mentions = read_mentions(text, annotations, named, problems, join=len(title))
+        mentions = read_mentions(text, annotations, place=named, problems=problems, join=len(title))
         if mentions is None:
             return None
         kept = tuple(mention for mention in mentions if mention is not None)
-        return Document(ids.claim(block.id, place, problems), text, kept, self.name, split)
+        return Document(
+            ids.claim(block.id, place, problems), text, mentions=kept, corpus=self.name, split=split
+        )
 
 
 @dataclass(slots=True)
@@ -102,12 +106,16 @@ class _Part:
             return None
         if not 5 <= len(cells) <= 7:
             remedy = "a mention has PMID, start, end, text, type and id, separated by TAB"
-            place.note(self.problems, f"{len(cells)} cells", "wrong number of cells", remedy)
+            place.note(
+                self.problems, f"{len(cells)} cells", reason="wrong number of cells", remedy=remedy
+            )
             return None
         # Its offsets may lie inside this text, but at words that it does not mean.
         if cells[0].strip() != id_:
             remedy = f"belongs below the title of its own document, not of {shown(id_)}"
-            place.note(self.problems, shown(cells[0]), "mention of another document", remedy)
+            place.note(
+                self.problems, shown(cells[0]), reason="mention of another document", remedy=remedy
+            )
             return None
         # Asked before code and offsets are read: types that nobody wants may hold errors.
         if not self._asked_for(cells[4]):
@@ -115,9 +123,10 @@ class _Part:
             return None
         # A mention may lack its id. A seventh cell (names of parts) is not read.
         code = self.codes.read(cells[5] if len(cells) > 5 else "", place, self.problems)
-        return Annotation(cells[1], cells[2], code, place, cells[3])
+        return Annotation(cells[1], cells[2], code=code, place=place, surface=cells[3])
 
     def _asked_for(self, types: str) -> bool:
+        """Whether one of an annotation's types is among those that are read."""
         if self.types is None:
             return True
         wanted = {each.strip().casefold() for each in self.types}
@@ -132,7 +141,7 @@ class _Part:
         for what, count in self.left_out.items():
             remedy = "left out on purpose; see `types`" if "types" in what else "left out"
             place = Place(str(self.file), self.first[what])
-            place.note(self.problems, f"{count} lines", what, remedy, counted=True)
+            place.note(self.problems, f"{count} lines", reason=what, remedy=remedy, counted=True)
 
 
 def _is_relation(cells: Sequence[str]) -> bool:

@@ -16,7 +16,7 @@ from embedlink.types import Document
 
 
 @dataclass(frozen=True, slots=True)
-class CorpusFigures:
+class CorpusCounts:
     """Counts of one corpus.
 
     `train`, `validation` and `test` count documents of the official split, not of the run's split.
@@ -53,12 +53,12 @@ class DataReport:
     (names of several concepts). It is empty if there is no database.
     """
 
-    corpora: dict[str, CorpusFigures]
+    corpora: dict[str, CorpusCounts]
     digests: dict[str, str]
     database: dict[str, int]
     problems: tuple[Problem, ...]
 
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """All counts by their key in a run: `data/<corpus>/<count>` and `data/concepts/<count>`."""
         found = {
             f"data/{corpus}/{key}": float(value)
@@ -85,8 +85,8 @@ def build_report(documents: Sequence[Document], problems: Problems, cdb: CDB | N
     return DataReport(
         {corpus: _count(members, known) for corpus, members in corpora.items()},
         {corpus: digest(members) for corpus, members in corpora.items()},
-        _count_database(cdb) if cdb is not None else {},
-        tuple(problems.found),
+        database=_count_database(cdb) if cdb is not None else {},
+        problems=tuple(problems.found),
     )
 
 
@@ -115,7 +115,7 @@ def format_report(report: DataReport, shown: int = 20) -> str:
     At most `shown` rejected rows are written out. Digests are cut to 12 digits.
     """
     # A row for each count and a column for each corpus, because there are few corpora.
-    names = [field.name for field in fields(CorpusFigures)]
+    names = [field.name for field in fields(CorpusCounts)]
     table = [["", *report.corpora], ["digest", *(d[:12] for d in report.digests.values())]]
     for name in names:
         cells = [str(getattr(row, name)) for row in report.corpora.values()]
@@ -152,14 +152,14 @@ def _kind(problem: Problem) -> str:
     return "repaired" if problem.repaired else "counted" if problem.counted else "rejected"
 
 
-def _count(documents: Sequence[Document], known: Iterable[str]) -> CorpusFigures:
+def _count(documents: Sequence[Document], known: Iterable[str]) -> CorpusCounts:
     """The counts of the documents of one corpus."""
     known = set(known)
     splits = Counter(document.split for document in documents)
     mentions = [mention for document in documents for mention in document.mentions]
     single = [mention.cui for mention in mentions if mention.cui is not None]
     concepts = {cui for mention in mentions for cui in mention.cuis}
-    return CorpusFigures(
+    return CorpusCounts(
         documents=len(documents),
         train=splits["train"],
         validation=splits["validation"],

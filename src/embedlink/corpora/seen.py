@@ -50,6 +50,7 @@ def count_seen(trained: Path, documents: Sequence[Document]) -> int | None:
 
 
 def _seen_by(run: Path) -> list[str]:
+    """Digests of the documents that a run trained on. None are known of a moved linker."""
     try:
         return (run / SEEN).read_text("utf-8").split()
     except OSError:

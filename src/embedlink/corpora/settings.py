@@ -41,13 +41,14 @@ class DataSettings(Settings):
     sources: Mapping[str, Any] = field(default_factory=dict)
 
 
+Split = Literal["random", "official"]
+
+
 @dataclass(frozen=True)
 class SplitSettings(Settings):
     """How documents are divided into training, validation and test documents."""
 
-    by: Literal["random", "official"] = setting(
-        "random", help="draw documents, or use the parts that the corpus publishes"
-    )
+    by: Split = setting("random", help="draw documents, or use the parts that the corpus publishes")
     seed: int = setting(0, ge=0, help="decides random splits; by default the run's seed")
     test_share: float = setting(
         0.2, gt=0, lt=1, help="share of a corpus' documents to test on, if drawn"

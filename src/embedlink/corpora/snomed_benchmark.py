@@ -64,7 +64,7 @@ class SnomedBenchmark:
                 taken.add(note_id)  # A note that is published twice gets its annotations twice.
                 found = self._mentions(text, note_id, rows.get(note_id, []), pair, codes, problems)
                 id_ = ids.claim(note_id, Place(str(pair.notes), note.line), problems)
-                yield Document(id_, text, found, self.name, pair.split)
+                yield Document(id_, text, mentions=found, corpus=self.name, split=pair.split)
             # Annotations that no note has taken belong to a note that is missing.
             for note_id, left in rows.items():
                 if note_id in taken:
@@ -114,17 +114,19 @@ class SnomedBenchmark:
         value = f"{len(rows)} annotations"
         if repair.version:
             reason, said = "offsets of another version of the text", repair.version.description
-            place.note(problems, value, reason, said, repaired=True)
+            place.note(problems, value, reason=reason, remedy=said, repaired=True)
         elif repair.doubtful:
             remedy = "left as published: no version of the text explains it"
-            place.note(problems, value, "annotations look shifted", remedy, counted=True)
+            place.note(
+                problems, value, reason="annotations look shifted", remedy=remedy, counted=True
+            )
         annotations = []
         for row in rows:
             where = Place(str(pair.annotations), row.line, shown(note_id))
             code = codes.read(row.cells["concept_id"], where, problems)
             start, end = _moved(row, repair)
-            annotations.append(Annotation(start, end, code, where))
-        return in_text_order(read_mentions(text, annotations, place, problems) or [])
+            annotations.append(Annotation(start, end, code=code, place=where))
+        return in_text_order(read_mentions(text, annotations, place=place, problems=problems) or [])
 
 
 def _annotations(path: Path, problems: Problems) -> dict[str, list[Row]]:

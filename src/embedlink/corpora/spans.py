@@ -60,7 +60,7 @@ def read_mentions(
         moved = [version.in_text(span) for _, span in read]
         if version.description:
             value, reason = f"{len(read)} annotations", "offsets of another version of the text"
-            place.note(problems, value, reason, version.description, repaired=True)
+            place.note(problems, value, reason=reason, remedy=version.description, repaired=True)
         else:
             _note_differences(text, read, problems)
     else:
@@ -72,7 +72,7 @@ def read_mentions(
                 "left out: no shift of the whole document explains them; correct the offsets, "
                 "or supply the text that was annotated"
             )
-            differing[0].place.note(problems, value, DIFFERS, remedy)
+            differing[0].place.note(problems, value, reason=DIFFERS, remedy=remedy)
             return None
         moved = [_inside(text, a, span, problems) for a, span in read]
     places = iter(moved)
@@ -105,21 +105,22 @@ def _read_span(annotation: Annotation, problems: Problems) -> Span | None:
     value = f"{shown(annotation.start)}-{shown(annotation.end)}"
     if start is None or end is None:
         remedy = "offsets are whole numbers of characters; check the order of the columns"
-        annotation.place.note(problems, value, "offset is not a number", remedy)
+        annotation.place.note(problems, value, reason="offset is not a number", remedy=remedy)
         return None
     if end <= start:
         remedy = "offsets are half-open: start < end"
-        annotation.place.note(problems, value, "end before start", remedy)
+        annotation.place.note(problems, value, reason="end before start", remedy=remedy)
         return None
     return Span(start, end)
 
 
 def _inside(text: str, annotation: Annotation, span: Span, problems: Problems) -> Span | None:
+    """The span if it lies in the text. Otherwise it is reported, and there is none."""
     if span.start >= 0 and span.end <= len(text):
         return span
     remedy = f"the text has {len(text)} characters; check that it is the annotated version"
     value = f"{span.start}-{span.end}"
-    annotation.place.note(problems, value, "offsets outside the text", remedy)
+    annotation.place.note(problems, value, reason="offsets outside the text", remedy=remedy)
     return None
 
 
@@ -130,7 +131,9 @@ def _note_differences(
     for annotation, span in read:
         if annotation.surface is not None and annotation.surface != text[slice(*span)]:
             value = f"{span.start}-{span.end}"
-            annotation.place.note(problems, value, DIFFERS, f"read as {value}", repaired=True)
+            annotation.place.note(
+                problems, value, reason=DIFFERS, remedy=f"read as {value}", repaired=True
+            )
 
 
 def _version(

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from unicodedata import normalize
 
 from embedlink.corpora.places import original_id
+from embedlink.corpora.settings import SplitSettings
 from embedlink.files.lines import read_lines, require_file
 from embedlink.problems import EmbedLinkError, Problems
 from embedlink.types import Document
@@ -40,15 +41,7 @@ class Splits:
     dropped: list[Document]
 
 
-def split_documents(
-    documents: Sequence[Document],
-    *,
-    split: str,
-    seed: int,
-    test_share: float = 0.2,
-    validation_share: float = 0.1,
-    document_list: str | None = None,
-) -> Splits:
+def split_documents(documents: Sequence[Document], wanted: SplitSettings) -> Splits:
     """Divide by the official splits or at random, each corpus by itself.
 
     `test_share` is the share of all documents of a corpus, `validation_share` that of its training
@@ -57,13 +50,12 @@ def split_documents(
     corpus without validation documents gets some from its training documents, however it was
     divided.
 
-    Raises `EmbedLinkError` if a setting is not allowed, if a corpus lacks the official split that
-    is asked for, or if the list names no document.
+    Raises `EmbedLinkError` if a corpus lacks the official split that is asked for, or if the list
+    names no document.
     """
-    _check(split, test_share, validation_share)
     groups = group_same(documents)
     sides: list[str] = [""] * len(documents)
-    listed = _listed(documents, document_list)
+    listed = _listed(documents, wanted.document_list)
     corpora = {document.corpus: list[int]() for document in documents}
     for n, document in enumerate(documents):
         corpora[document.corpus].append(n)
@@ -72,16 +64,18 @@ def split_documents(
         if not listed.isdisjoint(members):
             for n in members:
                 sides[n] = "test" if n in listed else "train"
-        elif split == "official":
-            _use_official(documents, members, sides, corpus)
+        elif wanted.by == "official":
+            _use_official(documents, members, sides=sides, corpus=corpus)
         else:
-            _draw(_Draw(documents, groups, sides), members, "test", test_share, seed)
+            drawn = _Draw(documents, groups, sides)
+            _draw(drawn, members, side="test", share=wanted.test_share, seed=wanted.seed)
     # Test is settled for every corpus first. Validation is drawn from what still trains then.
     decided = [side if side != "train" else "" for side in sides]
     for members in corpora.values():
         if all(sides[n] != "validation" for n in members):
             train = [n for n in members if sides[n] == "train"]
-            _draw(_Draw(documents, groups, decided), train, "validation", validation_share, seed)
+            drawn, share = _Draw(documents, groups, decided), wanted.validation_share
+            _draw(drawn, train, side="validation", share=share, seed=wanted.seed)
     return _collect(documents, groups, [side or "train" for side in decided])
 
 
@@ -105,14 +99,6 @@ def group_same(documents: Sequence[Document]) -> list[int]:
     first: dict[str, int] = {}
     forms = (normalize("NFC", " ".join(document.text.split())) for document in documents)
     return [first.setdefault(form, n) for n, form in enumerate(forms)]
-
-
-def _check(split: str, test_share: float, validation_share: float) -> None:
-    if split not in ("random", "official"):
-        raise EmbedLinkError(f"split={split!r}: choose random or official")
-    for name, share in (("test_share", test_share), ("validation_share", validation_share)):
-        if not 0 <= share < 1:
-            raise EmbedLinkError(f"split.{name}={share}: must be at least 0 and below 1")
 
 
 def _listed(documents: Sequence[Document], document_list: str | None) -> set[int]:
@@ -220,7 +206,7 @@ def _collect(documents: Sequence[Document], groups: list[int], sides: list[str])
             dropped.append(document)
     if dropped:
         log.warning("left out of training, as on another side: %s", _ids(dropped))
-    return Splits(kept["train"], kept["validation"], kept["test"], dropped)
+    return Splits(kept["train"], kept["validation"], test=kept["test"], dropped=dropped)
 
 
 def _ids(documents: Iterable[Document], count: int = 5) -> str:

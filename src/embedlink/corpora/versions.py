@@ -100,9 +100,15 @@ def other_versions(text: str, join: int | None = None) -> Iterator[Version]:
     """
     plain = np.ones(len(text), dtype=np.int64)
     for mark, length, said in _OTHERS:
-        yield from _marked(text, mark, _of(length), plain, said)
+        yield from _marked(text, mark, length=_of(length), widths=plain, description=said)
     said = "offsets count &, < and > as HTML entities"
-    yield from _marked(text, _ESCAPED, lambda match: 5 if match[0] == "&" else 4, plain, said)
+    yield from _marked(
+        text,
+        _ESCAPED,
+        length=lambda match: 5 if match[0] == "&" else 4,
+        widths=plain,
+        description=said,
+    )
     yield from _normal_forms(text)
     if join is not None:
         for width in (0, 2, 3):
@@ -119,7 +125,9 @@ def likely_versions(text: str) -> Iterator[Version]:
         bases = [("", widths)]
         for mark, length, said in _BREAKS:
             if mark.search(text):
-                bases.append((f", {said}", _with_mark(text, mark, _of(length), widths)))
+                bases.append(
+                    (f", {said}", _with_mark(text, mark, length=_of(length), widths=widths))
+                )
         for said, counted in bases:
             if unit != "characters" or said:
                 yield Version(f"offsets in {unit}{said}", _starts(counted))
@@ -128,7 +136,7 @@ def likely_versions(text: str) -> Iterator[Version]:
             yield Version(name, _starts(counted, _BOM_WIDTHS[unit]))
     plain = np.ones(len(text), dtype=np.int64)
     for mark, length, said in _HTML:
-        yield from _marked(text, mark, _of(length), plain, said)
+        yield from _marked(text, mark, length=_of(length), widths=plain, description=said)
 
 
 def _units(text: str) -> Iterator[tuple[str, Widths]]:
@@ -166,8 +174,9 @@ def _marked(
     widths: Widths,
     description: str,
 ) -> Iterator[Version]:
+    """The version of a text in which each of these marks has another length, if it has any."""
     if mark.search(text):
-        yield Version(description, _starts(_with_mark(text, mark, length, widths)))
+        yield Version(description, _starts(_with_mark(text, mark, length=length, widths=widths)))
 
 
 def _of(length: int) -> Callable[[re.Match[str]], int]:

@@ -18,7 +18,6 @@ from medcat.config.config import ComponentConfig
 from medcat.storage.serialisables import AbstractManualSerialisable
 from medcat.tokenizing.tokenizers import BaseTokenizer
 from medcat.tokenizing.tokens import MutableDocument, MutableEntity
-from medcat.vocab import Vocab
 
 from embedlink.detection.additions import (
     add_tagged,
@@ -29,6 +28,7 @@ from embedlink.detection.additions import (
     set_probabilities,
 )
 from embedlink.detection.config import EmbedLinkNer
+from embedlink.detection.creation import MadeByMedCAT, Pipeline, checked
 from embedlink.detection.entity_table import EntityTable
 from embedlink.detection.shared_state import SharedState
 from embedlink.detection.tagger import MentionTagger, Tags
@@ -40,7 +40,9 @@ KIND, TAGGER = "detection", "tagger"
 """The kind of the component's folder in a pack, and the tagger's folder inside it."""
 
 
-class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSerialisable):
+class EmbedLinkDetection(
+    MadeByMedCAT, AbstractEntityProvidingComponent, AbstractManualSerialisable
+):
     """MedCAT's vocabulary-based detection, and the additions that its configuration names.
 
     It is made from the concept database, its configuration and, if the configuration names one, a
@@ -101,24 +103,18 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
         return table.in_order()
 
     @classmethod
-    def create_new_component(
-        cls,
-        cnf: ComponentConfig,
-        tokenizer: BaseTokenizer,
-        cdb: CDB,
-        vocab: Vocab,
-        model_load_path: str | None,
-    ) -> Self:
+    def made_in(cls, pipeline: Pipeline) -> Self:
         """Make the component from the database and its configuration.
 
         Raises `EmbedLinkError` if a model pack lacks the folder of this component and its tagger.
         """
         # If a pack has a component's folder, MedCAT reads it and does not come here. The tagger's
         # path in the configuration is that of the training run.
-        if model_load_path is not None and _checked(cdb.config.components.ner).tagger is not None:
-            part = Path(model_load_path) / "saved_components" / "core_ner"
+        cdb, pack = pipeline.cdb, pipeline.pack
+        if pack is not None and _checked(cdb.config.components.ner).tagger is not None:
+            part = pack / "saved_components" / "core_ner"
             raise EmbedLinkError(f"{part}: this part of the model pack is missing")
-        return cls(tokenizer, cdb)
+        return cls(pipeline.tokenizer, cdb)
 
     def get_hash(self) -> str:
         """The digest of the tagger, which is part of the model pack's hash. "" without a tagger."""
@@ -160,9 +156,4 @@ class EmbedLinkDetection(AbstractEntityProvidingComponent, AbstractManualSeriali
 
 
 def _checked(config: ComponentConfig) -> EmbedLinkNer:
-    if isinstance(config, EmbedLinkNer):
-        return config
-    raise EmbedLinkError(
-        f"config.components.ner is a {type(config).__name__}; {NER} takes an "
-        "embedlink.detection.config.EmbedLinkNer"
-    )
+    return checked(config, EmbedLinkNer, component=NER)

@@ -6,9 +6,9 @@ part of a pipeline that it does not know. For this case `ComponentDetector` make
 again. Both give what the pipeline itself gives (a test checks that).
 """
 
+import copy
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -138,13 +138,12 @@ class VocabularyDetector:
     def __call__(self, documents: Sequence[Document]) -> list[list[Detection]]:
         """Detections of every document, in MedCAT's order. A document may have none."""
         # The linker that the database names is not needed here, and it may be missing.
-        with _without_linking(self.cdb.config):
-            pipeline = Pipeline(self.cdb, self.vocab, None)
-            bar = watched(documents, "Detecting", "documents") if self.progress else documents
-            return [
-                [detection(entity) for entity in pipeline.get_doc(document.text).ner_ents]
-                for document in bar
-            ]
+        pipeline = Pipeline(_without_linking(self.cdb), self.vocab, None)
+        bar = watched(documents, "Detecting", "documents") if self.progress else documents
+        return [
+            [detection(entity) for entity in pipeline.get_doc(document.text).ner_ents]
+            for document in bar
+        ]
 
 
 class ComponentDetector:
@@ -216,18 +215,18 @@ def detection(entity: MutableEntity) -> Detection:
     return Detection(
         entity.base.start_char_index,
         entity.base.end_char_index,
-        entity.detected_name,
-        tuple(entity.link_candidates),
-        entity.confidence if entity.confidence >= 0 else None,  # MedCAT's own says -1.
+        name=entity.detected_name,
+        candidates=tuple(entity.link_candidates),
+        tagged=entity.confidence if entity.confidence >= 0 else None,  # MedCAT's own says -1.
     )
 
 
-@contextmanager
-def _without_linking(config: Config) -> Iterator[None]:
-    """Leave linking out of the configuration for a while. Everyone who shares it sees that."""
-    order = config.components.comp_order
-    config.components.comp_order = [name for name in order if name != "linking"]
-    try:
-        yield
-    finally:
-        config.components.comp_order = order
+def _without_linking(cdb: CDB) -> CDB:
+    """A view of the database whose configuration has no linking. All else is shared."""
+    parts = cdb.config.components
+    order = [name for name in parts.comp_order if name != "linking"]
+    view = copy.copy(cdb)
+    view.config = cdb.config.model_copy(
+        update={"components": parts.model_copy(update={"comp_order": order})}
+    )
+    return view

@@ -60,7 +60,9 @@ def _stretches(tokens: Sequence[MutableToken], known: set[str]) -> Iterator[list
         else:
             for at, word in content:
                 last = at == len(words) - 1
-                stretch.append(RunWord(word, row, at == 0, last, joined, apart))
+                stretch.append(
+                    RunWord(word, row, first=at == 0, last=last, joined=joined, apart=apart)
+                )
                 joined = apart = False  # Only the next content word is tied to what was before.
     yield stretch
 

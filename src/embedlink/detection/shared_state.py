@@ -37,6 +37,7 @@ class SharedState:
             return self._read_tagger(config.tagger)
 
     def _read_tagger(self, folder: str | None) -> MentionTagger | None:
+        """The tagger of this folder, which is read if the folder is another one than before."""
         if folder is None:
             return None
         if self._tagger is None or self._tagger[0] != folder:

@@ -90,6 +90,7 @@ class NameVariants:
         )
 
     def _add(self, names: Iterable[str]) -> None:
+        """Keep names by the stems of their words, so that other spellings find them."""
         for name in names:
             content = self._stems(name)
             made = key(content)
@@ -120,7 +121,7 @@ def _is_spelt(words: Sequence[str], apart: Collection[int], name: Sequence[str])
     if not all(is_same_word(one, other) for one, other in pairs):
         return False
     return all(
-        _stands_alike(words, apart, at, name)
+        _stands_alike(words, apart, at=at, name=name)
         for at, word in enumerate(words)
         if len(word) == 1 and word.isalpha()
     )

@@ -143,7 +143,7 @@ def chunks_of(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_toke
             ids.append([*special.before, *piece, *special.after])
     # Nothing is pooled, so any range will do.
     sequences = TokenSequences.of(ids, [(0, 1)] * len(ids), tokenizer.pad_token_id or 0)
-    return Chunks(sequences, words, _joined(chunk), _joined(token))
+    return Chunks(sequences, words, chunk=_joined(chunk), token=_joined(token))
 
 
 def _joined(parts: Sequence[NDArray[np.int64]]) -> Tensor:

@@ -48,7 +48,9 @@ class WordTokenizer(RegexTokenizer):
         for row, match in enumerate(TOKEN.finditer(text)):
             start, end = match.span()
             with_blank = text[start : end + 1] if text[end : end + 1].isspace() else match.group()
-            doc._tokens.append(WordToken(doc, match.group(), with_blank, start, row))
+            doc._tokens.append(
+                WordToken(doc, match.group(), with_blank=with_blank, start=start, row=row)
+            )
             doc._char_indices.append(start)
         return cast(MutableDocument, doc)
 

@@ -160,10 +160,15 @@ class ContextEncoder(nn.Module):
             pooled = self.projection(pooled)
         return F.normalize(pooled.float(), dim=-1)
 
-    def use_projection(self, wanted: bool) -> None:
-        """Switch the projection on, starting as the identity, or off. Then its weights are lost."""
-        if wanted != (self.projection is not None):
-            layer = _identity_projection(self.dim) if wanted else None
+    def read_by(self, *, pooling: Pooling, projection: bool, surface_weight: float) -> None:
+        """Change in place how vectors are made of the layers' states.
+
+        A projection that is switched on starts as the identity. If it is switched off, its weights
+        are lost.
+        """
+        self.pooling, self.surface_weight = pooling, surface_weight
+        if projection != (self.projection is not None):
+            layer = _identity_projection(self.dim) if projection else None
             self.projection = None if layer is None else layer.to(self.device)
 
     def unfreeze(self, layers: int) -> None:

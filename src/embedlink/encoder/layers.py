@@ -87,6 +87,7 @@ class _StatesAsEmbeddings(nn.Module):
 
 
 def _stack_path(model: nn.Module) -> str:
+    """Where the model keeps its layers. Raises `EmbedLinkError` if the place is unknown."""
     for path in STACKS:
         try:
             if isinstance(model.get_submodule(path), nn.ModuleList):

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from transformers import (
     AutoConfig,
@@ -39,9 +39,14 @@ ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
 """Names of the attention dropout in a configuration: of BERT and its like, and of DistilBERT."""
 
 
-def load_encoder(
-    name: str, attention_dropout: bool = True
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+class Pretrained(NamedTuple):
+    """An encoder and the tokenizer that it reads with."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+
+def load_encoder(name: str, attention_dropout: bool = True) -> Pretrained:
     """Load an encoder and its tokenizer from a local folder, a package or the hub.
 
     The model comes in float32, whatever it was saved in, and without a pooler. Without
@@ -69,7 +74,7 @@ def load_encoder(
     model.float()  # The argument for it has another name before transformers 4.56.
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # Unused here, and its weights would never get a gradient.
-    return model, tokenizer
+    return Pretrained(model, tokenizer)
 
 
 def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
@@ -162,6 +167,7 @@ def encoder_source(name: str) -> str:
 
 
 def _cannot_load(name: str, error: Exception) -> str:
+    """Say why an encoder cannot be loaded, and what to do about it."""
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     if Path(name).expanduser().is_dir():
         return (

@@ -90,7 +90,9 @@ class StateCache:
         """
         if isinstance(tokens, MentionSequences):
             parts = (tokens.windows, tokens.surfaces)
-            windows, surfaces = (self.freeze(encoder, p, progress, precision) for p in parts)
+            windows, surfaces = (
+                self.freeze(encoder, p, progress=progress, precision=precision) for p in parts
+            )
             return MentionSequences(windows, surfaces, tokens.surface)
         if isinstance(tokens, SharedWindows) and encoder.trained_layers(note=True):
             windows = self.freeze(encoder, tokens.windows, progress, precision)
@@ -129,7 +131,7 @@ class StateCache:
         else:
             log.info("states of %d tokens do not fit in the cache: computed each time", rows)
             return None
-        states = _storage(rows, dim, dtype, self.folder)
+        states = _storage(rows, dim, dtype=dtype, folder=self.folder)
         if states is not None:
             self.left -= size
         return states

@@ -125,7 +125,7 @@ class TokenSequences:
         # `torch.tensor` is slow at reading a list of lists as one flat stream.
         flat = np.fromiter(chain.from_iterable(ids), np.int32, int(starts[-1]))
         ranges = torch.tensor(mention, dtype=torch.int64).reshape(-1, 2)
-        return cls(torch.from_numpy(flat), starts, ranges, pad_id, note)
+        return cls(torch.from_numpy(flat), starts, mention=ranges, pad_id=pad_id, note=note)
 
     @classmethod
     def joined(cls, parts: Sequence["TokenSequences"], pad_id: int) -> "TokenSequences":
@@ -134,7 +134,12 @@ class TokenSequences:
             return cls.of([], [], pad_id)
         lengths = torch.cat([torch.zeros(1, dtype=torch.int64), *(part.lengths for part in parts)])
         ids = torch.cat([part.ids for part in parts])
-        return cls(ids, lengths.cumsum(0), torch.cat([part.mention for part in parts]), pad_id)
+        return cls(
+            ids,
+            lengths.cumsum(0),
+            mention=torch.cat([part.mention for part in parts]),
+            pad_id=pad_id,
+        )
 
     def __len__(self) -> int:
         return len(self.starts) - 1

@@ -41,8 +41,8 @@ def measure_baseline(
     baseline = BASELINES[name](names, training, added)
     if name == "dictionary":
         table = _without(table, names, added)
-    outcome = baseline_outcome(baseline, table, names, training)
-    return measure_outcome(table, outcome, names, rule, training)
+    outcome = baseline_outcome(baseline, table, names=names, training=training)
+    return measure_outcome(table, outcome, names=names, rule=rule, training=training)
 
 
 def _without(table: MentionTable, names: ConceptNames, added: Added) -> MentionTable:
@@ -77,7 +77,7 @@ def baseline_outcome(
     scored = _scored(baseline, [surfaces[at] for at in inside], names)
     for at, row, scores in zip(inside, rows, scored, strict=True):
         ranks[at] = _rank(scores + _TIE * prior, row) if scores[row] > 0 else torch.inf
-    links = _links(baseline, table, names, prior)
+    links = _links(baseline, table, names=names, prior=prior)
     return Outcome(predict(table, links, names, threshold=0.0), ranks)
 
 
@@ -125,7 +125,9 @@ def _links(baseline: Baseline, table: MentionTable, names: ConceptNames, prior: 
         concept[row] = own[int((scores + _TIE * prior)[own.numpy()].argmax())]
     count = len(concept)
     # All have probability 1, so of links that overlap the longest stays.
-    return Links(concept, torch.zeros(count), torch.ones(count), torch.empty(count, 0))
+    return Links(
+        concept, torch.zeros(count), probability=torch.ones(count), evidence=torch.empty(count, 0)
+    )
 
 
 def _first_candidates(table: MentionTable) -> Tensor:

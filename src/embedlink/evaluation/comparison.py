@@ -36,6 +36,7 @@ def compare_runs(folders: Sequence[str], split: str = "test") -> list[Difference
 
 
 def _read(folder: Path, split: str) -> DocumentCounts:
+    """The counts that a run left in its folder, sorted by document."""
     if not folder.is_dir():
         raise EmbedLinkError(
             f"compare: {folder}: no such folder; it takes the folders that train.py or evaluate.py "

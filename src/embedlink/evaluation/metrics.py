@@ -106,6 +106,7 @@ def end_to_end(
 
 
 def _metrics(prefix: str, counts: Sequence[Counts], gold: int) -> dict[str, float]:
+    """Metrics of all documents together, under keys that begin with `prefix`."""
     summed = total(counts)
     return {
         f"{prefix}precision": summed.precision,
@@ -128,9 +129,11 @@ def char_iou(table: MentionTable, predictions: Sequence[Sequence[Prediction]]) -
     for at, document in enumerate(table.documents):
         key = str(at)  # Ids may repeat across corpora.
         gold[document.corpus] += [
-            LinkedSpan(key, m.start, m.end, m.cui) for m in document.mentions if m.cui
+            LinkedSpan(key, m.start, end=m.end, cui=m.cui) for m in document.mentions if m.cui
         ]
-        found[document.corpus] += [LinkedSpan(key, p.start, p.end, p.cui) for p in predictions[at]]
+        found[document.corpus] += [
+            LinkedSpan(key, p.start, end=p.end, cui=p.cui) for p in predictions[at]
+        ]
     return {f"{corpus}/char_iou": macro_char_iou(gold[corpus], found[corpus]) for corpus in gold}
 
 

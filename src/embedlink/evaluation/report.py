@@ -78,7 +78,7 @@ def measure_outcome(
     intervals.
     """
     documents = DocumentCounts.of(table, outcome, rule)
-    metrics = split_metrics(table, outcome, names, rule, training)
+    metrics = split_metrics(table, outcome, names=names, rule=rule, training=training)
     return Measured(metrics | intervals(documents.counts), documents)
 
 
@@ -87,10 +87,12 @@ def measure_linker(scorer: Scorer, table: MentionTable, vectors: Tensor) -> Meas
     # Links may cost a search of all names, so they are made once.
     links = scorer.links(table, vectors)
     outcome = scorer.outcome(table, vectors, links)
-    measured = measure_outcome(table, outcome, scorer.names, scorer.code_rule, scorer.training)
+    measured = measure_outcome(
+        table, outcome, names=scorer.names, rule=scorer.code_rule, training=scorer.training
+    )
     threshold = float(scorer.decision.threshold)
     # Only detections can be linked, so only they are calibrated.
-    right, counted = judge(table, links, scorer.names, scorer.code_rule)
+    right, counted = judge(table, links, names=scorer.names, rule=scorer.code_rule)
     error = calibration_error(links.probability[counted], right[counted])
     own = {"calibration_error": error, "threshold": threshold}
     # The curve is to look at. The threshold was chosen on validation documents.

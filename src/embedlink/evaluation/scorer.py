@@ -42,12 +42,13 @@ def predict(
     Gold mentions that detection missed give none. At `threshold` 0 every detection with a concept
     is linked. Shape: links (spans,) of the whole table.
     """
-    return _predict(table, listed(links), names, threshold)
+    return _predict(table, listed(links), names=names, threshold=threshold)
 
 
 def _predict(
     table: MentionTable, links: Sequence[Link], names: ConceptNames, threshold: float
 ) -> list[list[Prediction]]:
+    """Predictions of each document at a threshold, sorted by start."""
     rules = LinkRules(threshold)
     predictions = []
     for at, detections in enumerate(table.detections):
@@ -82,7 +83,7 @@ def sweep(
     # Gold does not depend on the threshold, so it is read once.
     gold, plain = gold_of(table, rule), listed(links)
     for threshold in thresholds(table, links):
-        yield threshold, count_all(_predict(table, plain, names, threshold), gold)
+        yield threshold, count_all(_predict(table, plain, names=names, threshold=threshold), gold)
 
 
 def best_threshold(
@@ -99,7 +100,7 @@ def best_threshold(
     for, a warning is logged.
     """
     point = point or OperatingPoint()
-    tried = list(sweep(table, links, names, rule))
+    tried = list(sweep(table, links, names=names, rule=rule))
     found = [total(counts) for _, counts in tried]
     best = point.best(found)
     if not point.reached(found[best]):
@@ -115,7 +116,7 @@ def trade_offs(
 ) -> list[TradeOff]:
     """Counts of every corpus at every threshold worth a try, by threshold, then by corpus."""
     rows = []
-    for threshold, counts in sweep(table, links, names, rule):
+    for threshold, counts in sweep(table, links, names=names, rule=rule):
         for corpus in sorted({document.corpus for document in table.documents}):
             inside = (c for c, d in zip(counts, table.documents, strict=True) if d.corpus == corpus)
             rows.append(TradeOff(corpus, threshold, total(inside)))
@@ -140,8 +141,8 @@ def judge(table: MentionTable, links: Links, names: ConceptNames, rule: CodeRule
         pairs = {(mention.start, cui) for mention in gold for cui in mention.cuis}
         rows = table.detection_rows[at].tolist()
         for row, detection in zip(rows, table.detections[at], strict=True):
-            cui = int(links.concept[row])
-            right[row] = cui >= 0 and (detection.start, names.cuis[cui]) in pairs
+            concept = int(links.concept[row])
+            right[row] = concept >= 0 and (detection.start, names.cuis[concept]) in pairs
             counted[row] = bool(right[row]) or detection.start not in skipped
     return Judged(right, counted)
 
@@ -187,7 +188,7 @@ class Scorer:
         (spans, dim).
         """
         links, named = self.links(table, vectors), table.candidates.name >= 0
-        right, counted = judge(table, links, self.names, self.code_rule)
+        right, counted = judge(table, links, names=self.names, rule=self.code_rule)
         for kind in (False, True):
             # A short form that means something else says nothing about the decision itself.
             rows = counted & (named == kind) & (table.candidates.outside < 0.5)
@@ -200,7 +201,7 @@ class Scorer:
         # Calibration changes no choice of a concept, so the links need not be made again.
         probability = self.decision.probability(links.evidence, named)
         links = links._replace(probability=probability * (1 - table.candidates.outside))
-        best = best_threshold(table, links, self.names, self.code_rule, point)
+        best = best_threshold(table, links, names=self.names, rule=self.code_rule, point=point)
         self.decision.threshold.fill_(best)
         return links
 
@@ -250,4 +251,6 @@ class Scorer:
     ) -> dict[str, float]:
         """All metrics of the split. `links` are made anew if they are not given."""
         outcome = self.outcome(table, vectors, links)
-        return split_metrics(table, outcome, self.names, self.code_rule, self.training)
+        return split_metrics(
+            table, outcome, names=self.names, rule=self.code_rule, training=self.training
+        )

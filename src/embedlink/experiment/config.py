@@ -79,7 +79,7 @@ def _meaning(key: str, known: dict[str, tuple[object, Setting]]) -> str:
 
 FREE = (
     "resume", "trainer.", "pack", "baselines", "logger", "callbacks.", "data_dir", "token_budget",
-    "detection.tagger.folder", "overwrite", "overwrite",
+    "detection.tagger.folder", "overwrite",
 )  # fmt: skip
 """Keys that begin so may change when a run is resumed."""
 

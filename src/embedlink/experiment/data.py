@@ -55,11 +55,11 @@ class Data:
 
 def load_data(inputs: Inputs, representative: Representative) -> Data:
     """Read the corpora and the concept database, split them, and add the training names."""
-    data, split = inputs.data, inputs.split
+    data = inputs.data
     documents, problems = read_corpora(data.corpora, strict=data.strict)
     ner = inputs.detection
     config = detection_config(**{name: getattr(ner, name) for name in settings_of(type(ner))})
-    cdb = load_cdb(data.concepts, problems, config, data.language)
+    cdb = load_cdb(data.concepts, problems, config=config, language=data.language)
     check_tokenizer(cdb)
     leave_out_extras(cdb)
     detect_by(cdb, config)
@@ -67,29 +67,24 @@ def load_data(inputs: Inputs, representative: Representative) -> Data:
         problems.raise_if_rejected()
     documents = align_codes(documents, cdb)
     check_overlap(documents, cdb)
-    splits = split_documents(
-        documents,
-        split=split.by,
-        seed=split.seed,
-        test_share=split.test_share,
-        validation_share=split.validation_share,
-        document_list=split.document_list,
-    )
+    splits = split_documents(documents, inputs.split)
     splits = _limited(splits, inputs.limit_documents)
     report = build_report(documents, problems, cdb)
     new = data.new_concepts
     enriched = enrich_cdb(cdb, splits.train, new_concepts=new) if data.enrich else []
     names = concept_names(cdb, representative)
-    _describe(splits, names, problems, len(enriched))
-    return Data(splits, cdb, names, report, enriched)
+    _describe(splits, names, problems=problems, enriched=len(enriched))
+    return Data(splits, cdb, names=names, report=report, enriched=enriched)
 
 
 def _limited(splits: Splits, limit: int | None) -> Splits:
     train, validation, test = splits.train, splits.validation, splits.test
-    return Splits(train[:limit], validation[:limit], test[:limit], splits.dropped)
+    return Splits(train[:limit], validation[:limit], test=test[:limit], dropped=splits.dropped)
 
 
 def _describe(splits: Splits, names: ConceptNames, problems: Problems, enriched: int) -> None:
+    """Log how much was read, and the first problem. No text of a document is logged."""
+
     def mentions(documents: list[Document]) -> int:
         return sum(len(document.mentions) for document in documents)
 

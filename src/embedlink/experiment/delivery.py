@@ -49,7 +49,7 @@ def deliver(run_folder: Path, uri: str | None = None) -> int:
         if todo:
             uri = uri or str(events[0]["uri"])
             probe(uri)
-            _Delivery(run_folder, open_store(uri), uri, state).send(todo)
+            _Delivery(run_folder, open_store(uri), uri=uri, state=state).send(todo)
         return len(todo)
 
 
@@ -90,6 +90,7 @@ class _Delivery:
         return str(self.state["run_id"])
 
     def _run(self, events: Sequence[Event]) -> None:
+        """Find or create the run in MLflow. A run that goes on is set to running again."""
         (event,) = events
         experiment = experiment_id(self.client, self.uri, event["experiment"])
         run_id = self._known(experiment, event["key"]) or self._created(experiment, event)
@@ -105,6 +106,7 @@ class _Delivery:
         return str(found[0].info.run_id) if found else None
 
     def _created(self, experiment: str, event: Event) -> str:
+        """Create the run, as a child of its sweep if it belongs to one."""
         tags = event["tags"] | {RUN_KEY: event["key"]}
         parent = event.get("parent")
         if parent is not None:
@@ -128,6 +130,7 @@ class _Delivery:
             self.client.log_batch(self._id, params=params[start : start + 100])
 
     def _metrics(self, events: Sequence[Event]) -> None:
+        """Send metrics of several events, in requests that MLflow allows."""
         metrics = [
             Metric(key, value, event["time"], event["step"])
             for event in events
@@ -144,6 +147,7 @@ class _Delivery:
         self.client.log_text(self._id, events[0]["text"], events[0]["name"])
 
     def _file(self, events: Sequence[Event]) -> None:
+        """Send a file as it is now. A file that is gone is left out with a warning."""
         path = self.run_folder / events[0]["path"]
         if path.is_file():
             self.client.log_artifact(self._id, str(path), events[0].get("to"))

@@ -37,6 +37,7 @@ def launch(main: Callable[[], object]) -> None:
 
 
 def _summed_up(main: Callable[[], object]) -> None:
+    """Run an entry's `main`, say what wrong keys may mean, and close a sweep with its status."""
     status = "KILLED"
     try:
         main()
@@ -44,7 +45,7 @@ def _summed_up(main: Callable[[], object]) -> None:
     except SystemExit as end:
         if end.code == 1:
             # Hydra has already printed which key it does not know.
-            for line in near_misses(sys.argv[1:]):
+            for line in near_misses(sys.argv[1:], Path(sys.argv[0]).stem):
                 print(line, file=sys.stderr)
         # Hydra exits with 1 if a member failed. A signal's code is above 128.
         status = "FAILED" if end.code == 1 else "KILLED"

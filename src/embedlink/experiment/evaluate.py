@@ -51,7 +51,9 @@ def measure(run: EvaluateRun) -> tuple[Data, Measured]:
     if run.settings.baseline is not None:
         data = load_data(run, "preferred")
         table = _table(run, data, NoWindows())
-        return data, data_baseline(run.settings.baseline, data, table, run.data.code_rule)
+        return data, data_baseline(
+            run.settings.baseline, data, table=table, rule=run.data.code_rule
+        )
     shipped = Shipped.of(run.settings.linker or "")
     linker = Linker.load(shipped.linker)
     for encoder in (linker.encoder, linker.reranker):
@@ -66,7 +68,7 @@ def measure(run: EvaluateRun) -> tuple[Data, Measured]:
             shipped.linker,
         )
     _use_own_tagger(run, data, shipped)
-    return data, _measure_linker(run, data, linker, shipped.linker)
+    return data, _measure_linker(run, data, linker=linker, folder=shipped.linker)
 
 
 def _check_not_trained_on(run: EvaluateRun, data: Data, folder: Path) -> None:
@@ -97,7 +99,9 @@ def _use_own_tagger(run: EvaluateRun, data: Data, shipped: Shipped) -> None:
 def data_baseline(name: str, data: Data, table: MentionTable, rule: CodeRule) -> Measured:
     """A baseline on a split of a run's data."""
     training = TrainingMentions.of(data.splits.train)
-    return measure_baseline(name, table, data.names, training, data.enriched, rule)
+    return measure_baseline(
+        name, table, names=data.names, training=training, added=data.enriched, rule=rule
+    )
 
 
 class NoWindows(WindowCutter):
@@ -112,6 +116,7 @@ class NoWindows(WindowCutter):
 
 
 def _measure_linker(run: EvaluateRun, data: Data, linker: Linker, folder: Path) -> Measured:
+    """Measure a linker with the index in its folder, or with a new one if it does not fit."""
     table = _table(run, data, linker.cutter)
     if linker.senses is not None:
         table = linker.senses.read_table(table, data.names, linker.settings.consistency)
@@ -125,4 +130,4 @@ def _measure_linker(run: EvaluateRun, data: Data, linker: Linker, folder: Path) 
 def _table(run: EvaluateRun, data: Data, cutter: WindowCutter) -> MentionTable:
     documents: list[Document] = getattr(data.splits, run.settings.part)
     detections = VocabularyDetector(data.cdb)(documents)
-    return mention_table(documents, detections, data.names, cutter)
+    return mention_table(documents, detections, names=data.names, cutter=cutter)

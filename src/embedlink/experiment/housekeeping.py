@@ -47,6 +47,7 @@ def end_orphans(client: MlflowClient, experiment: str) -> None:
 
 
 def _is_gone(run: Run) -> bool:
+    """Whether nobody writes to the run any more, although MLflow shows it as running."""
     folder = Path(run.data.tags.get("folder", ""))
     if has_spool(folder):
         return not is_written(folder)
@@ -55,6 +56,7 @@ def _is_gone(run: Run) -> bool:
 
 
 def _lives(pid: int) -> bool:
+    """Whether a process with this number runs, also if it belongs to somebody else."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

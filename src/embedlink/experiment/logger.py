@@ -198,6 +198,7 @@ class RunLogger(Logger):
         self._spool.close()
 
     def _write_table(self) -> Path:
+        """Write all metrics that were logged so far. Returns the file."""
         path = self.folder / "metrics.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -206,6 +207,7 @@ class RunLogger(Logger):
         return path
 
     def _deliver_all(self, wait: float) -> None:
+        """Deliver until nothing is left or `wait` seconds are over. What is left stays on disk."""
         until, pause = time.monotonic() + wait, 1.0
         while not self._try() and not self.offline and time.monotonic() + pause < until:
             time.sleep(pause)

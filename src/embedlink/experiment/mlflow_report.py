@@ -53,4 +53,4 @@ def log_report(report: DataReport) -> None:
     """
     for row in dataset_rows(report):
         mlflow.log_input(Fingerprint(row), context="data")
-    mlflow.log_metrics(report.figures())
+    mlflow.log_metrics(report.metrics())

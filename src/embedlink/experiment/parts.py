@@ -46,7 +46,7 @@ class TrainRun(Inputs):
 
     settings: TrainSettings
     model: LinkerSettings
-    linker: Callable[[], Linker]
+    linker: Callable[..., Linker]
     datamodule: Callable[..., LinkingDataModule]
     module: Callable[..., LinkerModule]
     optimizer: OptimizerSettings

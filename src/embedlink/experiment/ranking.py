@@ -13,7 +13,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from embedlink.experiment.logger import RunLogger
-from embedlink.experiment.sweep import results
+from embedlink.experiment.results import results
 from embedlink.experiment.sweep_plots import draw_settings
 
 Row = dict[str, Any]
@@ -66,6 +66,7 @@ def close_sweep(
 
 
 def _log_best(logger: RunLogger, rows: Sequence[Row]) -> None:
+    """Log settings, metrics and paths of the sweep's best member."""
     if not rows:
         return
     best = rows[0]

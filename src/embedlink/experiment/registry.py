@@ -11,7 +11,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
-from embedlink.experiment.settings import ENTRIES, GROUPS, Group
+from embedlink.experiment.settings import ENTRIES, GROUPS, GROUPS_OF, Group
 from embedlink.settings import Setting, settings_of
 
 HELP = """
@@ -48,6 +48,7 @@ def _values(settings: type) -> dict[str, object]:
 
 
 def _node(group: Group) -> dict[str, object]:
+    """The part as Hydra composes it: its defaults, and the class to be made of them."""
     values = _values(group.settings) | dict(group.given)
     return {"_target_": _target(group)} | {
         key: value for key, value in values.items() if key not in group.without
@@ -98,11 +99,11 @@ def refers(value: object) -> bool:
     ).isalnum()  # fmt: skip
 
 
-def settings_by_key(groups: Sequence[Group] = GROUPS) -> dict[str, Setting]:
-    """Every setting of `train.py` by its key. All choices of a group are put together."""
-    found = settings_of(ENTRIES["train"])
+def settings_by_key(groups: Sequence[Group] = GROUPS, entry: str = "train") -> dict[str, Setting]:
+    """Every setting of an entry by its key. All choices of a group are put together."""
+    found = settings_of(ENTRIES[entry])
     for group in groups:
-        if not group.place:
+        if group.group not in GROUPS_OF[entry]:
             continue
         for name, declared in settings_of(group.settings).items():
             if name not in group.without and not refers(group.given.get(name)):

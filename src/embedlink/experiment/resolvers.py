@@ -87,6 +87,7 @@ def _without_group(override: str) -> str:
 
 
 def _short(override: str) -> str:
+    """An override with the end of its path alone, because run names are short."""
     key, equals, value = override.partition("=")
     if "/" not in value:
         return override

@@ -28,6 +28,7 @@ DATA_DIR = "${oc.env:EMBEDLINK_DATA,data}"
 
 
 def _operating_point(value: object) -> bool:
+    """Whether the value is `f1`, or one metric with a share between 0 and 1."""
     if value == "f1":
         return True
     if not isinstance(value, Mapping) or len(value) != 1:
@@ -166,6 +167,17 @@ class RaySettings:
 
 
 @dataclass(frozen=True)
+class SyncSettings:
+    """`sync.py`: deliver to MLflow what runs logged while its store was away."""
+
+    run: str | None = setting(None, help="the folder of one run; null for all runs")
+    runs: str = setting("runs", help="where the folders of all runs lie")
+    tracking_uri: str | None = setting(
+        None, help="another MLflow address than the one that the run was started with"
+    )
+
+
+@dataclass(frozen=True)
 class TrainerSettings:
     """The settings of Lightning's trainer. It takes more keys than these (+trainer.key=value)."""
 
@@ -261,5 +273,14 @@ ENTRIES: Mapping[str, type] = {
     "prepare": PrepareSettings,
     "export": ExportSettings,
     "annotate": AnnotateSettings,
+    "sync": SyncSettings,
 }
 """The settings at the top of each entry's configuration."""
+GROUPS_OF: Mapping[str, Sequence[str]] = {
+    "train": (*dict.fromkeys(g.group for g in GROUPS), "logger", "experiment", "debug"),
+    "evaluate": ("data", "split", "detection", "logger"),
+    "prepare": ("data", "split"),
+    "export": (),
+    "sync": (),
+}
+"""The groups of `conf` that each entry composes."""

@@ -49,6 +49,7 @@ class Spool:
         self._file.truncate(whole)  # A process that was killed may have left half a line.
 
     def _take(self) -> None:
+        """Lock the folder. Raises `EmbedLinkError` if another process trains in it."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

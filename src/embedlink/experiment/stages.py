@@ -2,8 +2,10 @@
 
 import logging
 import warnings
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
@@ -123,21 +125,21 @@ def check_run_folder(run: TrainRun) -> None:
     free_files([*files, *report_files(folder, "test")], replace)
 
 
-def ship(run: TrainRun, module: LinkerModule, data: Data) -> Path:
+def ship(run: TrainRun, linker: Linker, module: LinkerModule, data: Data) -> Path:
     """Write `linker/` and, if asked for, `pack/` to the run's folder. Returns the last one written.
 
-    A run writes a pack unless `pack=false` is set.
+    The index is the module's. A run writes a pack unless `pack=false` is set.
     """
     linker_folder = run.folder / "linker"
     index = module.fresh_index()
-    replace = may_replace(run)
     settings, loss = run.settings, module.objective.loss
-    module.linker.training = training_fields(settings, settings, run.optimizer, loss)
-    with written_aside(linker_folder, replace) as aside:
-        module.linker.save(aside, data.names, index)
+    training = training_fields(settings, settings, optimizer=run.optimizer, loss=loss)
+    linker = replace(linker, training=training)
+    with written_aside(linker_folder, may_replace(run)) as aside:
+        linker.save(aside, data.names, index)
     if not run.settings.pack:
         return linker_folder
-    return save_pack(linking_cat(linker_folder, data.cdb), run.folder / "pack", replace)
+    return save_pack(linking_cat(linker_folder, data.cdb), run.folder / "pack", may_replace(run))
 
 
 def pretrain(run: TrainRun, data: Data, module: LinkerModule) -> None:
@@ -146,14 +148,23 @@ def pretrain(run: TrainRun, data: Data, module: LinkerModule) -> None:
     if not isinstance(stage, SynonymSettings) or (resumed is not None and resumed.checkpoint):
         return
     seed = run.settings.seed
-    synonyms = SynonymDataModule(data.names, module.name_sequences, stage.batch_size, seed)
+    synonyms = SynonymDataModule(
+        data.names, module.name_sequences, batch_size=stage.batch_size, seed=seed
+    )
     plain_trainer(run, stage.epochs, IndexRefresh()).fit(module, synonyms)
+
+
+class Reading(NamedTuple):
+    """A reader of short forms that is not trained yet, and what it is to learn from."""
+
+    reader: SenseReader
+    lessons: Lessons
 
 
 def prepare_reader(
     run: TrainRun, data: Data, linker: Linker, datamodule: LinkingDataModule
-) -> Lessons | None:
-    """Give the linker an untrained reader of short forms, and return what it is to learn from.
+) -> Reading | None:
+    """Make an untrained reader of short forms for a linker, and find what it is to learn from.
 
     The reader reads the documents that are measured, so an untrained linker is measured with it.
     The result is None if `pretraining` does not ask for a reader, or if neither the notes of
@@ -167,38 +178,36 @@ def prepare_reader(
     texts = [*unlabelled, *(document.text for document in data.splits.train)]
     known = Senses.load(run.data.senses).extended(collected(data.splits.train))
     senses = worded(known, data.names)
-    lessons = lessons_of(texts, senses, stage, run.settings.seed)
+    lessons = lessons_of(texts, senses, settings=stage, seed=run.settings.seed)
     if not lessons.trained.examples:
         log.info("short forms: no note spells one out, so there is nothing to learn from")
         return None
-    linker.senses = SenseReader.untrained(
-        linker.encoder, linker.tokenizer, senses, data.names, layers=stage.layers,
+    reader = SenseReader.untrained(
+        linker.encoder, linker.tokenizer, senses=senses, names=data.names, layers=stage.layers,
         context_window=stage.context_window, max_tokens=stage.max_tokens,
     )  # fmt: skip
-    consistency = linker.settings.consistency
-    datamodule.read_senses(linker.senses, consistency, ("validation", "test"))
-    return lessons
+    datamodule.read_senses(reader, linker.settings.consistency, ("validation", "test"))
+    return Reading(reader, lessons)
 
 
 def learn_short_forms(
-    run: TrainRun, lessons: Lessons, linker: Linker, datamodule: LinkingDataModule
+    run: TrainRun, reading: Reading, datamodule: LinkingDataModule
 ) -> dict[str, float]:
-    """Train the linker's reader of short forms, and read all documents with it.
+    """Train the reader of short forms in place, and read all documents with it.
 
     Returns its accuracy on held-out notes, before and after. A resumed run repeats this stage with
     the same result.
     """
-    stage, reader = run.pretraining, linker.senses
+    stage = run.pretraining
     assert isinstance(stage, ShortFormSettings)
-    assert reader is not None
     L.seed_everything(run.settings.seed, verbose=False)
     gain = learn_senses(
-        reader, lessons, stage, plain_trainer(run, stage.epochs),
-        partial(run.optimizer.factory, lr=stage.lr),
+        reading.reader, reading.lessons, settings=stage, trainer=plain_trainer(run, stage.epochs),
+        optimizer=partial(run.optimizer.factory, lr=stage.lr),
         weight_decay=run.optimizer.weight_decay, warmup_share=run.optimizer.warmup_share,
         seed=run.settings.seed,
     )  # fmt: skip
-    datamodule.read_senses(reader, linker.settings.consistency)
+    datamodule.read_senses(reading.reader, run.model.consistency)
     return {
         f"pretraining/{when}": value
         for when, value in (("sense_accuracy_before", gain.before), ("sense_accuracy", gain.after))
@@ -232,18 +241,19 @@ def learn_reranker(
     module: LinkerModule,
     datamodule: LinkingDataModule,
 ) -> None:
-    """Train a reranker for the trained linker."""
+    """Train a reranker for the trained linker, which uses it from now on."""
     linker, model = module.linker, run.model
     index = module.fresh_index()
     vectors = linker.encoder.encode(datamodule.sequences["train"], progress="Encoding windows")
     settings = RerankerSettings(wanted.top_k, model.max_name_tokens)
     L.seed_everything(run.settings.seed, verbose=False)
-    linker.reranker = learn_reranking(
-        Reranker.untrained(settings, model.encoder), datamodule.tables["train"], vectors, index,
-        data.names, plain_trainer(run, wanted.epochs), lr=wanted.lr, batch_size=wanted.batch_size,
-        weight_decay=run.optimizer.weight_decay, warmup_share=run.optimizer.warmup_share,
-        seed=run.settings.seed,
+    reranker = learn_reranking(
+        Reranker.untrained(settings, model.encoder), datamodule.tables["train"], vectors=vectors,
+        index=index, names=data.names, trainer=plain_trainer(run, wanted.epochs), lr=wanted.lr,
+        batch_size=wanted.batch_size, weight_decay=run.optimizer.weight_decay,
+        warmup_share=run.optimizer.warmup_share, seed=run.settings.seed,
     )  # fmt: skip
+    module.rerank_with(reranker)
 
 
 def plain_trainer(run: TrainRun, epochs: int, *callbacks: Callback) -> L.Trainer:

@@ -6,6 +6,8 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from embedlink.objective.batch import TrainBatch
+
 
 class StepMetrics(Callback):
     """Logs `train/step_loss` and `train/lr` once every `every` steps.
@@ -18,7 +20,12 @@ class StepMetrics(Callback):
         self.every = every
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, *_: Any
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: TrainBatch,
+        batch_idx: int,
     ) -> None:
         """Log at the first step and then once every `every` steps."""
         if (trainer.global_step - 1) % self.every or not trainer.loggers:

@@ -55,6 +55,7 @@ def probe(uri: str) -> None:
 
 
 def _probe_sqlite(path: Path) -> None:
+    """Raise `StoreAway` unless the database can be written now."""
     if not path.parent.is_dir():
         raise StoreAway(f"{path}: the folder {path.parent} is not there")
     if path.exists() and not os.access(path, os.W_OK):
@@ -132,6 +133,7 @@ def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
 
 
 def _created(client: MlflowClient, uri: str, name: str) -> str:
+    """Create the experiment, or take the one that another process has just created."""
     try:
         made: str = client.create_experiment(name, _artifacts(uri, name), tags=KIND)
         return made
@@ -152,6 +154,7 @@ def _artifacts(uri: str, name: str) -> str | None:
 
 
 def _restored(client: MlflowClient, found: Experiment) -> Experiment:
+    """Undo a deletion of the experiment, and complete its tags."""
     if found.lifecycle_stage == "deleted":
         log.warning("the MLflow experiment %r was deleted; it is restored", found.name)
         client.restore_experiment(found.experiment_id)

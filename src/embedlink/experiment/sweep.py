@@ -5,10 +5,8 @@ process, so it writes its result to `result.json` in its folder. The module impo
 because entries need it before the command line is read.
 """
 
-import json
 import logging
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,9 +18,9 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-log = logging.getLogger(__name__)
+from embedlink.experiment.results import add_result
 
-RESULT = "result.json"
+log = logging.getLogger(__name__)
 
 
 class Sweep(Callback):
@@ -89,7 +87,7 @@ class Sweep(Callback):
         from embedlink.experiment.ranking import close_sweep
 
         Sweep.current = None
-        close_sweep(self.folder, self.members, self.logger, status)
+        close_sweep(self.folder, self.members, logger=self.logger, status=status)
 
 
 def _said(job_return: JobReturn) -> str:
@@ -106,32 +104,3 @@ def member_overrides(config: DictConfig) -> list[list[str]]:
     return [
         list(member) for batch in BasicSweeper.split_arguments(parsed, None) for member in batch
     ]
-
-
-def add_result(folder: Path, **found: object) -> None:
-    """Add values to a run's `result.json`."""
-    path = folder / RESULT
-    result = read_result(folder) | found
-    aside = path.with_suffix(".partial")
-    aside.write_text(json.dumps(result, indent=1), "utf-8")
-    aside.replace(path)
-
-
-def read_result(folder: Path) -> dict[str, Any]:
-    """The content of a run's `result.json`, or an empty dictionary if there is none."""
-    path = folder / RESULT
-    result: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return result
-
-
-def results(folder: Path, members: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
-    """The result of each member of a sweep, by number. Members without a result get an error."""
-    found = {
-        int(result["number"]): result | {"folder": str(path.parent)}
-        for path in folder.glob(f"*/{RESULT}")
-        if "number" in (result := read_result(path.parent))
-    }
-    for number, overrides in enumerate(members):
-        lost = {"number": number, "overrides": list(overrides), "error": "killed or never started"}
-        found.setdefault(number, lost)
-    return [found[number] for number in sorted(found)]

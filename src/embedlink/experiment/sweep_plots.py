@@ -47,6 +47,7 @@ def _draw_setting(path: Path, key: str, rows: Sequence[Mapping[str, Any]]) -> Pa
 
 
 def _as_number(value: str) -> tuple[float, str]:
+    """A key that sorts numbers by value, and texts behind them."""
     try:
         return float(value), ""
     except ValueError:
@@ -56,6 +57,7 @@ def _as_number(value: str) -> tuple[float, str]:
 def _draw_importance(
     path: Path, settings: Sequence[str], rows: Sequence[Mapping[str, Any]]
 ) -> Path:
+    """Draw how much of the variance of F1 each setting explains."""
     shares = [
         importance([(r["settings"][key], r["metrics"]["test/f1"]) for r in rows])
         for key in settings
@@ -79,6 +81,7 @@ def importance(pairs: Sequence[tuple[str, float]]) -> float:
 
 
 def _saved(figure: Figure, path: Path) -> Path:
+    """Save the picture and close it, so that pyplot does not keep it."""
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     plt.close(figure)

@@ -29,6 +29,7 @@ def sync(cfg: DictConfig) -> None:
 
 
 def _folders(cfg: DictConfig) -> list[Path]:
+    """The folder of the run that was named, or all folders with waiting events."""
     if cfg.run is None:
         root = Path(cfg.runs)
         return [each for each in run_folders(root) if waiting(each) and not is_written(each)]

@@ -22,10 +22,10 @@ from embedlink.experiment.evaluate import data_baseline
 from embedlink.experiment.housekeeping import deliver_waiting, end_orphans
 from embedlink.experiment.logger import RunLogger
 from embedlink.experiment.mlflow_report import dataset_rows
+from embedlink.experiment.results import add_result
 from embedlink.experiment.resuming import Resumed
 from embedlink.experiment.signals import Stopped
 from embedlink.experiment.store import StoreAway, experiment_id, one_line, open_store
-from embedlink.experiment.sweep import add_result
 from embedlink.experiment.tagger_metrics import tagger_metrics
 from embedlink.problems import EmbedLinkError
 from embedlink.training.datamodule import LinkingDataModule
@@ -122,7 +122,7 @@ def describe_run(trainer: L.Trainer, cfg: DictConfig, data: Data, folder: Path) 
     tagger = tagger_metrics(folder / "tagger", data.splits.validation)
     for logger in trainer.loggers:
         logger.log_hyperparams(parameters(cfg))
-        logger.log_metrics(data.report.figures(), step=0)
+        logger.log_metrics(data.report.metrics(), step=0)
         logger.log_metrics({"data/names_added": float(len(data.enriched))}, step=0)
         logger.log_metrics(tagger, step=0)
     for logger in run_loggers(trainer):
@@ -162,20 +162,18 @@ def log_evaluation(
             logger.log_file(file)
 
 
-def note_results(trainer: L.Trainer, f1: float, checkpoint: Path, shipped: Path) -> None:
+def note_results(trainer: L.Trainer, f1: float, linker: Path, shipped: Path) -> None:
     """Log the validation F1 of the tested linker, and tag the run with its paths.
 
     The paths are those of the linker folder and of the pack, if one was made.
     """
-    left = {"checkpoint": str(checkpoint)} | (
-        {"pack": str(shipped)} if shipped != checkpoint else {}
-    )
+    left = {"linker": str(linker)} | ({"pack": str(shipped)} if shipped != linker else {})
     metrics = {"best/val_f1": f1} | {
         f"{stage}/{key}": value
         for stage, found in metrics_of(trainer).items()
         for key, value in found.items()
     }
-    add_result(checkpoint.parent, metrics=metrics, linker=str(checkpoint), pack=left.get("pack"))
+    add_result(linker.parent, metrics=metrics, linker=str(linker), pack=left.get("pack"))
     for logger in trainer.loggers:
         logger.log_metrics({"best/val_f1": f1}, step=trainer.current_epoch)
     for logger in run_loggers(trainer):

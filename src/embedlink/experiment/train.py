@@ -1,5 +1,7 @@
 """Runs `train.py`, an experiment from data to pack, and `evaluate.py`, which measures a linker."""
 
+from dataclasses import replace
+
 import lightning as L
 from omegaconf import DictConfig
 
@@ -43,36 +45,39 @@ def train(cfg: DictConfig) -> float:
     check_sides(data.splits)
     note_seen(run.folder, data.splits.train, stages.reused_runs(run))
     stages.learn_detection(run, data)
-    linker = run.linker()
-    linker.frequencies = TrainingMentions.of(data.splits.train).concepts
+    linker = run.linker(frequencies=TrainingMentions.of(data.splits.train).concepts)
     published = trained_weights(linker.encoder)
     datamodule = stages.build_datamodule(run, data, linker)
-    lessons = stages.prepare_reader(run, data, linker, datamodule)
+    reading = stages.prepare_reader(run, data, linker, datamodule)
+    if reading is not None:
+        linker = replace(linker, senses=reading.reader)
     module = run.module(linker, data.names)
     trainer = stages.build_trainer(run, run_logger(cfg))
     with run_ends(trainer.loggers):
-        describe_run(trainer, cfg, data, run.folder)
+        describe_run(trainer, cfg, data=data, folder=run.folder)
 
         measure_as(trainer, "baseline")
         trainer.validate(module, datamodule, verbose=False)  # Epoch 0: the untrained linker.
         trainer.test(module, datamodule, verbose=False)
         measure_as(trainer, "test")
-        if lessons is not None:
-            found = stages.learn_short_forms(run, lessons, linker, datamodule)
+        if reading is not None:
+            found = stages.learn_short_forms(run, reading, datamodule)
             for logger in trainer.loggers:
                 logger.log_metrics(found)
         stages.pretrain(run, data, module)
-        log_baselines(trainer, cfg, data, datamodule)
+        log_baselines(trainer, cfg, data=data, datamodule=datamodule)
         trainer.fit(module, datamodule, ckpt_path=resumed.checkpoint if resumed else None)
         f1 = stages.keep_better(trainer, module, datamodule, published)
         if run.reranker is not None:
-            stages.learn_reranker(run, run.reranker, data, module, datamodule)
+            stages.learn_reranker(
+                run, run.reranker, data=data, module=module, datamodule=datamodule
+            )
             trainer.validate(module, datamodule, verbose=False)  # Calibrates the decision anew.
             f1 = float(trainer.callback_metrics["val/f1"])
         trainer.test(module, datamodule, verbose=False)
 
-        linker.set_counts(datamodule.counts, data.names)
-        shipped = stages.ship(run, module, data)
+        trained = module.linker.with_counts(datamodule.counts, data.names)
+        shipped = stages.ship(run, trained, module, data)
         note_results(trainer, f1, run.folder / "linker", shipped)
     metrics = metrics_of(trainer)
     print(

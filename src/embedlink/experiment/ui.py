@@ -91,6 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _is_free(port: int) -> bool:
+    """Whether no other program listens on this port."""
     try:
         socket.create_server((HOST, port)).close()
     except OSError:
@@ -99,6 +100,7 @@ def _is_free(port: int) -> bool:
 
 
 def _serve(uri: str, port: int) -> int:
+    """Start MLflow's server and wait for its end. Returns its exit code."""
     # One user needs one worker. Several workers may start too slowly, and then MLflow gives up.
     command = (
         sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri,

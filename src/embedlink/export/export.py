@@ -78,7 +78,7 @@ def export_linker(
     local = Path(encoder).expanduser() if encoder and Path(encoder).expanduser().is_dir() else None
     output_folder(output, overwrite, inputs | {"encoder": local})
     if target == "embedlink":
-        return _pack(folder, output, pack, tagger, names, overwrite)
+        return _pack(folder, output, pack=pack, tagger=tagger, names=names, overwrite=overwrite)
     linker = _read(folder)
     if target == "sentence-transformers":
         with written_aside(output, overwrite) as aside:
@@ -93,7 +93,7 @@ def export_linker(
             linker.settings.surface_weight,
         )
     if pack is not None:
-        write_upstream_pack(linker, pack, output, overwrite)
+        write_upstream_pack(linker, pack, output=output, overwrite=overwrite)
         return (
             f"{output}: loads where medcat-embedding-linker is installed. If it moves, set "
             f"config.components.linking.embedding_model_name to its folder .encoder"
@@ -118,7 +118,9 @@ def _pack(
 ) -> str:
     """Write a pack with our component, from `pack` and this linker or from upstream's pack."""
     if pack is not None:
-        save_pack(relink(pack, _model_folder(folder), tagger, names), output, overwrite)
+        save_pack(
+            relink(pack, _model_folder(folder), tagger=tagger, names=names), output, overwrite
+        )
     elif is_pack(folder):
         save_pack(load_upstream_pack(folder), output, overwrite)
     else:

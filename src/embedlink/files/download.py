@@ -144,7 +144,7 @@ def _receive(source: Source, part: Path) -> bool:
         length = response.headers.get("Content-Length")
         announced = have + int(length) if length and length.isdecimal() else None
         expected = source.size if source.size is not None else announced
-        got = _copy(response, part, have, expected, source)
+        got = _copy(response, part, have=have, expected=expected, source=source)
     # If nobody says how long the file is, the end of the answer counts as its end.
     return expected is None or got == expected
 

@@ -93,6 +93,7 @@ class JSONValues:
         return self._lines + self._text.count("\n", 0, self._at) + 1
 
     def _elements(self, opening: str, closing: str) -> Iterator[int]:
+        """Step through the places of an array or object. The caller reads each value."""
         self._take(opening)
         number = 0
         while self.peek() != closing:
@@ -105,6 +106,7 @@ class JSONValues:
         self._take(closing)
 
     def _take(self, sign: str) -> None:
+        """Step over one sign. Any other sign is a fault."""
         found = self.peek()
         if found != sign:
             raise self._fault(f"{sign!r} missing" if found else "the file ends early")
@@ -147,6 +149,7 @@ class JSONValues:
                 raise self._fault("the file ends early", len(self._text))
 
     def _scalar(self) -> int:
+        """The end of the number or word that begins here. More is read until it is sure."""
         while True:
             match = _SCALAR.match(self._text)
             end = match.end() if match else 0
@@ -163,6 +166,7 @@ class JSONValues:
         return True
 
     def _drop(self) -> None:
+        """Forget what was read, and keep count of its lines and columns."""
         lines = self._text.count("\n", 0, self._at)
         self._lines += lines
         last = self._text.rfind("\n", 0, self._at)
@@ -170,6 +174,7 @@ class JSONValues:
         self._text, self._at = self._text[self._at :], 0
 
     def _fault(self, reason: str, at: int | None = None) -> JSONFault:
+        """An error at the present place, or at another one that is given."""
         at = self._at if at is None else at
         lines = self._text.count("\n", 0, at)
         last = self._text.rfind("\n", 0, at)

@@ -76,7 +76,7 @@ def read_lines(path: Path, problems: Problems, keep: bool = False) -> Iterator[L
             try:
                 yield Line(number, kept.decode())
             except UnicodeDecodeError as error:
-                note_undecodable(path, number, error.start + 1, problems)
+                note_undecodable(path, number, byte=error.start + 1, problems=problems)
                 if keep:
                     yield Line(number, kept.decode(errors="surrogateescape"))
     if crlf:
@@ -102,5 +102,5 @@ def read_text(path: Path, problems: Problems) -> str | None:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         byte = error.start - raw.rfind(b"\n", 0, error.start)
-        note_undecodable(path, line, byte, problems)
+        note_undecodable(path, line, byte=byte, problems=problems)
         return None

@@ -62,7 +62,7 @@ def write_manifest(
 ) -> None:
     """List what lies in the covered folders. Call this after everything else is written."""
     parts = {name: file_digest(folder / name) for name in _listed(folder, kind, covered)}
-    manifest = Manifest(kind, parts, made_from or {}, covered)
+    manifest = Manifest(kind, parts, made_from=made_from or {}, covered=covered)
     text = json.dumps(manifest.described(), indent=1)
     (folder / MANIFEST).write_text(text, encoding="utf-8")
 
@@ -84,8 +84,8 @@ def read_manifest(folder: Path, kind: str | None = None) -> Manifest:
                 f"that wrote it ({fields['embedlink']}), or make the folder anew"
             )
         made = Manifest(
-            str(fields["kind"]), dict(fields["parts"]), dict(fields["made_from"]),
-            list(fields["covered"]), str(fields["embedlink"]),
+            str(fields["kind"]), dict(fields["parts"]), made_from=dict(fields["made_from"]),
+            covered=list(fields["covered"]), version=str(fields["embedlink"]),
         )  # fmt: skip
     except FileNotFoundError as error:
         raise EmbedLinkError(f"{path}: this part is missing; {REMEDY}") from error

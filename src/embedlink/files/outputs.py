@@ -39,7 +39,7 @@ def apart_from(inputs: Mapping[str, Path | None], folder: Path) -> Path:
     place = Path(os.path.realpath(folder))
     for key, path in inputs.items():
         if path is not None:
-            _check_apart(folder, place, key, path)
+            _check_apart(folder, place, key=key, path=path)
     if place == place.parent or _holds_working_folder(place):
         raise EmbedLinkError(f"{folder}: the command runs in this folder; name another one")
     return place
@@ -70,6 +70,7 @@ def recover(place: Path) -> None:
 
 
 def _check_apart(folder: Path, place: Path, key: str, path: Path) -> None:
+    """Raise `EmbedLinkError` if the output meets an input, also through a link."""
     source = Path(os.path.realpath(path))
     # MedCAT unpacks a zip beside itself, into a folder of its name.
     for read in (source, source.with_suffix("")) if source.suffix == ".zip" else (source,):
@@ -85,6 +86,7 @@ def _holds_working_folder(place: Path) -> bool:
 
 
 def _check_replaceable(folder: Path, place: Path, overwrite: bool) -> None:
+    """Raise `EmbedLinkError` unless the folder is empty, or EmbedLink's own and to be replaced."""
     if not place.is_dir():
         raise EmbedLinkError(f"{folder}: is a file; name a folder")
     if not os.listdir(place):

@@ -54,14 +54,20 @@ def read_rows(
     """
     header: list[str] | None = None
     lines = _Lines(read_lines(path, problems, keep=True))
-    split = _Quoted(path, lines, delimiter, strict, problems) if quoted else None
+    split = (
+        _Quoted(path, lines, delimiter=delimiter, strict=strict, problems=problems)
+        if quoted
+        else None
+    )
     for number, cells in split or _split_plain(lines, delimiter):
         if header is None:
             if _names_the_delimiter(cells):
                 continue
             known = {column.lower(): column for column in columns}
             header = [known.get(cell.strip().lower(), cell.strip()) for cell in cells]
-            if not _check_header(path, header, columns, delimiter, problems):
+            if not _check_header(
+                path, header, columns=columns, delimiter=delimiter, problems=problems
+            ):
                 return
             if split and not notes:
                 split.width = len(header)
@@ -156,6 +162,7 @@ class _Quoted(Iterator[tuple[int, list[str]]]):
         )
 
     def _give_up(self) -> None:
+        """Report quotes that cannot be read, at the line where they begin."""
         self._lines.give_back()
         number, text = self._lines.taken[-1]
         value, reason = "quotes", "malformed quoting"

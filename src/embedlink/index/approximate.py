@@ -88,7 +88,7 @@ class ApproximateSearch:
         rows = torch.from_numpy(found).sort(dim=1).values[:, :k]
         query, column = (rows >= 0).nonzero(as_tuple=True)
         row = rows[query, column]
-        score = paired_scores(queries, query, self.vectors, row)
+        score = paired_scores(queries, query, vectors=self.vectors, rows=row)
         order = order_by(query, -score)
         return table_of_hits(query[order], score[order], row[order], queries=len(queries), k=k)
 

@@ -43,7 +43,7 @@ class Compact:
         # float32 means unchanged: vectors that are kept in half precision are read so.
         dtype = {"float32": vectors.dtype, "bfloat16": torch.bfloat16, "int8": torch.int8}[form]
         if dtype == vectors.dtype:
-            return cls(vectors, None, 0.0, _longest(vectors))
+            return cls(vectors, None, error=0.0, length=_longest(vectors))
         codes = torch.empty(vectors.shape, dtype=dtype, device=vectors.device)
         scale = torch.ones(len(vectors), device=vectors.device)
         error = 0.0
@@ -52,7 +52,9 @@ class Compact:
             coded, factor = _code(part, dtype)
             codes[low : low + STRETCH], scale[low : low + STRETCH] = coded, factor
             error = max(error, _longest(part - coded.float() * factor[:, None]))
-        return cls(codes, scale if form == "int8" else None, error, _longest(vectors) + error)
+        return cls(
+            codes, scale if form == "int8" else None, error=error, length=_longest(vectors) + error
+        )
 
     def __len__(self) -> int:
         return len(self.codes)

@@ -5,8 +5,11 @@ It knows tensors and rows only. `names.ConceptNames` says what the rows mean. `e
 one name.
 """
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import wraps
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,6 +25,26 @@ __all__ = ["ConceptIndex", "Hits", "paired_scores"]
 
 PRIOR_DEPTH = 16
 """A prior reorders this many of the nearest concepts. It is too small to lift a later one."""
+
+
+Made = TypeVar("Made")
+
+
+def made_once(make: Callable[[Any], Made]) -> Callable[[Any], Made]:
+    """A method whose result is kept. If several threads call it at first, one makes it."""
+    lock, key = threading.RLock(), f"_{make.__name__}"
+
+    @wraps(make)
+    def made(self: object) -> Made:
+        kept = self.__dict__
+        if key not in kept:
+            with lock:
+                if key not in kept:
+                    kept[key] = make(self)
+        result: Made = kept[key]
+        return result
+
+    return made
 
 
 @dataclass(frozen=True)
@@ -47,15 +70,19 @@ class ConceptIndex:
         """Vectors of the names. Shape: (names, dim)."""
         return self.vectors[: len(self.concepts_of_name)]
 
-    @cached_property
+    @made_once
     def searched(self) -> Tensor:
-        """The names' vectors on the device of search, a GPU if possible. Shape: (names, dim)."""
+        """Put the names' vectors on the device of search, a GPU if possible.
+
+        Shape: -> (names, dim).
+        """
         return self.name_vectors.to("cuda" if torch.cuda.is_available() else "cpu")
 
-    @cached_property
+    @made_once
     def compact(self) -> Compact:
-        """What the first pass of an exact search reads of the names."""
-        return Compact.of(self.searched, self._form(self.searched.device))
+        """Make what the first pass of an exact search reads of the names."""
+        vectors = self.searched()
+        return Compact.of(vectors, self._form(vectors.device))
 
     def _form(self, device: torch.device) -> Form:
         """The form that `search_by` means on this device."""
@@ -66,9 +93,9 @@ class ConceptIndex:
             return "int8"
         return "bfloat16" if has_bfloat16(device) else "float32"
 
-    @cached_property
+    @made_once
     def approximate(self) -> ApproximateSearch:
-        """The names sorted into cells."""
+        """Sort the names into cells. Among millions of names that takes minutes."""
         return ApproximateSearch.build(self.name_vectors)
 
     @property
@@ -82,8 +109,8 @@ class ConceptIndex:
         Shape: queries (queries, dim), allowed (names,) bool.
         """
         if self.search_by == "approximate" and len(self.concepts_of_name):
-            return self.approximate.search(queries, k, allowed)
-        return search(queries, self.searched, k, allowed, self.compact)
+            return self.approximate().search(queries, k, allowed)
+        return search(queries, self.searched(), k, allowed, self.compact())
 
     def search_concepts(self, queries: Tensor, k: int, allowed: Tensor | None = None) -> Hits:
         """The k best concepts, each by its best name.
@@ -149,7 +176,7 @@ class ConceptIndex:
         scores = torch.empty(len(candidates.rows))
         alone = candidates.sizes[query] == 1
         own = self.representative[candidates.rows[alone]]
-        scores[alone] = paired_scores(queries, query[alone], self.vectors, own).cpu()
+        scores[alone] = paired_scores(queries, query[alone], vectors=self.vectors, rows=own).cpu()
         several = candidates.rows[~alone]
         scores[~alone] = self._distinct_scores(queries, query[~alone], several)
         return scores
@@ -160,7 +187,7 @@ class ConceptIndex:
         Shape: queries (queries, dim), query and concepts (pairs,) -> (pairs,) rows of `vectors`.
         """
         pair, names = self.distinct_names_of_concept.expand(concepts)
-        scores = paired_scores(queries, query[pair], self.vectors, names).cpu()
+        scores = paired_scores(queries, query[pair], vectors=self.vectors, rows=names).cpu()
         order = order_by(pair, -scores)
         first = order[place_in_group(pair[order]) == 0]
         nearest = self.representative[concepts].clone()
@@ -173,8 +200,10 @@ class ConceptIndex:
         Shape: queries (queries, dim), query and concepts (pairs,) -> (pairs,).
         """
         pair, names = self.distinct_names_of_concept.expand(concepts)
-        scores = paired_scores(queries, query[pair], self.vectors, names).cpu()
-        own = paired_scores(queries, query, self.vectors, self.representative[concepts]).cpu()
+        scores = paired_scores(queries, query[pair], vectors=self.vectors, rows=names).cpu()
+        own = paired_scores(
+            queries, query, vectors=self.vectors, rows=self.representative[concepts]
+        ).cpu()
         has_names = self.distinct_names_of_concept.sizes[concepts] > 0
         best = torch.where(has_names, -torch.inf, own)
         return best.scatter_reduce(0, pair, scores, "amax")

@@ -51,7 +51,9 @@ def search(
     k = min(k, len(vectors))
     compact = Compact.of(vectors) if compact is None and k else compact
     hits = [
-        _search_chunk(part.to(vectors.device).float(), vectors, k, allowed, compact)
+        _search_chunk(
+            part.to(vectors.device).float(), vectors, k=k, allowed=allowed, compact=compact
+        )
         for part in queries.split(_query_chunk(k))
         if k and compact is not None and len(part)
     ]
@@ -104,13 +106,15 @@ def _search_chunk(
         best = torch.cat([best, highest], 1).topk(k, dim=1).values
         # Twice the error: that of the k-th best, and that of the vector compared with it.
         floor = best[:, -1] - 2 * coded.error
-        found = found.join(_survivors(blocks, highest, floor, low))
+        found = found.join(_survivors(blocks, highest, floor=floor, low=low))
         if len(found.row) > max(SCORE_BUDGET // 64, 2 * k * len(queries)):
             # Too many to hold, and k of each query are enough once they are scored exactly. Later
             # floors are compact scores. With the error added, none of them drops these too early.
-            found = _exact(found.keep(found.score >= floor[found.query]), queries, vectors, k)
+            found = _exact(
+                found.keep(found.score >= floor[found.query]), queries, vectors=vectors, k=k
+            )
             found = found._replace(score=found.score + coded.error[found.query])
-    exact = _exact(found.keep(found.score >= floor[found.query]), queries, vectors, k)
+    exact = _exact(found.keep(found.score >= floor[found.query]), queries, vectors=vectors, k=k)
     return table_of_hits(
         exact.query.cpu(), exact.score.cpu(), exact.row.cpu(), queries=len(queries), k=k
     )
@@ -132,7 +136,7 @@ def _survivors(blocks: Tensor, highest: Tensor, floor: Tensor, low: int) -> _Sur
 
 def _exact(found: _Survivors, queries: Tensor, vectors: Tensor, k: int) -> _Survivors:
     """The k best pairs of each query by exact score, in order. Equal scores rank by row."""
-    scores = paired_scores(queries, found.query, vectors, found.row)
+    scores = paired_scores(queries, found.query, vectors=vectors, rows=found.row)
     order = order_by(found.query, -scores, found.row)
     order = order[place_in_group(found.query[order]) < k]
     return _Survivors(found.query[order], found.row[order], scores[order])

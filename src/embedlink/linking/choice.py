@@ -52,14 +52,17 @@ class Candidates:
         return cls(
             concepts,
             torch.tensor(name, dtype=torch.int64),
-            torch.logit(torch.tensor(tagged, dtype=torch.float64), eps=TAGGED_EPS).float(),
-            torch.tensor([d.outside for d in detections], dtype=torch.float32),
+            tagged=torch.logit(torch.tensor(tagged, dtype=torch.float64), eps=TAGGED_EPS).float(),
+            outside=torch.tensor([d.outside for d in detections], dtype=torch.float32),
         )
 
     def select(self, rows: Tensor) -> "Candidates":
         """The candidates of some mentions. Shape: rows (n,)."""
         return Candidates(
-            self.concepts.select(rows), self.name[rows], self.tagged[rows], self.outside[rows]
+            self.concepts.select(rows),
+            self.name[rows],
+            tagged=self.tagged[rows],
+            outside=self.outside[rows],
         )
 
 
@@ -70,6 +73,19 @@ class Links(NamedTuple):
     similarity: Tensor  # (mentions,) cosine of the chosen concept, in [-1, 1]
     probability: Tensor  # (mentions,) that the link is right, in [0, 1]
     evidence: Tensor  # (mentions, 4) what the probability is made from: `LinkDecision.evidence`
+
+
+class Scored(NamedTuple):
+    """The candidates of each mention with their cosines."""
+
+    concepts: Groups  # concept rows by mention
+    scores: Tensor  # (members,) cosine in [-1, 1]
+
+    def first(self) -> "Scored":
+        """The first candidate of each mention that has one."""
+        some = self.concepts.sizes > 0
+        at = self.concepts.starts[:-1][some]
+        return Scored(Groups.sized(self.concepts.rows[at], some.long()), self.scores[at])
 
 
 class Choice(NamedTuple):
@@ -107,12 +123,13 @@ def choose(
         table[filled] += index.prior[candidates.rows]
     best, at = table.max(1)
     rest = table.scatter(1, at[:, None], -torch.inf).amax(1)
-    cui = torch.full((count, width), -1, dtype=torch.int64)
-    cui[filled] = candidates.rows
+    concept = torch.full((count, width), -1, dtype=torch.int64)
+    concept[filled] = candidates.rows
     some = candidates.sizes > 0
     margin = torch.where(candidates.sizes > 1, best - rest, 0.0)
     own = similarity.gather(1, at[:, None]).squeeze(1)
-    return Choice(cui.gather(1, at[:, None]).squeeze(1), torch.where(some, own, 0.0), margin)
+    chosen = concept.gather(1, at[:, None]).squeeze(1)
+    return Choice(chosen, torch.where(some, own, 0.0), margin)
 
 
 def completed(
@@ -120,20 +137,19 @@ def completed(
     candidates: Groups,
     index: ConceptIndex,
     nearest: Callable[[Tensor], Hits] | None = None,
-) -> tuple[Groups, Tensor]:
+) -> Scored:
     """Give each mention without candidates the concept of its nearest name.
 
     `nearest` takes rows of mentions and finds their nearest concepts. The index searches if
-    `nearest` is None. Returns the completed groups of concept rows with their scores. A score comes
-    from `ConceptIndex.candidate_scores`, or from the search if the concept was searched for.
+    `nearest` is None. A score comes from `ConceptIndex.candidate_scores`, or from the search if the
+    concept was searched for.
 
     Shape: vectors (mentions, dim)
-    Returns: groups of concept rows, and scores (members,)
     """
     scores = index.candidate_scores(vectors, candidates)
     bare = torch.nonzero(candidates.sizes == 0).squeeze(1)
     if not len(bare) or not len(index.name_vectors):
-        return candidates, scores
+        return Scored(candidates, scores)
     hits = nearest(bare) if nearest else index.search_concepts(vectors[bare], 1)
     sizes = candidates.sizes.index_fill(0, bare, 1)
     groups = Groups.sized(torch.empty(int(sizes.sum()), dtype=torch.int64), sizes)
@@ -143,7 +159,7 @@ def completed(
     groups.rows[new], groups.rows[~new] = hits.rows[:, 0], candidates.rows
     filled = torch.empty(len(new))
     filled[new], filled[~new] = hits.scores[:, 0], scores
-    return groups, filled
+    return Scored(groups, filled)
 
 
 def decision_features(choice: Choice, sizes: Tensor, counts: Tensor) -> Tensor:
@@ -186,11 +202,11 @@ def link(
     Shape: vectors (mentions, dim) of length 1
     Shape: scores (members,) cosines of the candidates, looked up in the index if None
     """
-    choice = choose(vectors, candidates.concepts, index, scores)  # (mentions,) each
+    choice = choose(vectors, candidates.concepts, index=index, scores=scores)  # (mentions,) each
     features = decision_features(
         choice, candidates.concepts.sizes, counts.features(candidates.name)
     )
     evidence = decision.evidence(vectors, features, candidates.tagged)
     probability = decision.probability(evidence, candidates.name >= 0) * (1 - candidates.outside)
     probability = torch.minimum(probability, most_probable(candidates, decision, counts))
-    return Links(choice.concept, choice.similarity, probability, evidence)
+    return Links(choice.concept, choice.similarity, probability=probability, evidence=evidence)

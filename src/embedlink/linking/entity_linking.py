@@ -15,7 +15,7 @@ from torch import Tensor
 from embedlink.concepts.names import ConceptNames
 from embedlink.encoder.windows import Windows
 from embedlink.index.concept_index import ConceptIndex, Hits
-from embedlink.linking.choice import Candidates, Links, completed, link, most_probable
+from embedlink.linking.choice import Candidates, Links, Scored, completed, link, most_probable
 from embedlink.linking.consistency import drawn_together
 from embedlink.linking.decision import LinkDecision, NameCounts
 from embedlink.linking.linker import Linker
@@ -37,19 +37,6 @@ def listed(links: Links) -> list[Link]:
     """The links of all mentions as a list, one `Link` for each mention."""
     columns = (links.concept.tolist(), links.similarity.tolist(), links.probability.tolist())
     return [Link(*row) for row in zip(*columns, strict=True)]
-
-
-class Scored(NamedTuple):
-    """The candidates of each mention with their cosines."""
-
-    concepts: Groups  # concept rows by mention
-    scores: Tensor  # (members,) cosine in [-1, 1]
-
-    def first(self) -> "Scored":
-        """The first candidate of each mention that has one."""
-        some = self.concepts.sizes > 0
-        at = self.concepts.starts[:-1][some]
-        return Scored(Groups.sized(self.concepts.rows[at], some.long()), self.scores[at])
 
 
 def any_concept(cui: str) -> bool:
@@ -93,7 +80,11 @@ class LinkRules:
                 cui = names.cuis[concept]
                 # The filter comes last: a link that it removes still beats those it overlaps.
                 if self.allowed(cui):
-                    found[at].append(Prediction(start, end, cui, similarity, probability))
+                    found[at].append(
+                        Prediction(
+                            start, end, cui=cui, similarity=similarity, probability=probability
+                        )
+                    )
         return found
 
     def _passed_by(self, link: Link) -> bool:
@@ -176,7 +167,7 @@ class EntityLinking:
             return self.nearest(vectors[bare], windows, rows[bare], progress=progress)
 
         # A search through all names is costly, so only mentions without candidates get one.
-        return Scored(*completed(vectors, candidates, self.index, nearest))
+        return completed(vectors, candidates, index=self.index, nearest=nearest)
 
     def most_probable(self, candidates: Candidates) -> Tensor:
         """The greatest probability of each mention's link, known before its window is read.

@@ -8,7 +8,7 @@ again as long as these digests stay the same.
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -37,7 +37,6 @@ from embedlink.linking.parts import (
     under,
 )
 from embedlink.linking.reranker import Reranker, Reranking
-from embedlink.linking.senses import WEIGHTS as SENSE_WEIGHTS
 from embedlink.linking.senses import SenseReader
 from embedlink.linking.settings import LinkerSettings
 from embedlink.problems import EmbedLinkError
@@ -50,9 +49,12 @@ KIND, INDEX, RERANKER, SENSES = "linker", "index.safetensors", "reranker", "sens
 """Files of a linker's folder, and its kind. The manifest says what the index was built from."""
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Linker(PickledByValue):
     """The context model with its tokenizer, link decision and settings.
+
+    A linker is complete when it is made. What is learned later, such as counts, makes another one
+    with `dataclasses.replace`. Both then hold the same encoder and decision, whose weights train.
 
     `counts` holds how often each name was (detected, linked) in training documents. `frequencies`
     holds how many mentions each concept had there, by CUI. `training` holds the settings of its
@@ -71,10 +73,16 @@ class Linker(PickledByValue):
     senses: SenseReader | None = None
 
     def __post_init__(self) -> None:
-        self.encoder.to(DTYPES[self.settings.dtype])  # The link decision stays in float32.
+        # The link decision stays in float32. Weights rounded to bfloat16 once stay rounded.
+        self.encoder.to(DTYPES[self.settings.dtype])
 
     @classmethod
-    def untrained(cls, settings: LinkerSettings, unfreeze: int = 0) -> "Linker":
+    def untrained(
+        cls,
+        settings: LinkerSettings,
+        unfreeze: int = 0,
+        frequencies: Mapping[str, int] | None = None,
+    ) -> "Linker":
         """Start from an encoder's published weights. Everything that has a concept is linked.
 
         Raises `EmbedLinkError` if the encoder cannot be loaded or does not suit the settings.
@@ -88,7 +96,30 @@ class Linker(PickledByValue):
             surface_weight=settings.surface_weight,
             towers=settings.towers,
         )
-        return cls(settings, encoder, tokenizer, LinkDecision(encoder.dim))
+        decision = LinkDecision(encoder.dim)
+        return cls(
+            settings, encoder, tokenizer=tokenizer, decision=decision, frequencies=frequencies or {}
+        )
+
+    def adapted(self, wanted: LinkerSettings) -> "Linker":
+        """A linker with other settings, of the same weights. The encoder is changed in place.
+
+        A projection that is switched on starts as the identity. If it is switched off, its weights
+        are lost. Raises `EmbedLinkError` if `towers` differs, which training decides.
+        """
+        if wanted.towers != self.settings.towers:
+            raise EmbedLinkError(
+                f"towers={wanted.towers!r}: this linker was trained with "
+                f"{self.settings.towers!r}, and that cannot be changed afterwards"
+            )
+        self.encoder.read_by(
+            pooling=wanted.pooling,
+            projection=wanted.projection,
+            surface_weight=wanted.surface_weight,
+        )
+        if replace(wanted, dtype=self.settings.dtype) != self.settings:
+            self.decision.forget_reach()  # Other windows give other vectors.
+        return replace(self, settings=wanted)
 
     @property
     def cutter(self) -> WindowCutter:
@@ -135,9 +166,9 @@ class Linker(PickledByValue):
         return ConceptIndex(
             vectors,
             names.representative,
-            names.concepts_of_name,
-            names.distinct_names_of_concept,
-            self._prior(names),
+            concepts_of_name=names.concepts_of_name,
+            distinct_names_of_concept=names.distinct_names_of_concept,
+            prior=self._prior(names),
         )
 
     def _prior(self, names: ConceptNames) -> Tensor | None:
@@ -165,12 +196,13 @@ class Linker(PickledByValue):
                 table.detected[row], table.linked[row] = detected, linked
         return table
 
-    def set_counts(self, counts: NameCounts, names: ConceptNames) -> None:
-        """Keep the counts of the names that training documents held."""
+    def with_counts(self, counts: NameCounts, names: ConceptNames) -> "Linker":
+        """A linker with the counts of the names that training documents held."""
         rows = torch.nonzero(counts.detected).squeeze(1).tolist()
-        self.counts = {
+        by_name = {
             names.names[row]: (int(counts.detected[row]), int(counts.linked[row])) for row in rows
         }
+        return replace(self, counts=by_name)
 
     def save(self, folder: Path, names: ConceptNames, index: ConceptIndex) -> None:
         """Write the linker and its index to an empty or new folder.
@@ -228,10 +260,10 @@ class Linker(PickledByValue):
             surface_weight=settings.surface_weight,
             towers=settings.towers,
         )
-        linker = cls(settings, encoder, tokenizer, LinkDecision(encoder.dim))
+        decision = LinkDecision(encoder.dim)
         weights = read_tensors(folder / WEIGHTS)
         try:
-            linker.decision.load_state_dict(under("decision.", weights))
+            decision.load_state_dict(under("decision.", weights))
             if encoder.projection is not None:
                 encoder.projection.load_state_dict(under("projection.", weights))
             notes = under("note_layers.", weights)
@@ -239,15 +271,18 @@ class Linker(PickledByValue):
             encoder.note_layers.load_state_dict(notes)
         except RuntimeError as error:
             raise EmbedLinkError(f"{folder / WEIGHTS}: the weights do not fit: {error}") from error
-        linker.counts, linker.frequencies, linker.training = counts, frequencies, training
-        if (folder / RERANKER).is_dir():
-            linker.reranker = Reranker.load(folder / RERANKER)
-        if (folder / SENSES).is_dir():
-            linker.senses = SenseReader.load(
-                folder / SENSES, encoder, tokenizer, read_tensors(folder / SENSES / SENSE_WEIGHTS)
-            )
-        linker.encoder.eval()
-        return linker
+        reranker, senses = folder / RERANKER, folder / SENSES
+        return cls(
+            settings,
+            encoder.eval(),
+            tokenizer=tokenizer,
+            decision=decision,
+            counts=counts,
+            frequencies=frequencies,
+            training=training,
+            reranker=Reranker.load(reranker) if reranker.is_dir() else None,
+            senses=SenseReader.load(senses, encoder, tokenizer) if senses.is_dir() else None,
+        )
 
     def stored_index(self, folder: Path, names: ConceptNames) -> ConceptIndex | None:
         """The index saved with the linker, or None if names, weights or settings have changed.

@@ -131,7 +131,7 @@ def mention_table(
     seen = watched(documents, "Cutting windows", "documents")
     windows = cutter((d.text, s) for d, s in zip(seen, spans, strict=True))
     # Gold mentions that detection missed have no name and no candidates.
-    nothing = Detection(0, 0, "", ())
+    nothing = Detection(0, 0, name="", candidates=())
     candidates = Candidates.of([row[2] or nothing for row in rows], names)
     return MentionTable(
         documents,

@@ -7,9 +7,8 @@ from typing import Any
 
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from embedlink.encoder.pretrained import load_encoder
+from embedlink.encoder.pretrained import Pretrained, load_encoder
 from embedlink.problems import EmbedLinkError
 
 FORMAT = 1
@@ -54,7 +53,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
     return described
 
 
-def read_encoder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def read_encoder(folder: Path) -> Pretrained:
     """The encoder, with an error that names the file at fault and never asks the hub."""
     # Looked for first: transformers would ask the hub for what is not there.
     for part in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):

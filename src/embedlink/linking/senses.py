@@ -29,6 +29,7 @@ from embedlink.files.pickling import PickledByValue
 from embedlink.linking.consistency import drawn_together, surfaces_of
 from embedlink.linking.known_senses import LONGEST, KnownSense, NamedInFull
 from embedlink.linking.mention_table import MentionTable
+from embedlink.linking.parts import DAMAGED, read_json, read_tensors, under
 from embedlink.problems import EmbedLinkError
 from embedlink.senses.known import concepts_of_senses
 from embedlink.senses.table import Sense, Senses
@@ -54,12 +55,10 @@ class SenseReader(PickledByValue):
     """
 
     encoder: ContextEncoder
-    tokenizer: PreTrainedTokenizerBase
+    cutter: WindowCutter  # of windows around short forms, with the linker's tokenizer
     senses: Senses
     known: tuple[KnownSense, ...]  # in the order of `senses`
     vectors: Tensor  # (wordings, dim) of length 1, sense by sense
-    context_window: int  # words on each side
-    max_tokens: int
 
     @classmethod
     def untrained(
@@ -87,7 +86,13 @@ class SenseReader(PickledByValue):
         wordings = [wording for each in known for wording in each.sense.wordings]
         tokens = tokenise_names(tokenizer, wordings, max_tokens)
         vectors = own.encode(tokens, progress="Encoding long forms")
-        return cls(own, tokenizer, senses, known, vectors, context_window, max_tokens)
+        return cls(
+            own,
+            WindowCutter(tokenizer, context_window, max_tokens),
+            senses=senses,
+            known=known,
+            vectors=vectors,
+        )
 
     def __post_init__(self) -> None:
         sizes = [len(each.sense.wordings) for each in self.known]
@@ -116,12 +121,11 @@ class SenseReader(PickledByValue):
                     found[at][place] = settled
         if not asked:
             return found
-        cutter = WindowCutter(self.tokenizer, self.context_window, self.max_tokens)
         texts = [
             (text, [_span(found[at][place]) for at, place, _ in asked if at == number])
             for number, (text, _) in enumerate(documents)
         ]
-        contexts = encode_together(self.encoder, cutter, texts)  # (asked, dim)
+        contexts = encode_together(self.encoder, self.cutter, texts)  # (asked, dim)
         contexts = drawn_together(contexts, surfaces_of(texts), consistency)
         named = [NamedInFull(text, detections) for text, detections in documents]
         for context, (at, place, rows) in zip(contexts, asked, strict=True):
@@ -213,8 +217,8 @@ class SenseReader(PickledByValue):
         """Write the senses, the vectors of their long forms and the note tower's own layers."""
         folder.mkdir(parents=True, exist_ok=True)
         described = {
-            "context_window": self.context_window,
-            "max_tokens": self.max_tokens,
+            "context_window": self.cutter.context_window,
+            "max_tokens": self.cutter.max_tokens,
             "senses": [asdict(each.sense) | {"cuis": each.cuis} for each in self.known],
         }
         (folder / SENSES).write_text(
@@ -227,40 +231,34 @@ class SenseReader(PickledByValue):
 
     @classmethod
     def load(
-        cls,
-        folder: Path,
-        encoder: ContextEncoder,
-        tokenizer: PreTrainedTokenizerBase,
-        weights: dict[str, Tensor],
+        cls, folder: Path, encoder: ContextEncoder, tokenizer: PreTrainedTokenizerBase
     ) -> "SenseReader":
-        """Read a sense reader back from its folder and from `weights`, the tensors of its file.
+        """Read a sense reader back from its folder.
 
         The layers below its own are copied from `encoder`, which is the linker's. Raises
-        `EmbedLinkError` if the two files do not fit each other or the encoder.
+        `EmbedLinkError` if a file is missing, or if the two do not fit each other or the encoder.
         """
+        described, weights = read_json(folder / SENSES), read_tensors(folder / WEIGHTS)
         try:
-            described = json.loads((folder / SENSES).read_text("utf-8"))
             known = tuple(
                 KnownSense(
                     Sense(
                         each["short_form"],
                         each["long_form"],
-                        each["share"],
-                        each["source"],
-                        tuple(each.get("also", ())),
+                        share=each["share"],
+                        source=each["source"],
+                        also=tuple(each.get("also", ())),
                     ),
                     tuple(each["cuis"]),
                 )
                 for each in described["senses"]
             )
             window, limit = int(described["context_window"]), int(described["max_tokens"])
-            vectors = weights.pop("vectors")
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise EmbedLinkError(
-                f"{folder / SENSES}: this part of the linker is missing or corrupt"
-            ) from error
+            vectors = weights["vectors"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise EmbedLinkError(f"{folder / SENSES}: {DAMAGED}") from error
         own = ContextEncoder(copy.deepcopy(encoder.language_model), towers="two")
-        layers = {key.removeprefix("note_layers."): tensor for key, tensor in weights.items()}
+        layers = under("note_layers.", weights)
         own.grow_note_tower(len({key.split(".")[0] for key in layers}))
         try:
             own.note_layers.load_state_dict(layers)
@@ -270,7 +268,8 @@ class SenseReader(PickledByValue):
         if vectors.shape != (wordings, own.dim):
             raise EmbedLinkError(f"{folder / WEIGHTS}: {len(vectors)} vectors, {wordings} wordings")
         senses = Senses.of(each.sense for each in known)
-        return cls(own.eval(), tokenizer, senses, known, vectors, window, limit)
+        cutter = WindowCutter(tokenizer, window, limit)
+        return cls(own.eval(), cutter, senses=senses, known=known, vectors=vectors)
 
 
 def _span(detection: Detection) -> tuple[int, int]:

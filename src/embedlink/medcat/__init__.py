@@ -1,7 +1,11 @@
-"""EmbedLink inside MedCAT: importing this registers its components, without torch.
+"""EmbedLink inside MedCAT: linking components, their training there, and model packs.
 
-MedCAT imports it by itself, through the entry point `medcat.plugins`. So a pack that names one of
-the components loads on every machine that has EmbedLink.
+A linker and MedCAT's documents come in. Linked entities and packs go out (`pack` says what a pack
+holds). Choosing concepts does not belong here: `linking` does that, here as in evaluation.
+
+Importing this registers the components, without torch. MedCAT imports it by itself, through the
+entry point `medcat.plugins`. So a pack that names one of them loads wherever EmbedLink
+is installed.
 """
 
 from embedlink.plugin import register

@@ -29,6 +29,7 @@ from medcat.tokenizing.tokens import MutableDocument, MutableEntity
 from medcat.vocab import Vocab
 
 from embedlink.concepts.names import ConceptNames
+from embedlink.detection.creation import MadeByMedCAT, Pipeline, checked
 from embedlink.detection.pipeline import detection
 from embedlink.index.concept_index import ConceptIndex
 from embedlink.linking.linker import Linker
@@ -49,7 +50,7 @@ _IN_USE: WeakValueDictionary[int, "LinkingComponent"] = WeakValueDictionary()
 """The component of each configuration, by the configuration's `id()`, as long as it lives."""
 
 
-class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisable):
+class LinkingComponent(MadeByMedCAT, AbstractEntityProvidingComponent, AbstractManualSerialisable):
     """Links MedCAT's detections by the similarity of their context to concept names.
 
     `tokenizer` and `vocab` are the pipeline's. Linking does not use them. Training needs them to
@@ -69,7 +70,7 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         live: LiveIndex | None = None,
     ) -> None:
         super().__init__()
-        self.linker, self.cdb, self.config = linker, cdb, config
+        self.cdb, self.config = cdb, config
         self.tokenizer, self.vocab = tokenizer, vocab
         self.pack: Path | None = None  # the model pack that this component was read from
         self.live = live or LiveIndex(linker, cdb)
@@ -78,27 +79,35 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         linker.encoder.eval()
         if cdb.name2info:
             cdb.has_subname("")  # MedCAT collects the parts of names when first asked.
+        self._begin()
         # Fields given at loading take effect here, and a missing device raises its error at once.
         self._settle()
         # MedCAT makes addons after its core components, so this one is still in time.
         show_similarity(cdb.config)
         _IN_USE[id(config)] = self
 
+    def _begin(self) -> None:
+        """Make what a component of this kind has of its own. Other processes begin anew."""
+
     def get_type(self) -> CoreComponentType:
         """MedCAT's type of a linking component."""
         return CoreComponentType.linking
 
     @property
-    def names(self) -> ConceptNames:
-        """The names of the concept database, with the rows of the index."""
-        return self.live.names
+    def linker(self) -> Linker:
+        """The linker in use. A change of the configuration or of counts puts another one here."""
+        return self.live.linker
 
-    @property
-    def index(self) -> ConceptIndex:
+    def current_names(self) -> ConceptNames:
+        """The names of the concept database, with the rows of the index."""
+        with self._lock:
+            return self.live.current_names()
+
+    def current_index(self) -> ConceptIndex:
         """The concept index, up to date. It is built when first needed, with a progress bar."""
         with self._lock:
             self._settle()
-            return self.live.current()
+            return self.live.current_index()
 
     def predict_entities(
         self, doc: MutableDocument, ents: list[MutableEntity] | None = None
@@ -156,7 +165,7 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
             self.config.max_token_length = max_length
         self._settle()
         self.live.forget(names=True)
-        self.live.current()
+        self.live.current_index()
 
     def load_transformers(self, embedding_model_name: str) -> None:
         """Switch to another encoder. The index is built anew when it is next needed.
@@ -186,14 +195,7 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         return sha.hexdigest()
 
     @classmethod
-    def create_new_component(
-        cls,
-        cnf: ComponentConfig,
-        tokenizer: BaseTokenizer,
-        cdb: CDB,
-        vocab: Vocab,
-        model_load_path: str | None,
-    ) -> Self:
+    def made_in(cls, pipeline: Pipeline) -> Self:
         """Start from the linker or encoder that the configuration names.
 
         If MedCAT makes its pipeline anew after a change of the configuration, the linker in use is
@@ -201,16 +203,18 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         another kind of linker, if no linker or encoder is found, or if a model pack lacks the
         folder of this component.
         """
-        config = _checked(cnf)
+        config, cdb = _checked(pipeline.config), pipeline.cdb
         # MedCAT makes a component of a pack anew only if the pack lacks its folder.
-        if model_load_path is not None:
-            part = Path(model_load_path) / "saved_components" / "core_linking"
+        if pipeline.pack is not None:
+            part = pipeline.pack / "saved_components" / "core_linking"
             raise EmbedLinkError(f"{part}: this part of the model pack is missing")
         before = _IN_USE.get(id(config))
         if before is not None and before.config is config and before.cdb is cdb:
-            return cls._after(before, tokenizer, vocab)
+            return cls._after(before, pipeline.tokenizer, pipeline.vocab)
         linker, index_folder = start_linker(config)
-        component = cls(linker, cdb, config, tokenizer, vocab)
+        component = cls(
+            linker, cdb, config=config, tokenizer=pipeline.tokenizer, vocab=pipeline.vocab
+        )
         if index_folder is not None:
             component._take_stored_index(index_folder)
         return component
@@ -220,13 +224,20 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         """Make a component that takes over the linker and the index of another component."""
         with before._lock:
             before._settle()
-        return cls(before.linker, before.cdb, before.config, tokenizer, vocab, live=before.live)
+        return cls(
+            before.linker,
+            before.cdb,
+            config=before.config,
+            tokenizer=tokenizer,
+            vocab=vocab,
+            live=before.live,
+        )
 
     def serialise_to(self, folder_path: str) -> None:
         """Write the linker and its index. The index is built first if it is out of date."""
         # The index comes first, because it trains on waiting samples and reads the database.
-        index = self.index
-        self.linker.save(Path(folder_path), self.names, index)
+        index = self.current_index()
+        self.linker.save(Path(folder_path), self.current_names(), index)
         seal_around(Path(folder_path))
 
     @classmethod
@@ -257,16 +268,18 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
         """
         with self._lock:
             self._settle()
-            self.live.current()
+            self.live.current_index()
             left_out = {"_predictor": None, "_lock": None}
             return self.__dict__ | left_out
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._lock = threading.RLock()
+        self._begin()
 
     def _take_stored_index(self, folder: Path) -> None:
-        index = self.linker.stored_index(folder, self.names)
+        """Use the index of this folder, if it was built from these names and weights."""
+        index = self.linker.stored_index(folder, self.current_names())
         if index is None:
             log.info("names or weights changed since the index was stored: it will be rebuilt")
         else:
@@ -277,28 +290,22 @@ class LinkingComponent(AbstractEntityProvidingComponent, AbstractManualSerialisa
 
         With `to_predict`, samples that can wait for the next save are left waiting.
         """
-        follow(self.config, self.linker, self.live)
+        follow(self.config, self.live)
 
     def _current_predictor(self) -> Predictor:
         """The predictor for the present names, weights and configuration."""
         self._settle(to_predict=True)
         # Training leaves the link decision on the encoder's device. Vectors are on the CPU.
         self.linker.decision.to("cpu")
-        index, made = self.live.current(), self._predictor
-        # New names, vectors or priors make a new index. Windows depend on the settings only.
-        fitting = made is not None and made.index is index and made.settings == self.linker.settings
-        if made is None or not fitting:
-            made = self._predictor = Predictor(self.linker, self.names, index, self.config)
+        index, made = self.live.current_index(), self._predictor
+        # New names, vectors or priors make a new index, new settings and counts a new linker.
+        if made is None or made.index is not index or made.linker is not self.linker:
+            names = self.live.current_names()
+            made = self._predictor = Predictor(self.linker, names, index=index, config=self.config)
         return made
 
 
 def _checked(config: ComponentConfig | Config) -> EmbedLinkLinking:
     # MedCAT's pipeline gives a component its own part. MedCAT's tests give the whole.
-    if isinstance(config, Config):
-        config = config.components.linking
-    if isinstance(config, EmbedLinkLinking):
-        return config
-    raise EmbedLinkError(
-        f"config.components.linking is a {type(config).__name__}; {config.comp_name} takes an "
-        "embedlink.medcat.config.EmbedLinkLinking"
-    )
+    part = config.components.linking if isinstance(config, Config) else config
+    return checked(part, EmbedLinkLinking, component=part.comp_name)

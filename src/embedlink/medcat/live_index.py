@@ -3,8 +3,8 @@
 Three things can be out of date. The table of names is read again if the database has changed. New
 names are encoded, and their vectors are added to the old ones. All names are encoded again if
 weights have trained. Each update happens when the index is asked for, at the least cost. Prediction
-asks for `current`, which is always up to date. Training asks for `targets`, which may be out of
-date, because each step moves the vectors. `embed_per_n_batches` says how often they are updated.
+asks for `current_index`, which is always up to date. Training asks for `targets`, which may be out
+of date, because each step moves the vectors. `embed_per_n_batches` says how often they are updated.
 """
 
 import logging
@@ -26,26 +26,29 @@ from embedlink.types import Detection
 log = logging.getLogger(__name__)
 
 
-class LiveIndex(PickledByValue):
-    """Names and index of a concept database, brought up to date when they are asked for.
+INDEXED = ("encoder", "projection", "pooling", "max_name_tokens", "representative", "dtype")
+"""Settings that the vectors of names depend on. `context_window`, `max_tokens` and
+`surface_weight` affect windows only."""
 
-    If names are new, only these are encoded. If the weights changed (`outdated`), all names are
-    encoded again, from the states below the trained layers if these are known. Three signs show
+
+class LiveIndex(PickledByValue):
+    """A linker with the names and the index of a database, brought up to date when asked for.
+
+    If names are new, only these are encoded. If the weights changed (`weights_changed`), all names
+    are encoded again, from the states below the trained layers if these are known. Three signs show
     that the database changed: its sizes, its mark of being dirty, and detections that do not match
     the table of names (`check`). So the database need not be read through each time.
 
-    Other modules set three attributes. Training sets `outdated` if a step changed the encoder.
-    `sync` sets `token_budget` (tokens in a batch of names, None for the encoder's own) and
-    `search_by`.
+    The linker in use is kept here alone. `use` puts another one in its place.
     """
 
     shared = frozenset({"linker", "cdb"})
 
     def __init__(self, linker: Linker, cdb: CDB) -> None:
         self.linker, self.cdb = linker, cdb
-        self.outdated = False
-        self.token_budget: int | None = None
-        self.search_by: Search = "auto"
+        self._outdated = False  # whether weights changed since the index was built
+        self._token_budget: int | None = None
+        self._search_by: Search = "auto"
         self._states = NameStates()
         self._names: ConceptNames | None = None
         self._index: ConceptIndex | None = None
@@ -54,9 +57,37 @@ class LiveIndex(PickledByValue):
         self._seen: tuple[int, ...] = ()  # sizes of the database as they were read
         self._seen_dirty = False
 
-    @property
-    def names(self) -> ConceptNames:
-        """The present table of the database's names.
+    def use(self, linker: Linker) -> None:
+        """Put another linker in the place of the present one.
+
+        Vectors that do not suit it are forgotten. If only its prior differs, the vectors stay.
+        """
+        old, self.linker = self.linker, linker
+        new, before = linker.settings, old.settings
+        # Two linkers that started from one encoder may have the same settings.
+        other = linker.encoder is not old.encoder
+        if other or any(getattr(new, field) != getattr(before, field) for field in INDEXED):
+            log.info("the configuration changed: the index will be rebuilt")
+            self.forget(names=new.representative != before.representative)
+        elif (
+            new.frequency_weight != before.frequency_weight
+            or linker.frequencies is not old.frequencies
+        ):
+            self._rank_anew()
+
+    def search_with(self, *, search_by: Search, token_budget: int | None) -> None:
+        """Say how names are searched, and how many of their tokens are encoded in a batch.
+
+        A `token_budget` of None is the encoder's own.
+        """
+        self._search_by, self._token_budget = search_by, token_budget
+
+    def weights_changed(self) -> None:
+        """Note that a step changed the encoder, so the vectors are those of earlier weights."""
+        self._outdated = True
+
+    def current_names(self) -> ConceptNames:
+        """The present table of the database's names, which is read again if it has changed.
 
         It stays the same object if nothing changed, so that other code can notice a change.
         """
@@ -103,9 +134,9 @@ class LiveIndex(PickledByValue):
 
     def adopt(self, index: ConceptIndex) -> None:
         """Take over an index that was stored for the present names and weights, without a check."""
-        self._index, self._indexed, self.outdated = index, self.names, False
+        self._index, self._indexed, self._outdated = index, self.current_names(), False
 
-    def rank_anew(self) -> None:
+    def _rank_anew(self) -> None:
         """Take over the linker's present prior. The vectors stay."""
         if self._index is not None and self._indexed is not None:
             self._index = self.linker.index_of(self._index.vectors, self._indexed)
@@ -117,23 +148,23 @@ class LiveIndex(PickledByValue):
         if names:
             self._names = None
 
-    def current(self) -> ConceptIndex:
+    def current_index(self) -> ConceptIndex:
         """The index of the present names and weights. Building it shows a progress bar."""
-        if self.outdated:
+        if self._outdated:
             self._index = None
-        return self.present()
+        return self._index_of_names()
 
-    def present(self) -> ConceptIndex:
+    def _index_of_names(self) -> ConceptIndex:
         """The index of the present names. Its vectors may come from earlier weights."""
-        names = self.names
+        names = self.current_names()
         if self._index is None:
-            tokens = self._states.of(self.linker, names) if self.outdated else None
-            self._index = self.linker.build_index(names, tokens, token_budget=self.token_budget)
-            self.outdated = False
+            tokens = self._states.of(self.linker, names) if self._outdated else None
+            self._index = self.linker.build_index(names, tokens, token_budget=self._token_budget)
+            self._outdated = False
         elif names is not self._indexed:
             self._index = self._extended(names)
-        if self._index.search_by != self.search_by:
-            self._index = replace(self._index, search_by=self.search_by)
+        if self._index.search_by != self._search_by:
+            self._index = replace(self._index, search_by=self._search_by)
         self._indexed = names
         return self._index
 
@@ -151,7 +182,7 @@ class LiveIndex(PickledByValue):
         row = names.cui_row if names is not None else {}
         lacking = any(cui not in row for cui in cuis if cui in known)
         if index is None or lacking or not kept:
-            index = self.present()
+            index = self._index_of_names()
         assert self._indexed is not None
         return self._indexed, index
 
@@ -166,7 +197,7 @@ class LiveIndex(PickledByValue):
         new = sorted(set(names.texts) - row.keys())
         log.info("the concept database changed: %d new names are embedded", len(new))
         tokens = tokenise_names(self.linker.tokenizer, new, self.linker.settings.max_name_tokens)
-        added = self.linker.encoder.encode(tokens, self.token_budget)
+        added = self.linker.encoder.encode(tokens, self._token_budget)
         # New texts follow the old ones until all are sorted in the order of the table.
         row |= {text: len(self._index.vectors) + at for at, text in enumerate(new)}
         dtype = DTYPES[self.linker.settings.dtype]
@@ -176,4 +207,4 @@ class LiveIndex(PickledByValue):
 
 
 def _cuis(names: ConceptNames, row: int) -> set[str]:
-    return {names.cuis[cui] for cui in names.concepts_of_name[row].tolist()}
+    return {names.cuis[concept] for concept in names.concepts_of_name[row].tolist()}

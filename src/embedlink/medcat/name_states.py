@@ -45,8 +45,8 @@ class NameStates:
             self._sequences = StateCache(BUDGET).freeze(
                 encoder,
                 linker.tokenise(names),
-                "Names below the trained layers",
-                encoder.precision,
+                progress="Names below the trained layers",
+                precision=encoder.precision,
             )
         return self._sequences
 

@@ -114,6 +114,7 @@ def unpacked(archive: Path) -> Path:
 
 
 def _check_same(file: zipfile.ZipFile, folder: Path) -> None:
+    """Raise `EmbedLinkError` if a folder differs from the zip that it was unpacked from."""
     for part in file.infolist():
         there = folder / part.filename
         if not part.is_dir() and not (

@@ -22,13 +22,12 @@ from embedlink.concepts.names import ConceptNames
 from embedlink.encoder.surfaces import KnownSurfaces
 from embedlink.encoder.windows import WindowCutter, Windows
 from embedlink.index.concept_index import ConceptIndex, paired_scores
-from embedlink.linking.choice import Candidates, Links
+from embedlink.linking.choice import Candidates, Links, Scored
 from embedlink.linking.consistency import surfaces_of
 from embedlink.linking.entity_linking import (
     EntityLinking,
     Link,
     LinkRules,
-    Scored,
     listed,
 )
 from embedlink.linking.linker import Linker
@@ -60,16 +59,15 @@ class Ways(NamedTuple):
 
 
 class Predictor:
-    """Chooses concepts for detections. It is made anew if names, index or counts change.
+    """Chooses concepts for detections. It is made anew if names, index or linker change.
 
-    The configuration and the linker's encoder are read at each call.
+    The configuration and the weights of the encoder are read at each call.
     """
 
     def __init__(
         self, linker: Linker, names: ConceptNames, index: ConceptIndex, config: EmbedLinkLinking
     ) -> None:
         self.linker, self.names, self.index, self.config = linker, names, index, config
-        self.settings = linker.settings
         self.linking = EntityLinking.of(linker, names, index)
         self.near = NearNames(names, index)
         self._cutter, self._surfaces = linker.cutter, KnownSurfaces(linker.encoder)
@@ -167,8 +165,8 @@ class Predictor:
         return LinkRules(
             threshold,
             config.long_similarity_threshold if limited else -torch.inf,
-            nested,
-            config.filters.check_filters,
+            nested=nested,
+            allowed=config.filters.check_filters,
         )
 
     @property
@@ -200,7 +198,7 @@ class Predictor:
                 own, config.pre_inference_top_k_sampling, config.short_similarity_threshold
             )
             for at, scores in zip(chunk, near, strict=True):
-                rows[at].extend(cui for cui in scores if cui not in rows[at])
+                rows[at].extend(concept for concept in scores if concept not in rows[at])
         return rows
 
     def _compared(self, vectors: Tensor, candidates: Rows) -> Scored:
@@ -210,7 +208,7 @@ class Predictor:
             return Scored(groups, self.index.candidate_scores(vectors, groups))
         query = torch.repeat_interleave(torch.arange(len(groups)), groups.sizes)  # (members,)
         own = self.index.representative[groups.rows]
-        return Scored(groups, paired_scores(vectors, query, self.index.vectors, own))
+        return Scored(groups, paired_scores(vectors, query, vectors=self.index.vectors, rows=own))
 
     def _searched(self, vectors: Tensor, windows: Windows, rows: Tensor) -> Scored:
         """The concepts whose names are nearest to each mention's context, with their cosines.
@@ -222,7 +220,7 @@ class Predictor:
         if k == 1:
             linking = self.linking if self.config.rerank else replace(self.linking, reranking=None)
             none = Groups.of([[] for _ in range(len(vectors))])
-            return linking.scored(vectors, none, windows, rows)
+            return linking.scored(vectors, none, windows=windows, rows=rows)
         # A reranker chooses one concept, so it is not used if several names are asked for.
         near = self.near.concepts(vectors, k, 0.0)
         scores = torch.tensor([score for scores in near for score in scores.values()])
@@ -243,8 +241,8 @@ class Predictor:
             by_rank = sorted(islice(triples, size), key=lambda triple: -triple[2])
             yield [Link(concept, score, probability) for concept, score, _ in by_rank]
 
-    def _allowed(self, cui: int) -> bool:
-        return bool(self.config.filters.check_filters(self.names.cuis[cui]))
+    def _allowed(self, concept: int) -> bool:
+        return bool(self.config.filters.check_filters(self.names.cuis[concept]))
 
     def _windows(self, cutter: WindowCutter, notes: Sequence[Note], chosen: list[int]) -> Windows:
         """The windows of the detections at the positions `chosen`, which are ascending.

@@ -12,13 +12,13 @@ before are shared with it, so a state costs what trains.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from medcat.cdb import CDB
 from torch import Tensor
 
-from embedlink.linking.linker import Linker
+from embedlink.medcat.live_index import LiveIndex
 from embedlink.problems import EmbedLinkError
 
 log = logging.getLogger(__name__)
@@ -42,8 +42,8 @@ class KeptState:
 class Rewinding:
     """The states of a linker at the beginnings of its trainings, in order."""
 
-    def __init__(self, linker: Linker, cdb: CDB) -> None:
-        self.linker, self.cdb = linker, cdb
+    def __init__(self, live: LiveIndex, cdb: CDB) -> None:
+        self.live, self.cdb = live, cdb
         self._kept: list[KeptState] = []
         self._first: dict[str, int] = {}  # `count_train` before the first training here, by CUI
         self._trained: dict[str, int] = {}  # and after the last
@@ -56,7 +56,7 @@ class Rewinding:
             return
         before = self._kept[-1].weights if self._kept else {}
         weights = {name: _kept(tensor, before.get(name)) for name, tensor in self._state().items()}
-        counts = dict(self.linker.counts)
+        counts = self.live.linker.counts
         self._kept.append(KeptState(self._trainings, dict(self._trained), weights, counts))
 
     def count(self, cui: str, repeats: int) -> None:
@@ -103,12 +103,13 @@ class Rewinding:
                 if name not in state.weights or state.weights[name].shape != tensor.shape:
                     raise EmbedLinkError(LOST)
                 tensor.copy_(state.weights[name])
-        self.linker.counts = dict(state.counts)
+        self.live.use(replace(self.live.linker, counts=state.counts))
         self._trained = dict(state.trained)
         log.info("the concept database was put back, and so was the linker")
 
     def _state(self) -> dict[str, Tensor]:
-        parts = {"encoder": self.linker.encoder, "decision": self.linker.decision}
+        linker = self.live.linker
+        parts = {"encoder": linker.encoder, "decision": linker.decision}
         return {
             f"{part}.{name}": tensor
             for part, module in parts.items()

@@ -83,12 +83,13 @@ class OpenDocument:
 class CountedNames:
     """Counts of names over training documents. A document that is seen again counts once.
 
-    `total` holds how often each name was (detected, linked), and is changed in place. `by_document`
-    holds the counts of each document by a digest of its text. Documents that were counted
-    elsewhere, as in the run that trained the linker, are counted again.
+    `total` holds how often each name was (detected, linked). Each document that is counted puts
+    another table in its place. `by_document` holds the counts of each document by a digest of its
+    text. Documents that were counted elsewhere, as in the run that trained the linker, are counted
+    again.
     """
 
-    total: dict[str, tuple[int, int]]
+    total: DocumentCounts
     by_document: dict[str, DocumentCounts] = field(default_factory=dict)
 
     def features(self, text: str, detections: Sequence[Detection | None]) -> Tensor:
@@ -117,9 +118,11 @@ class CountedNames:
             old = found.get(detection.name, (0, 0))
             found[detection.name] = (old[0] + 1, old[1] + linked)
         before = self.by_document.get(_key(text), {})
+        total = dict(self.total)
         for name in found.keys() | before.keys():
-            new, old, all_ = (each.get(name, (0, 0)) for each in (found, before, self.total))
-            self.total[name] = (all_[0] + new[0] - old[0], all_[1] + new[1] - old[1])
+            new, old, all_ = (each.get(name, (0, 0)) for each in (found, before, total))
+            total[name] = (all_[0] + new[0] - old[0], all_[1] + new[1] - old[1])
+        self.total = total
         self.by_document[_key(text)] = found
 
 
@@ -153,9 +156,9 @@ def samples_of(
         sample = Sample(
             cut,
             document.gold.get(span),
-            of_span.get(span),
-            labels.get(span, False),
-            features[row],
+            detection=of_span.get(span),
+            linked=labels.get(span, False),
+            counts=features[row],
         )
         samples.extend([sample] * document.repeats.get(span, 1))
     return samples

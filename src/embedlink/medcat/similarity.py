@@ -8,13 +8,11 @@ it as `context_similarity` in the output.
 
 from typing import Any, Self
 
-from medcat.cdb import CDB
 from medcat.components.addons.addons import AddonComponent
 from medcat.config.config import ComponentConfig, Config
-from medcat.tokenizing.tokenizers import BaseTokenizer
 from medcat.tokenizing.tokens import MutableDocument, MutableEntity
-from medcat.vocab import Vocab
 
+from embedlink.detection.creation import MadeByMedCAT, Pipeline
 from embedlink.plugin import SIMILARITY
 from embedlink.types import Prediction
 
@@ -50,7 +48,7 @@ def hide_similarity(config: Config) -> None:
     config.components.addons = [addon for addon in addons if addon.comp_name != SIMILARITY]
 
 
-class SimilarityOutput(AddonComponent):
+class SimilarityOutput(MadeByMedCAT, AddonComponent):
     """Shows the cosine of each link as `context_similarity` in the output of `get_entities`."""
 
     addon_type = SIMILARITY
@@ -60,16 +58,9 @@ class SimilarityOutput(AddonComponent):
         self.config = config
 
     @classmethod
-    def create_new_component(
-        cls,
-        cnf: ComponentConfig,
-        tokenizer: BaseTokenizer,
-        cdb: CDB,
-        vocab: Vocab,
-        model_load_path: str | None,
-    ) -> Self:
+    def made_in(cls, pipeline: Pipeline) -> Self:
         """Make the addon, which needs only the configuration."""
-        return cls(cnf)
+        return cls(pipeline.config)
 
     def __call__(self, doc: MutableDocument) -> MutableDocument:
         """Leave the document as it is."""

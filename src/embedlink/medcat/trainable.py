@@ -10,7 +10,7 @@ longer: until a batch is full, or the linker is saved.
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from medcat.tokenizing.tokens import MutableDocument, MutableEntity
@@ -22,6 +22,7 @@ from embedlink.medcat.rewinding import Rewinding
 from embedlink.medcat.samples import CountedNames, OpenDocument, samples_of
 from embedlink.medcat.training import Training
 from embedlink.plugin import TRAINABLE
+from embedlink.types import Detection
 
 if TYPE_CHECKING:  # MedCAT has it from 2.9 on. Before, its trainer calls `train`.
     from medcat.components.types import TrainingExample
@@ -39,10 +40,15 @@ class TrainableLinker(LinkingComponent):
     """
 
     name = TRAINABLE
-    # They are on the class, because the base calls `_settle` while it is made, and because an
-    # unpickled component starts without them.
-    _document: OpenDocument | None = None
-    _counts: CountedNames | None = None
+
+    def _begin(self) -> None:
+        """Start without a document, a count or an optimizer."""
+        self.training = Training(self.live, self.config)
+        self._document: OpenDocument | None = None
+        self._counts: CountedNames | None = None
+        # These are made with the first document.
+        self._detector: ComponentDetector | None = None
+        self._rewinding: Rewinding | None = None
 
     def train_supervised_batch(self, examples: "list[TrainingExample]") -> None:
         """Train on annotated spans, and on rejected ones (`negative`).
@@ -73,28 +79,6 @@ class TrainableLinker(LinkingComponent):
     def train_unsupervised(self, doc: MutableDocument) -> None:
         """Do nothing: this linker learns from annotations only."""
 
-    @cached_property
-    def training(self) -> Training:
-        """The optimizer with the samples that wait."""
-        return Training(self.linker, self.live, self.config)
-
-    @cached_property
-    def _rewinding(self) -> Rewinding:
-        return Rewinding(self.linker, self.cdb)
-
-    @property
-    def _counted(self) -> CountedNames:
-        """The linker's counts of names. They are read again if another linker brought its own."""
-        if self._counts is None or self._counts.total is not self.linker.counts:
-            # Both share one dictionary, so counts made here are saved with the linker.
-            self.linker.counts = total = dict(self.linker.counts)
-            self._counts = CountedNames(total)
-        return self._counts
-
-    @cached_property
-    def _detector(self) -> ComponentDetector:
-        return ComponentDetector(self.cdb, self.tokenizer, self.vocab, self.pack)
-
     def _note(
         self,
         cui: str,
@@ -104,9 +88,12 @@ class TrainableLinker(LinkingComponent):
         names: Sequence[str] | Mapping[str, object] = (),
         repeats: int = 1,
     ) -> None:
+        """Note one annotation. The first one of another document closes the open document."""
         if self._document is None or self._document.doc is not doc:
             self._follow_back()
             self._close_document()
+            if self._rewinding is None:
+                self._rewinding = Rewinding(self.live, self.cdb)
             self._rewinding.keep()
             # MedCAT's trainer sets `train` and goes through all annotations of a document. Other
             # callers hand over single annotations.
@@ -118,7 +105,7 @@ class TrainableLinker(LinkingComponent):
         span = annotated_span(doc, entity, strings)
         if span.end > span.start:
             self._document.add(span, cui, negative, repeats)
-            if not negative:
+            if not negative and self._rewinding is not None:
                 self._rewinding.count(cui, repeats)
 
     def _close_document(self) -> None:
@@ -128,29 +115,34 @@ class TrainableLinker(LinkingComponent):
             return
         # Windows need the present settings. Our own `_settle` would call this method again.
         super()._settle()
-        detections = self._detector(document.text)
         # A span that filters hide from annotators was not left alone by them.
-        detections = list(filter(document.shows, detections))
-        samples = samples_of(document, detections, self.linker.cutter, self._counted)
-        self._predictor = None  # Its counts are out of date.
+        detections = list(filter(document.shows, self._detected(document.text)))
+        counts = self._counts
+        if counts is None or counts.total is not self.linker.counts:
+            # This is the first document, or another linker brought counts of its own.
+            counts = self._counts = CountedNames(self.linker.counts)
+        samples = samples_of(document, detections, cutter=self.linker.cutter, counted=counts)
+        self.live.use(replace(self.linker, counts=counts.total))
         self.training.add(samples, can_wait=document.submitted)
+
+    def _detected(self, text: str) -> list[Detection]:
+        if self._detector is None:
+            self._detector = ComponentDetector(self.cdb, self.tokenizer, self.vocab, self.pack)
+        return self._detector(text)
 
     def _follow_back(self) -> None:
         """If the concept database was put back, drop what was trained and noted since."""
-        # Reading the property would make a `Rewinding` even if nothing ever trained.
-        if "_rewinding" not in self.__dict__ or not self._rewinding.follow():
+        if self._rewinding is None or not self._rewinding.follow():
             return
-        self.__dict__.pop("training", None)
-        self._document = self._counts = self._predictor = None
+        self.training = Training(self.live, self.config)
+        self._document = self._counts = None
         self.live.forget(names=True)
 
     def _settle(self, to_predict: bool = False) -> None:
         super()._settle()
         self._follow_back()
         self._close_document()
-        # Reading the property would make a `Training` even if nothing ever trained.
-        if "training" in self.__dict__:
-            self.training.finish(to_predict)
+        self.training.finish(to_predict)
 
     def __getstate__(self) -> dict[str, Any]:
         """The base's state without the parts for training, because other processes only predict."""

@@ -22,7 +22,7 @@ from embedlink.medcat.config import EmbedLinkLinking
 from embedlink.medcat.live_index import LiveIndex
 from embedlink.medcat.samples import Sample
 from embedlink.objective.batch import TrainBatch
-from embedlink.objective.losses import MarginalSoftmax, SampledSoftmax
+from embedlink.objective.losses import LogitScale, MarginalSoftmax, SampledSoftmax
 from embedlink.objective.objective import Objective
 from embedlink.objective.optim import parameter_groups, step_seed
 from embedlink.objective.settings import Targets
@@ -31,7 +31,7 @@ from embedlink.types import Detection
 
 log = logging.getLogger(__name__)
 
-NOT_DETECTED = Detection(0, 0, "", ())
+NOT_DETECTED = Detection(0, 0, name="", candidates=())
 """Stands for the detection of a gold mention that detection missed: no name and no candidates."""
 
 
@@ -43,14 +43,19 @@ class Training:
     counts the steps of this object.
     """
 
-    def __init__(self, linker: Linker, live: LiveIndex, config: EmbedLinkLinking) -> None:
-        self.linker, self.live, self.config = linker, live, config
+    def __init__(self, live: LiveIndex, config: EmbedLinkLinking) -> None:
+        self.live, self.config = live, config
         self.waiting: list[Sample] = []
         self._pressing = False  # whether waiting samples must be trained on before a prediction
         self.steps = 0
         self._objective: Objective | None = None
         self._optimizer: AdamW | None = None
         self._index: ConceptIndex | None = None
+
+    @property
+    def linker(self) -> Linker:
+        """The linker that trains."""
+        return self.live.linker
 
     def add(self, samples: list[Sample], can_wait: bool = False) -> None:
         """Take samples in, and train on every batch that they fill.
@@ -74,6 +79,7 @@ class Training:
             self._step_on_waiting()
 
     def _step_on_waiting(self) -> None:
+        """Take a step on the first waiting samples, at most a batch of them."""
         size = self.config.training_batch_size
         # The batch is taken out before the step. If the step raises an error, the batch is lost.
         batch, self.waiting = self.waiting[:size], self.waiting[size:]
@@ -81,7 +87,7 @@ class Training:
         self._step(batch)
         every = self.config.embed_per_n_batches
         if every and self.steps % every == 0:
-            self.live.current()
+            self.live.current_index()
 
     def _step(self, samples: list[Sample]) -> None:
         """Take one step. Dropout and negatives depend only on the seed and the step's number."""
@@ -114,7 +120,8 @@ class Training:
         self.steps += 1
         encoder = self.linker.encoder
         # If only the link decision trains, the vectors of names do not change.
-        self.live.outdated |= any(p.requires_grad for p in encoder.parameters())
+        if any(p.requires_grad for p in encoder.parameters()):
+            self.live.weights_changed()
         log.debug("step %d: loss %.4f", self.steps, float(losses.total.detach()))
 
     def _described(self) -> str:
@@ -151,33 +158,35 @@ class Training:
         objective = self._objective
         kept = objective is not None and objective.encoder is encoder
         if objective is None or not kept:
-            # The identity stands for the loss until `_set_loss` sets it.
+            # The identity stands for the loss until `adapt` gives it one.
             with MAKING_WEIGHTS:
                 objective, self._optimizer = Objective(self.linker, nn.Identity()), None
-        self._set_loss(objective)
-        objective.to(encoder.device)
         targets: Targets = "names" if config.train_on_names else "cuis"
-        if not kept or index is not self._index or objective.targets != targets:
-            objective.targets = targets
+        other_targets = objective.targets != targets
+        loss = self._adapted(objective.loss)
+        objective.adapt(loss=loss, targets=targets, nil_weight=config.nil_weight)
+        objective.to(encoder.device)
+        if not kept or index is not self._index or other_targets:
             objective.use_index(index)
             self._index = index
         self._objective, self._optimizer = objective, self._optimizer_for(objective)
         return objective, self._optimizer
 
-    def _set_loss(self, objective: Objective) -> None:
-        """Set the loss by the configuration. The learned scale stays."""
-        config, old = self.config, objective.loss
+    def _adapted(self, loss: nn.Module) -> nn.Module:
+        """The loss of the configuration. Another kind of loss keeps the learned scale."""
+        config = self.config
         kind = MarginalSoftmax if config.loss == "marginal" else SampledSoftmax
-        if not isinstance(old, kind):
+        if not isinstance(loss, kind):
+            scale = loss.scale if isinstance(loss, MarginalSoftmax | SampledSoftmax) else None
             with MAKING_WEIGHTS:
-                objective.loss = kind()
-            if isinstance(old, MarginalSoftmax | SampledSoftmax):
-                objective.loss.scale = old.scale
-        if isinstance(objective.loss, SampledSoftmax):
-            objective.loss.k = config.negative_sampling_k
-            objective.loss.pool_size = config.negative_sampling_candidate_pool_size
-            objective.loss.temperature = config.negative_sampling_temperature
-        objective.nil_weight = config.nil_weight
+                loss = kind(scale=scale or LogitScale())
+        if isinstance(loss, SampledSoftmax):
+            loss.draw_by(
+                k=config.negative_sampling_k,
+                pool_size=config.negative_sampling_candidate_pool_size,
+                temperature=config.negative_sampling_temperature,
+            )
+        return loss
 
     def _optimizer_for(self, objective: Objective) -> AdamW:
         """The optimizer over all parameters that train now. Parameters that trained keep state."""
@@ -208,10 +217,10 @@ class Training:
         return TrainBatch(
             windows.batch(torch.arange(len(samples))),
             torch.tensor([-1 if s.gold is None else row.get(s.gold, -1) for s in samples]),
-            torch.tensor([sample.detection is not None for sample in samples]),
-            torch.tensor([sample.linked for sample in samples]),
-            torch.stack([sample.counts for sample in samples]),
-            Candidates.of(detections, names),
+            detected=torch.tensor([sample.detection is not None for sample in samples]),
+            linked=torch.tensor([sample.linked for sample in samples]),
+            counts=torch.stack([sample.counts for sample in samples]),
+            candidates=Candidates.of(detections, names),
         )
 
 

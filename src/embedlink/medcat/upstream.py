@@ -49,9 +49,9 @@ def read_upstream_model(folder: Path, settings: LinkerSettings) -> Linker:
         projection=bool(stored.get("use_projection_layer", True)),
     )
     linker = read_upstream_weights(folder / WEIGHTS, wanted)
-    if (folder / "tokenizer_config.json").is_file():
-        linker.tokenizer = load_tokenizer(str(folder))
-    return linker
+    if not (folder / "tokenizer_config.json").is_file():
+        return linker
+    return replace(linker, tokenizer=load_tokenizer(str(folder)))
 
 
 def read_upstream_weights(path: Path, settings: LinkerSettings) -> Linker:
@@ -81,7 +81,7 @@ def read_upstream_weights(path: Path, settings: LinkerSettings) -> Linker:
     except RuntimeError as error:
         raise EmbedLinkError(f"{path}: not the weights of {settings.encoder}: {error}") from error
     context.eval()
-    return Linker(settings, context, tokenizer, LinkDecision(context.dim))
+    return Linker(settings, context, tokenizer=tokenizer, decision=LinkDecision(context.dim))
 
 
 def upstream_state(linker: Linker) -> dict[str, Tensor]:

@@ -14,9 +14,9 @@ from embedlink.objective.negatives import (
     HIDDEN,
     POSITIVE,
     hardest,
+    narrowed,
     sample_negatives,
     sample_positives,
-    worth_scoring,
 )
 from embedlink.objective.settings import MarginalSettings, SampledSettings
 
@@ -31,6 +31,11 @@ class LogitScale(nn.Module):
         super().__init__()
         # The logarithm is learned, so that no step makes the scale negative.
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)), requires_grad=learnable)
+
+    @classmethod
+    def of(cls, scale: "float | LogitScale", learnable: bool) -> "LogitScale":
+        """A scale that starts at this number, or the one that another loss has learned."""
+        return scale if isinstance(scale, LogitScale) else cls(scale, learnable)
 
     def forward(self, cosines: Tensor) -> Tensor:
         """Scale by at most 100, the bound of CLIP (Radford et al. 2021). Any shape."""
@@ -47,7 +52,7 @@ class SampledSoftmax(nn.Module):
 
     def __init__(
         self,
-        scale: float = SampledSettings.scale,
+        scale: float | LogitScale = SampledSettings.scale,
         learnable_scale: bool = SampledSettings.learnable_scale,
         k: int = SampledSettings.k,
         pool_size: int = SampledSettings.pool_size,
@@ -55,9 +60,13 @@ class SampledSoftmax(nn.Module):
         score_budget: int = SampledSettings.score_budget,
     ) -> None:
         super().__init__()
-        self.scale = LogitScale(scale, learnable_scale)
-        self.k, self.pool_size, self.temperature = k, pool_size, temperature
+        self.scale = LogitScale.of(scale, learnable_scale)
         self.score_budget = score_budget
+        self.draw_by(k=k, pool_size=pool_size, temperature=temperature)
+
+    def draw_by(self, *, k: int, pool_size: int, temperature: float) -> None:
+        """Say how negatives are drawn from now on."""
+        self.k, self.pool_size, self.temperature = k, pool_size, temperature
 
     def forward(
         self, vectors: Tensor, targets: Tensor, labels: Tensor, generator: torch.Generator
@@ -69,8 +78,16 @@ class SampledSoftmax(nn.Module):
         """
         # Drawing needs no gradient. The scores of what is drawn are computed again below.
         with torch.no_grad():
-            pool = hardest(vectors, targets, labels, self.pool_size, self.score_budget)
-            negatives = sample_negatives(pool, self.k, self.temperature, generator)  # (batch, k)
+            pool = hardest(
+                vectors,
+                targets,
+                labels=labels,
+                count=self.pool_size,
+                score_budget=self.score_budget,
+            )
+            negatives = sample_negatives(
+                pool, self.k, temperature=self.temperature, generator=generator
+            )  # (batch, k)
             positive = sample_positives(labels, generator)  # (batch,)
         rows = torch.cat([positive[:, None], negatives], 1)  # (batch, 1 + k)
         logits = self.scale(torch.einsum("bd,bkd->bk", vectors, targets[rows]))
@@ -90,12 +107,12 @@ class MarginalSoftmax(nn.Module):
 
     def __init__(
         self,
-        scale: float = MarginalSettings.scale,
+        scale: float | LogitScale = MarginalSettings.scale,
         learnable_scale: bool = MarginalSettings.learnable_scale,
         score_budget: int = MarginalSettings.score_budget,
     ) -> None:
         super().__init__()
-        self.scale = LogitScale(scale, learnable_scale)
+        self.scale = LogitScale.of(scale, learnable_scale)
         self.score_budget = score_budget
 
     def forward(
@@ -105,9 +122,7 @@ class MarginalSoftmax(nn.Module):
 
         Hidden targets have no probability at all. Shapes are those of `SampledSoftmax.forward`.
         """
-        keep = worth_scoring(vectors, targets, labels, self.score_budget)
-        if keep is not None:
-            targets, labels = targets[keep], labels[:, keep]
+        targets, labels = narrowed(vectors, targets, labels=labels, score_budget=self.score_budget)
         logits = self.scale(vectors @ targets.T)  # (batch, targets)
         logits = logits.masked_fill(labels == HIDDEN, -torch.inf)
         gold = logits.masked_fill(labels != POSITIVE, -torch.inf).logsumexp(1)

@@ -7,7 +7,7 @@ import torch
 from pytorch_metric_learning.losses import MultiSimilarityLoss
 from torch import Tensor, nn
 
-from embedlink.objective.negatives import NEGATIVE, POSITIVE, worth_scoring
+from embedlink.objective.negatives import NEGATIVE, POSITIVE, narrowed
 from embedlink.objective.settings import MultiSimilaritySettings
 
 
@@ -37,9 +37,7 @@ class MultiSimilarity(nn.Module):
 
         Shapes are those of `SampledSoftmax.forward`.
         """
-        keep = worth_scoring(vectors, targets, labels, self.score_budget)
-        if keep is not None:
-            targets, labels = targets[keep], labels[:, keep]
+        targets, labels = narrowed(vectors, targets, labels=labels, score_budget=self.score_budget)
         # The library makes no pairs itself if it gets them. Hidden targets are in no pair.
         positives = torch.nonzero(labels == POSITIVE, as_tuple=True)
         negatives = torch.nonzero(labels == NEGATIVE, as_tuple=True)

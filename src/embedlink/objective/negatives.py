@@ -74,6 +74,22 @@ def sample_positives(labels: Tensor, generator: torch.Generator | None = None) -
     return target[sizes.cumsum(0) - sizes + (share * sizes).long()]
 
 
+class Narrowed(NamedTuple):
+    """The targets that a loss scores."""
+
+    targets: Tensor  # (kept, dim)
+    labels: Tensor  # (batch, kept) int8
+
+
+def narrowed(vectors: Tensor, targets: Tensor, labels: Tensor, score_budget: int) -> Narrowed:
+    """All targets, or those of `worth_scoring` if the scores of all exceed the budget of bytes.
+
+    Shapes are those of `worth_scoring`. Targets keep their gradient.
+    """
+    keep = worth_scoring(vectors, targets, labels=labels, score_budget=score_budget)
+    return Narrowed(targets, labels) if keep is None else Narrowed(targets[keep], labels[:, keep])
+
+
 @torch.no_grad()
 def worth_scoring(
     vectors: Tensor, targets: Tensor, labels: Tensor, score_budget: int

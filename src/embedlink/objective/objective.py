@@ -57,6 +57,10 @@ class Objective(nn.Module):
         self.hide_own_name, self.encoded_negatives = hide_own_name, encoded_negatives
         self._table: TargetTable | None = None
 
+    def adapt(self, *, loss: nn.Module, targets: Targets, nil_weight: float) -> None:
+        """Change what steps optimise. Other targets are taken from the next index."""
+        self.loss, self.targets, self.nil_weight = loss, targets, nil_weight
+
     def use_index(self, index: ConceptIndex, sequences: Sequences | None = None) -> None:
         """Take the targets from this index until the next call.
 
@@ -112,7 +116,7 @@ class Objective(nn.Module):
         targets = table.vectors
         if self.encoded_negatives is not None and table.sequences is not None:
             # The index' vectors are older than the weights, but near enough to choose by.
-            pool = hardest(vectors.detach(), targets, labels, self.encoded_negatives)
+            pool = hardest(vectors.detach(), targets, labels=labels, count=self.encoded_negatives)
             chosen = choose_targets(pool, labels, generator)
             rows = table.row[chosen.cpu()]  # (chosen,) of the index
             targets = self.encoder(table.sequences.batch(rows).to(vectors.device))
@@ -134,7 +138,7 @@ class Objective(nn.Module):
         candidates = batch.candidates.concepts.select(detected)
         # As in use, a span without candidates gets the nearest concept. No reranker is there yet.
         groups, scores = completed(own, candidates, self.index)
-        choice = choose(own, groups, self.index, scores)
+        choice = choose(own, groups, index=self.index, scores=scores)
         features = decision_features(choice, groups.sizes, batch.counts.cpu()[detected])
         if self.encoder.towers == "two":
             vectors = vectors.detach()

@@ -91,6 +91,7 @@ def _phrases(texts: Sequence[str], least: int) -> list[str]:
 
 
 def _runs(text: str) -> Iterable[str]:
+    """The phrases of a text: words, and runs that begin and end with no stop word."""
     words = [(match.start(), match.end(), match.group().lower()) for match in _WORD.finditer(text)]
     for first, (_, end, word) in enumerate(words):
         if word in _STOP_WORDS or len(word) < 2:
@@ -107,6 +108,7 @@ def _runs(text: str) -> Iterable[str]:
 
 
 def _shortened(phrase: str, generator: random.Random) -> str:
+    """A made-up short form: initials, or the first letters of a single word."""
     words = phrase.split()
     if len(words) == 1:
         return phrase[: generator.choice((2, 3, 3))]
@@ -151,6 +153,7 @@ class LongForms:
             at += max(count, 1)
 
     def _length(self, words: Sequence[tuple[int, int, str]], at: int) -> int:
+        """How many words of the longest known phrase begin here, or 0."""
         for count in self.lengths.get(words[at][2], ()):
             run = tuple(word for _, _, word in words[at : at + count])
             if len(run) == count and run in self.senses:

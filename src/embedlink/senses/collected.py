@@ -23,7 +23,12 @@ def collected(documents: Iterable[Document]) -> Senses:
             long = " ".join(found.long.split())
             spellings[_singular(found.short)][sense_key(long)][long] += 1
     return Senses.of(
-        Sense(short, _most_frequent(counts), counts.total() / _documents(by_key), "corpus")
+        Sense(
+            short,
+            _most_frequent(counts),
+            share=counts.total() / _documents(by_key),
+            source="corpus",
+        )
         for short, by_key in sorted(spellings.items())
         for _, counts in sorted(by_key.items())
     )

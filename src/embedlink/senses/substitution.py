@@ -65,7 +65,14 @@ def substitute(
     for sense, places in sorted(found.items()):
         drawn = sorted(generator.sample(places, min(per_sense, len(places))))
         examples += [
-            _example(texts[document], document, start, end, short_forms[sense], sense)
+            _example(
+                texts[document],
+                document,
+                start=start,
+                end=end,
+                short_form=short_forms[sense],
+                sense=sense,
+            )
             for document, start, end in drawn
         ]
     return Substitutions(tuple(ambiguous), tuple(examples))
@@ -101,6 +108,9 @@ def examples_of(
 def _example(
     text: str, document: int, start: int, end: int, short_form: str, sense: int
 ) -> Example:
+    """An example whose short form stands where the long form stood, with its surroundings."""
     before, after = text[max(0, start - REACH) : start], text[end : end + REACH]
     first = len(before)
-    return Example(document, before + short_form + after, first, first + len(short_form), sense)
+    return Example(
+        document, before + short_form + after, start=first, end=first + len(short_form), sense=sense
+    )

@@ -124,6 +124,7 @@ class Senses:
 
 
 def _mixed(known: Iterable[Sense], added: list[Sense]) -> tuple[Sense, ...]:
+    """Known and added senses of a short form together. The added ones get `_NEW_SHARE` at most."""
     total = sum(sense.share for sense in added)
     scaled = [_with_share(sense, sense.share * (1 - _NEW_SHARE)) for sense in known]
     scaled += [_with_share(sense, sense.share * _NEW_SHARE / max(total, 1)) for sense in added]

@@ -186,7 +186,7 @@ def _defined(text: str, short: Span, room: Span) -> Abbreviation | None:
             at = _initials(spelt, text[start : room.end])
         if at is not None and _plausible(spelt, text[start + at : room.end]):
             span = Span(start + at, room.end)
-            return Abbreviation(form, text[span.start : span.end], short, span)
+            return Abbreviation(form, text[span.start : span.end], short_span=short, long_span=span)
     return None
 
 
@@ -206,7 +206,9 @@ def _loosely(text: str, short: Span, room: Span) -> Abbreviation | None:
     alike = len(long) == len(form) and long[-1][0] == form[-1].lower()
     if not alike or not FUNCTION_WORDS.isdisjoint(long) or not text.startswith(" ".join(long), at):
         return None
-    return Abbreviation(form, text[at : room.end], short, Span(at, room.end), loose=True)
+    return Abbreviation(
+        form, text[at : room.end], short_span=short, long_span=Span(at, room.end), loose=True
+    )
 
 
 def _long_form(short: str, room: str) -> int | None:
@@ -257,6 +259,7 @@ def _plausible(short: str, long: str) -> bool:
 
 
 def _is_short_form(form: str) -> bool:
+    """Whether a text in brackets can be a short form at all (Schwartz and Hearst)."""
     return (
         len(form) in _SHORT_LENGTH
         and len(form.split()) <= _SHORT_WORDS
@@ -272,6 +275,7 @@ def _singular(form: str) -> str:
 
 
 def _sentence_start(text: str, room: Span) -> int:
+    """Where the last sentence in the span begins."""
     start = room.start
     for end in _SENTENCE_END.finditer(text, room.start, room.end):
         start = end.end()

@@ -1,6 +1,6 @@
 """The best epoch of a run, kept as a checkpoint."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -19,12 +19,19 @@ class BestEpoch(ModelCheckpoint):
         super().load_state_dict(state_dict | {"dirpath": self.dirpath})
 
 
-def best_epoch(trainer: L.Trainer) -> tuple[str | None, float]:
-    """The best epoch's checkpoint and its metric, or None and 0 if no epoch was measured.
+class Best(NamedTuple):
+    """The best epoch's checkpoint and its metric: None and 0 if no epoch was measured."""
+
+    checkpoint: str | None
+    metric: float
+
+
+def best_epoch(trainer: L.Trainer) -> Best:
+    """The best epoch so far.
 
     The first checkpoint callback decides. In `conf/callbacks` that is the best epoch's.
     """
     kept = trainer.checkpoint_callback
     if not isinstance(kept, ModelCheckpoint) or not kept.best_model_path:
-        return None, 0.0
-    return kept.best_model_path, float(kept.best_model_score or 0.0)
+        return Best(None, 0.0)
+    return Best(kept.best_model_path, float(kept.best_model_score or 0.0))

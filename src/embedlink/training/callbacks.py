@@ -42,6 +42,7 @@ class FrozenStates(Callback):
         self._freeze(trainer, pl_module)
 
     def _freeze(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Cache the states of windows and names, once in a run."""
         if self.done:
             return
         data = trainer.datamodule  # type: ignore[attr-defined]

@@ -73,7 +73,9 @@ class LinkingDataModule(L.LightningDataModule):
         for split in SPLITS:
             documents: list[Document] = getattr(self.splits, split)
             found = self.detector(documents)
-            self.tables[split] = mention_table(documents, found, self.names, self.cutter)
+            self.tables[split] = mention_table(
+                documents, found, names=self.names, cutter=self.cutter
+            )
             self.sequences[split] = self.tables[split].windows
             if documents and split != "train" and not len(self.tables[split]):
                 raise EmbedLinkError(
@@ -147,6 +149,7 @@ class LinkingDataModule(L.LightningDataModule):
         return self._encoding_loader("test")
 
     def _encoding_loader(self, split: str) -> DataLoader[int]:
+        """All windows of a split, in batches that are only encoded."""
         windows = self.tables[split].windows
 
         def batch(rows: Tensor) -> EncodeBatch:

@@ -133,6 +133,7 @@ class Evaluation(Callback):
         return Encoded(self._scorer(module, data), table, vectors)
 
     def _scorer(self, module: LinkerModule, data: LinkingDataModule) -> Scorer:
+        """What scores a split with the module's present weights."""
         if self._training is None:  # Counted once, because documents do not change.
             self._training = TrainingMentions.of(data.splits.train)
         index = module.fresh_index()
@@ -172,6 +173,7 @@ def files_of(trainer: L.Trainer) -> list[Path]:
 
 
 def _evaluation(trainer: L.Trainer) -> Evaluation:
+    """The trainer's callback that evaluates."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, Evaluation):
             return callback

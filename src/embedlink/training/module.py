@@ -5,6 +5,7 @@ What a step does is in `objective`, which MedCAT's own training shares. Batches 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import lightning as L
@@ -18,6 +19,7 @@ from embedlink.encoder.states import StateCache
 from embedlink.encoder.tokens import Sequences
 from embedlink.index.concept_index import ConceptIndex
 from embedlink.linking.linker import Linker
+from embedlink.linking.reranker import Reranker
 from embedlink.objective.batch import TrainBatch
 from embedlink.objective.objective import Losses, Objective
 from embedlink.objective.optim import parameter_groups, step_seed
@@ -90,6 +92,10 @@ class LinkerModule(L.LightningModule):
         """Give the encoder these weights. It keeps those that are not among them."""
         self.linker.encoder.load_state_dict(weights, strict=False)
         self._index_stale = True
+
+    def rerank_with(self, reranker: Reranker) -> None:
+        """Let the linker compare its nearest concepts again. Evaluation then does so too."""
+        self.linker = replace(self.linker, reranker=reranker)
 
     def cache_states(self, cache: StateCache) -> None:
         """Compute once what lies below the encoder's trainable layers, for all names."""

@@ -66,7 +66,7 @@ class Choices:
         golds: list[int] = []
         chosen: list[list[Nearest]] = []
         for mention, gold, own_name, names, scores in rows:
-            best = _nearest(names, scores, own_name, index)
+            best = _nearest(names, scores, own_name=own_name, index=index)
             if gold not in best:
                 continue
             order = sorted(best, key=lambda concept: -best[concept].score)
@@ -82,7 +82,7 @@ class Choices:
             name[at, : len(choices)] = torch.tensor([choice.name for choice in choices])
             score[at, : len(choices)] = torch.tensor([choice.score for choice in choices])
         rows_of = torch.tensor(mentions, dtype=torch.int64)
-        return cls(rows_of, name, score, torch.tensor(golds, dtype=torch.int64))
+        return cls(rows_of, name, score=score, gold=torch.tensor(golds, dtype=torch.int64))
 
     def __len__(self) -> int:
         return len(self.mention)
@@ -195,7 +195,9 @@ def learn_reranking(
     Shape: vectors (spans, dim).
     """
     choices = Choices.of(table, vectors, index, reranker.settings.top_k)
-    data = ChoiceData(reranker, table, choices, names.texts, batch_size, seed)
+    data = ChoiceData(
+        reranker, table, choices=choices, texts=names.texts, batch_size=batch_size, seed=seed
+    )
     module = RerankerModule(
         reranker, lr=lr, weight_decay=weight_decay, warmup_share=warmup_share, seed=seed
     )

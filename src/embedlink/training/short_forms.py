@@ -17,12 +17,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
-from transformers import PreTrainedTokenizerBase
 
 from embedlink.encoder.context import ContextEncoder
 from embedlink.encoder.states import StateCache
 from embedlink.encoder.tokens import EncoderBatch, Sequences, tokenise_names
 from embedlink.encoder.windows import WindowCutter
+from embedlink.linking.senses import SCALE
 from embedlink.objective.optim import parameter_groups, step_seed
 from embedlink.problems import EmbedLinkError
 from embedlink.senses.substitution import Example, Substitutions
@@ -31,8 +31,6 @@ from embedlink.training.schedule import scheduled
 
 log = logging.getLogger(__name__)
 
-SCALE = 20.0
-"""Cosines times this are the logits of a sense."""
 OTHERS = 0.3
 """Weight of telling a sense from the senses of all other short forms."""
 SHORT_FORM = 0.3
@@ -47,9 +45,7 @@ class Reader(Protocol):
     """An encoder that reads notes, and how much it reads of them."""
 
     encoder: ContextEncoder
-    tokenizer: PreTrainedTokenizerBase
-    context_window: int  # words on each side of a short form
-    max_tokens: int  # of a window or a long form, special tokens included
+    cutter: WindowCutter  # around short forms; long forms have its limit of tokens
 
 
 class SenseBatch(NamedTuple):
@@ -93,14 +89,14 @@ def sense_vectors(reader: Reader, substitutions: Substitutions) -> SenseVectors:
     return SenseVectors(
         _name_vectors(reader, [form for form, _ in flat]),
         torch.tensor([sense for _, sense in flat]),
-        torch.tensor(substitutions.short_form_of_sense),
-        torch.tensor(same),
-        _name_vectors(reader, [each.short_form for each in substitutions.ambiguous]),
+        short_form=torch.tensor(substitutions.short_form_of_sense),
+        same=torch.tensor(same),
+        own_text=_name_vectors(reader, [each.short_form for each in substitutions.ambiguous]),
     )
 
 
 def _name_vectors(reader: Reader, texts: Sequence[str]) -> Tensor:
-    tokens = tokenise_names(reader.tokenizer, texts, reader.max_tokens)
+    tokens = tokenise_names(reader.cutter.tokenizer, texts, reader.cutter.max_tokens)
     return reader.encoder.encode(tokens, progress="Encoding long forms")
 
 
@@ -114,8 +110,7 @@ class SenseExamples(NamedTuple):
     def of(cls, reader: Reader, examples: Sequence[Example]) -> "SenseExamples":
         """Cut the windows that are read of these examples, in their order."""
         # A short form's own text is added to its context by the module, not read as a surface.
-        cutter = WindowCutter(reader.tokenizer, reader.context_window, reader.max_tokens)
-        windows = cutter((each.text, [(each.start, each.end)]) for each in examples)
+        windows = reader.cutter((each.text, [(each.start, each.end)]) for each in examples)
         return cls(windows, torch.tensor([each.sense for each in examples], dtype=torch.int64))
 
     def batch(self, rows: Tensor) -> SenseBatch:
@@ -141,7 +136,8 @@ class ShortFormData(L.LightningDataModule):
             )
         generator = torch.Generator().manual_seed(step_seed(seed, 0))
         hidden = (torch.rand(len(examples), generator=generator) < HIDDEN).tolist()
-        mask = reader.tokenizer.mask_token or reader.tokenizer.unk_token
+        tokenizer = reader.cutter.tokenizer
+        mask = tokenizer.mask_token or tokenizer.unk_token
         shown = [
             _hiding(example, mask) if hide and mask else example
             for example, hide in zip(examples, hidden, strict=True)
@@ -274,6 +270,7 @@ def learn_short_forms(
 def _accuracy(
     encoder: ContextEncoder, targets: SenseVectors, examples: SenseExamples
 ) -> float | None:
+    """Share of the examples whose sense is found, in [0, 1]. None without examples."""
     if not len(examples.sense):
         return None
     return float(right_senses(encoder, targets, examples).float().mean())

@@ -141,7 +141,7 @@ def learn_tags(
     `batch_size` counts chunks, `masked` is the share of tokens that is masked, and the other
     settings are those of `HeadedModule`. Raises `EmbedLinkError` if the documents hold no mention.
     """
-    data = TaggerData(tagger, documents, batch_size, seed)
+    data = TaggerData(tagger, documents, batch_size=batch_size, seed=seed)
     module = TaggerModule(
         tagger, lr=lr, masked=masked, weight_decay=weight_decay, warmup_share=warmup_share,
         seed=seed,
