@@ -100,7 +100,7 @@ def test_few_vectors_are_scored_exactly(size, k, monkeypatch):
     exact = search_module.paired_scores
     monkeypatch.setattr(
         search_module, "paired_scores",
-        lambda queries, query, *rest: scored.append(len(query)) or exact(queries, query, *rest),
+        lambda queries, query, **rest: scored.append(len(query)) or exact(queries, query, **rest),
     )  # fmt: skip
     queries = unit(50, 1)
     search(queries, unit(size, 0), k)

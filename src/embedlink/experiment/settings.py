@@ -235,7 +235,6 @@ PLACES = {
     ("objective", "multi_similarity_settings"): "objective.loss",
     ("callbacks", "stopping"): "callbacks.early_stopping",
     ("callbacks", "best"): "callbacks.checkpoint",
-    ("ray", "settings"): "",
 }
 """The keys of parts that differ from their group. "" is no part of `train.py`."""
 LOSSES = "embedlink.objective.losses"
@@ -277,10 +276,14 @@ ENTRIES: Mapping[str, type] = {
 }
 """The settings at the top of each entry's configuration."""
 GROUPS_OF: Mapping[str, Sequence[str]] = {
-    "train": (*dict.fromkeys(g.group for g in GROUPS), "logger", "experiment", "debug"),
+    "train": (
+        "data", "split", "detection", "model", "objective", "reranker", "pretraining", "optimizer",
+        "trainer", "callbacks", "logger", "experiment", "debug",
+    ),
     "evaluate": ("data", "split", "detection", "logger"),
     "prepare": ("data", "split"),
     "export": (),
+    "annotate": ("ray",),
     "sync": (),
-}
+}  # fmt: skip
 """The groups of `conf` that each entry composes."""
