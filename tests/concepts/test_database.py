@@ -190,3 +190,14 @@ def test_the_users_configuration_is_kept(snomed_table: Path) -> None:
     cdb = load_cdb(snomed_table, Problems(), made)
     assert cdb.config is made
     assert "bronchial_asthma" in cdb.name2info
+
+
+def test_parts_of_a_release_say_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "Full").mkdir()
+    (tmp_path / "Full" / "sct2_Concept_Full_INT_20240101.txt").write_text("id\n")
+    with pytest.raises(EmbedLinkError, match="with its Snapshot folder"):
+        load_cdb(tmp_path, Problems())
+    file = tmp_path / "sct2_Concept_Snapshot_INT_20240101.txt"
+    file.write_text("id\n")
+    with pytest.raises(EmbedLinkError, match="give the release's folder"):
+        load_cdb(file, Problems())

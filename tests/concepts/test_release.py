@@ -172,3 +172,14 @@ def test_what_is_no_release(tmp_path: Path) -> None:
         names(tmp_path)
     assert is_release_file("a/Snapshot/Terminology/sct2_Concept_Snapshot_INT_20240101.txt")
     assert not is_release_file("a/Full/Terminology/sct2_Concept_Full_INT_20240101.txt")
+
+
+def test_a_language_without_a_reference_set_has_a_preferred_term(tmp_path: Path) -> None:
+    terms = [(1, 5, "en", FULL, "Gout (disorder)"), (2, 5, "es", SYNONYM, "gota")]
+    edition(tmp_path, "a_20240101", concepts={5: 1}, terms=terms[:1])
+    edition(tmp_path, "b_20240201", concepts={}, terms=terms[1:], space="ES1", language="es")
+    rows = list(read_release(tmp_path, "es,en", Problems()))
+    assert [(row.name, row.name_status) for row in rows] == [
+        ("gota", "P"),
+        ("Gout (disorder)", "P"),
+    ]

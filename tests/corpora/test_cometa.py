@@ -119,3 +119,8 @@ def test_wrong_header_and_delimiter(tmp_path: Path) -> None:
     assert [p.reason for p in read(folder, part="chv")[1].rejected] == ["wrong delimiter"]
     write_csv(folder / "chv.csv", ["ID", "Term"], [], "\t")
     assert [p.reason for p in read(folder, part="chv")[1].rejected] == ["wrong header"]
+
+
+def test_what_nobody_sees_does_not_hide_a_term() -> None:
+    assert [tuple(span) for span in locate_term("asthma", "my as\u00adth\u200bma")] == [(3, 11)]
+    assert locate_term("ms", "m\u00adsx") == []

@@ -166,3 +166,12 @@ def test_ncbi_as_published() -> None:
     assert by_reason["duplicate id"].value == "8528200"
     mismatch = "span text differs from the text at its offsets"
     assert [p.line for p in problems.found if p.reason == mismatch] == [3249]
+
+
+def test_types_may_be_one_string(tmp_path: Path) -> None:
+    for types in ("Disease", "Disease,Gene", ["Gene;Disease"]):
+        documents, _ = read(tmp_path, TWO, types=types)
+        assert [len(document.mentions) for document in documents] == [2, 1]
+    of_umls = TWO.replace("\tDisease\t", "\tDisease or Syndrome\t")
+    assert read(tmp_path, of_umls, types=["Disease or Syndrome"])[0][0].mentions
+    assert not read(tmp_path, of_umls, types=["Syndrome"])[0][0].mentions

@@ -197,3 +197,12 @@ def test_an_empty_side_is_an_error() -> None:
     splits = split_documents(same, SplitSettings("random", seed=0))
     with pytest.raises(EmbedLinkError, match=r"no \w+ documents: documents of one text"):
         check_sides(splits)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["\ufeffAsma “leve”", 'ASMA\r\n"leve"', 'As\u00adma "leve"', 'asma\u00a0"leve"\n'],
+)
+def test_tools_change_a_text_in_ways_that_nobody_sees(other: str) -> None:
+    assert group_same([Document("a", 'Asma "leve"'), Document("b", other)]) == [0, 0]
+    assert group_same([Document("a", 'Asma "leve" 2'), Document("b", other)]) == [0, 1]

@@ -20,6 +20,8 @@ F1,systolic murmur,P
 F2,portal thrombosis,P
 F2,PT,A
 F3,pleural effusion,P
+F4,progressive massive fibrosis,P
+F5,Huntington disease,P
 """
 
 
@@ -101,6 +103,25 @@ def test_a_short_form_keeps_a_concept_of_the_same_words(variants):
         entity.link_candidates = ["F3"]
     define_short_forms(table, None, variants)
     assert shown(table) == {"PE": ["F3"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "short", "concept", "kept"),
+    [
+        ("fibrosis masiva progresiva (FMP), FMP", "FMP", "F4", True),
+        ("Hirschsprung disease (HD), HD", "HD", "F5", False),
+        ("helper deficit disease (HD), HD", "HD", "F5", False),
+        ("Huntington, the disease gene (HD), HD", "HD", "F5", True),
+    ],
+)
+def test_words_that_tell_diseases_apart_decide_in_two_languages(
+    variants, text, short, concept, kept
+):
+    table = table_of(text, short)
+    for entity in table.found.values():
+        entity.link_candidates = [concept]
+    define_short_forms(table, None, variants)
+    assert bool(table.found) == kept
 
 
 def test_a_remark_is_no_definition(variants):

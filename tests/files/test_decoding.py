@@ -19,6 +19,13 @@ TEXT = "cui,name\nC1,Ménière\n"
         (b"PK\x03\x04workbook", "not a text file", "a zip archive or an .xlsx workbook"),
         (b"\x1f\x8b...", "not a text file", "gzip"),
         (b"", "empty file", "0 bytes"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "not a text file",
+            "a pointer of Git LFS",
+        ),
+        (b"<!DOCTYPE html><html>sign in", "not a text file", "a web page"),
+        (b"PAR1\x15", "not a text file", "a Parquet table"),
     ],
 )
 def test_what_is_no_text_is_named(tmp_path: Path, raw: bytes, reason: str, value: str) -> None:

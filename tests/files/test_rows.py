@@ -124,3 +124,11 @@ def test_a_huge_cell_is_rejected(tmp_path: Path) -> None:
     found, problems = rows(tmp_path / "a", f"id,text\n1,{'a' * (MOST_CELL + 1)}\n2,b\n")
     assert [row["id"] for row in found] == ["2"]
     assert "a cell of more than" in problems.rejected[0].reason
+
+
+def test_blank_lines_before_the_header_and_the_header_once_more(tmp_path: Path) -> None:
+    found, problems = rows(tmp_path / "a", "\n , \nid,text\n1,a\nid,text\n2,b\n")
+    assert [row["id"] for row in found] == ["1", "2"]
+    assert [(p.reason, p.line, p.repaired) for p in problems.found] == [
+        ("the header once more", 5, True)
+    ]

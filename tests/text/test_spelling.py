@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedlink.text.spelling import is_same_word, key, stem, stems
+from embedlink.text.spelling import cognates, is_same_word, key, stem, stems
 
 
 def spelt(name):
@@ -71,3 +71,24 @@ def test_one_word(one, other):
 )
 def test_two_words_of_one_stem(one, other):
     assert not is_same_word(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("fibrosis masiva progresiva", "progressive massive fibrosis"),
+        ("glomerulonefritis", "glomerulonephritis"),
+        ("insuficiencia renal crónica", "chronic renal insufficiency"),
+        ("enfermedad pulmonar obstructiva", "obstructive pulmonary disease"),
+        ("Pendred, the disease gene", "Pendred syndrome"),
+    ],
+)
+def test_cognates(one, other):
+    pair = [cognates(name.lower().replace(",", "").split()) for name in (one, other)]
+    assert pair[0] == pair[1]
+
+
+def test_what_many_diseases_share_is_no_cognate():
+    assert not cognates(["hirschsprung", "disease"]) & cognates(["huntington", "diseases"])
+    assert not cognates(["behavior", "disorder"]) & cognates(["bipolar", "disorder"])
+    assert cognates(["the", "disease"]) == cognates(["diseases"])

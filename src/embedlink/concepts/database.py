@@ -12,7 +12,7 @@ from typing import Literal
 from medcat.cdb import CDB
 from medcat.config import Config
 
-from embedlink.concepts.release import is_release_file, release_files
+from embedlink.concepts.release import has_release_files, is_release_file
 from embedlink.concepts.tables import read_snomed, read_table
 from embedlink.files.decoding import suffix_of
 from embedlink.files.paths import resolve
@@ -40,7 +40,7 @@ def load_cdb(
     if not source.exists():
         raise EmbedLinkError(f"{path}: no such file or folder; set data.concepts to {_FORMS}")
     with _unpacked(source) as folder:
-        match recognise(folder):
+        match recognise(folder, named=source):
             case "model pack":
                 cdb = _deserialise(next(iter(_pack_parts(folder))), source)
             case "cdb":
@@ -55,12 +55,16 @@ def load_cdb(
     return cdb
 
 
-def recognise(path: Path) -> Kind:
+def recognise(path: Path, named: Path | None = None) -> Kind:
     """What the path holds, judged by its files. A single file is judged by its suffix.
 
     Raises `EmbedLinkError` if it has none of the known forms. An archive must be unpacked before.
+    The error says `named` in place of the path if it is given.
     """
+    named = path if named is None else named
     if path.is_file():
+        if is_release_file(path.name):
+            raise EmbedLinkError(f"{named}: one file of an RF2 release; give the release's folder")
         if suffix_of(path) == ".dat":
             return "cdb"
         if suffix_of(path) in (".csv", ".tsv", ".txt"):
@@ -69,9 +73,9 @@ def recognise(path: Path) -> Kind:
         return "model pack"
     elif (path / "raw_dict.dat").is_file() and (path / "config").is_dir():
         return "cdb"
-    elif release_files(path) or (path / "Snapshot").is_dir():
+    elif has_release_files(path) or (path / "Snapshot").is_dir():
         return "release"
-    raise EmbedLinkError(f"{path}: not recognised as a concept database; expected {_FORMS}")
+    raise EmbedLinkError(f"{named}: not recognised as a concept database; expected {_FORMS}")
 
 
 def _pack_parts(folder: Path) -> list[Path]:

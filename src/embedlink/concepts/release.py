@@ -51,9 +51,14 @@ class _File(NamedTuple):
     date: str
 
 
-def release_files(folder: Path) -> list[Path]:
-    """The RF2 snapshot files in a folder and below, in the order of their paths."""
-    return [file.path for file in _find(folder)]
+def has_release_files(folder: Path) -> bool:
+    """Whether files of a release lie in a folder or below, in whatever form (Full, Delta)."""
+    return any(
+        name.lower().startswith("sct2_concept_")
+        for place, _, names in os.walk(folder)
+        if len(Path(place).relative_to(folder).parts) <= _DEEPEST
+        for name in names
+    )
 
 
 def is_release_file(name: str) -> bool:
@@ -275,13 +280,13 @@ class _Release:
         for cui in self.concepts:
             found = sorted(names.get(cui, ()), key=lambda each: each[0])
             type_id = _type_id(tags.get(cui, ""))
-            for (_, rank), term in found:
+            for place, ((_, rank), term) in enumerate(found):
                 # MedCAT takes the first P for the preferred name, and adds full names without tag.
                 yield ConceptRow(
                     cui,
                     term,
                     ontologies="SNOMED-CT",
-                    name_status="A" if rank == 99 else "P",
+                    name_status="A" if rank == 99 and place else "P",
                     type_ids=type_id,
                     description="",
                 )

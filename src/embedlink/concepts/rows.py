@@ -10,13 +10,7 @@ from typing import NamedTuple
 from embedlink.files.decoding import suffix_of
 from embedlink.files.lines import shown
 from embedlink.files.rows import Row, read_rows
-from embedlink.identifiers import (
-    clean_code,
-    concepts_of,
-    damage,
-    says_no_concept,
-    shortest_padded_of,
-)
+from embedlink.identifiers import Form, clean_code, damage, says_no_concept, split_code
 from embedlink.problems import Problems
 
 MOST_NAME = 1000
@@ -47,8 +41,8 @@ def table_rows(path: Path, letters: int, problems: Problems) -> Iterator[Concept
     Names with fewer than `letters` letters are counted, because MedCAT leaves them out. The file is
     read twice, because only all identifiers together show what they look like.
     """
-    padded = shortest_padded_of(row.cells["cui"] for row in _read(path, Problems()))
-    checks = _Checks(path, letters, shortest_padded=padded, problems=problems)
+    form = Form.of(row.cells["cui"] for row in _read(path, Problems()))
+    checks = _Checks(path, letters, form=form, problems=problems)
     for row in _read(path, problems):
         checked = checks.row(row)
         if checked is not None:
@@ -71,11 +65,8 @@ def _read(path: Path, problems: Problems) -> Iterator[Row]:
 class _Checks:
     """Checks rows one by one, and counts the faults that many rows have."""
 
-    def __init__(
-        self, path: Path, letters: int, shortest_padded: int | None, problems: Problems
-    ) -> None:
-        self._path, self._letters, self._problems = path, letters, problems
-        self._shortest_padded = shortest_padded
+    def __init__(self, path: Path, letters: int, form: Form, problems: Problems) -> None:
+        self._path, self._letters, self._form, self._problems = path, letters, form, problems
         self._counts: Counter[str] = Counter()
         self._first: dict[str, int] = {}
         self._spelling: dict[str, str] = {}
@@ -107,12 +98,14 @@ class _Checks:
             return f"empty {'cui' if not row.cui else 'name'}", "fill it in"
         if says_no_concept(row.cui):
             return "a word for no concept in place of an identifier", "write the identifier"
-        if len(concepts_of(row.cui)) > 1:
+        if self._form.is_word(row.cui):
+            return "a word where other identifiers have digits", "write the identifier"
+        if len(split_code(row.cui)) > 1:
             found = damage(row.cui)
             return found or ("several identifiers in one cell", "write a row for each of them")
         if len(row.name) > MOST_NAME:
             return f"a name of more than {MOST_NAME} characters", "check the quotes and columns"
-        return damage(row.cui, self._shortest_padded)
+        return damage(row.cui, self._form)
 
     def _count(self, what: str, line: int) -> None:
         self._counts[what] += 1

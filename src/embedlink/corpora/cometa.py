@@ -30,8 +30,9 @@ Part = Literal[
 ]
 """A named split under `splits/`, or `chv.csv`, the one file with every row."""
 _FILES = {"train": "train.csv", "validation": "dev.csv", "test": "test.csv"}
-_LETTER = r"[\w\u0300-\u036f\u00ad\u200c\u200d]"  # a separate accent does not end a word
-_UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+_LETTER = r"[\w\u0300-\u036f\u00ad\u200c\u200d\u2060]"  # a separate accent does not end a word
+_INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
+_UNSEEN = dict.fromkeys(map(ord, _INVISIBLE))
 _QUOTES = "'‘’ʼ`´"
 _ACCESS = "ask for the corpus at https://www.siphs.org/corpus and set its folder"
 
@@ -155,4 +156,6 @@ def _token_pattern(token: str) -> str:
     if token in _QUOTES:
         return f"[{_QUOTES}]"
     forms = dict.fromkeys(normalize(form, token) for form in ("NFC", "NFD"))
-    return "(?:" + "|".join(map(re.escape, forms)) + ")"
+    # What is invisible may stand between the letters of a word: "asth\u00adma".
+    spelt = (f"[{_INVISIBLE}]*".join(map(re.escape, form)) for form in forms)
+    return "(?:" + "|".join(spelt) + ")"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from embedlink.files.lines import shown
-from embedlink.identifiers import clean_code, damage, shortest_padded_of
+from embedlink.identifiers import Form, clean_code, damage
 from embedlink.problems import Problems
 
 
@@ -66,28 +66,33 @@ def original_id(id_: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Reads the codes of one corpus. `prefixes` are always removed.
+    """Reads the codes of one corpus, whose identifiers have this form.
 
-    `shortest_padded` is the length of the corpus' shortest identifier of digits that begins with 0.
+    `prefixes` are always removed.
     """
 
     prefixes: tuple[str, ...] = ()
-    shortest_padded: int | None = None
+    form: Form | None = None
 
     @classmethod
     def of(cls, codes: Iterable[str], prefixes: Iterable[str] = ()) -> "Codes":
         """Learn from all codes of a corpus what its identifiers look like."""
-        return cls(tuple(prefixes), shortest_padded_of(codes))
+        return cls(tuple(prefixes), Form.of(codes))
 
     def read(self, raw: str, place: Place, problems: Problems) -> str | None:
         """The code without stray spaces and needless prefixes, or None if it is damaged.
 
-        A damaged code is noted as rejected. A code that was changed is noted as repaired.
+        A damaged code is noted as rejected. A code that was changed is noted as repaired. A word
+        without a digit says that there is no concept, if other identifiers have digits.
         """
-        found = damage(raw, self.shortest_padded)
+        found = damage(raw, self.form)
         if found:
             place.note(problems, shown(raw), *found)
             return None
+        if self.form and self.form.is_word(raw):
+            reason = "a word where other identifiers have digits"
+            place.note(problems, shown(raw), reason, "read as no concept", repaired=True)
+            return ""
         code = clean_code(raw, self.prefixes)
         if code != raw:
             place.note(

@@ -129,8 +129,9 @@ class _Part:
         """Whether one of an annotation's types is among those that are read."""
         if self.types is None:
             return True
-        wanted = {each.strip().casefold() for each in self.types}
-        return not wanted.isdisjoint(each.strip().casefold() for each in re.split("[,;|]", types))
+        asked = [self.types] if isinstance(self.types, str) else self.types
+        wanted = {each for one in asked for each in _types_of(one)}
+        return types.strip().casefold() in wanted or not wanted.isdisjoint(_types_of(types))
 
     def _leave_out(self, what: str, line: Line) -> None:
         self.left_out[what] += 1
@@ -142,6 +143,11 @@ class _Part:
             remedy = "left out on purpose; see `types`" if "types" in what else "left out"
             place = Place(str(self.file), self.first[what])
             place.note(self.problems, f"{count} lines", reason=what, remedy=remedy, counted=True)
+
+
+def _types_of(types: str) -> list[str]:
+    """The types of a cell that lists several, in small letters."""
+    return [each.strip() for each in re.split("[,;|/]", types.casefold()) if each.strip()]
 
 
 def _is_relation(cells: Sequence[str]) -> bool:

@@ -13,12 +13,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
-from unicodedata import normalize
 
 from embedlink.corpora.places import original_id
 from embedlink.corpora.settings import SplitSettings
 from embedlink.files.lines import read_lines, require_file
 from embedlink.problems import EmbedLinkError, Problems
+from embedlink.text.words import folded, readable
 from embedlink.types import Document
 
 log = logging.getLogger(__name__)
@@ -93,11 +93,11 @@ def check_sides(splits: Splits) -> None:
 def group_same(documents: Sequence[Document]) -> list[int]:
     """For each document the number of the first one that it is the same as, or its own number.
 
-    Documents are the same if they have one text. Spacing and the form of accents may differ. Ids do
-    not count.
+    Documents are the same if they have one text. Spacing, case, the form of accents, the shape of
+    quotes and invisible characters may differ. Ids do not count.
     """
     first: dict[str, int] = {}
-    forms = (normalize("NFC", " ".join(document.text.split())) for document in documents)
+    forms = (" ".join(folded(readable(document.text)).split()) for document in documents)
     return [first.setdefault(form, n) for n, form in enumerate(forms)]
 
 

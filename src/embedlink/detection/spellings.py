@@ -7,7 +7,15 @@ from itertools import islice
 from medcat.cdb import CDB
 
 from embedlink.progress import watched
-from embedlink.text.spelling import RELATIONS, content_words, is_same_word, key, stem, stems
+from embedlink.text.spelling import (
+    RELATIONS,
+    cognates,
+    content_words,
+    is_same_word,
+    key,
+    stem,
+    stems,
+)
 from embedlink.text.words import LETTERS, folded
 
 
@@ -80,10 +88,14 @@ class NameVariants:
         return list(dict.fromkeys(cui for name in names for cui in info[name]["per_cui_status"]))
 
     def share_words(self, cuis: Iterable[str], surface: str) -> bool:
-        """Whether a name of these concepts has at least half of the surface's content words."""
-        wanted = set(stems(LETTERS.findall(folded(surface))))
+        """Whether a name of these concepts has at least half of the surface's content words.
+
+        "Disease" and other words of `spelling.KINDS` do not count. Words may be in English or
+        Spanish.
+        """
+        wanted = cognates(LETTERS.findall(folded(surface)))
         return any(
-            2 * len(wanted.intersection(self._stems(name))) >= len(wanted) > 0
+            2 * len(wanted & cognates(LETTERS.findall(name))) >= len(wanted) > 0
             for cui in cuis
             if cui in self.cdb.cui2info
             for name in self.cdb.cui2info[cui]["names"]

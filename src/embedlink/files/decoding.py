@@ -25,6 +25,12 @@ _OTHER_FILES = (
     (b"\xd0\xcf\x11\xe0", "an .xls workbook", "export it as CSV in UTF-8"),
     (b"\x1f\x8b", "gzip", "unpack it"),
     (b"SQLite format 3", "an SQLite database", "export what it holds"),
+    (b"version https://git-lfs", "a pointer of Git LFS", "fetch the file with `git lfs pull`"),
+    (b"%PDF", "a PDF document", "export it as text in UTF-8"),
+    (b"{\\rtf", "a document in RTF", "save it as text in UTF-8"),
+    (b"PAR1", "a Parquet table", "export it as CSV in UTF-8"),
+    (b"<!DOCTYPE html", "a web page", "download the file again, after signing in"),
+    (b"<html", "a web page", "download the file again, after signing in"),
 )
 
 

@@ -53,6 +53,7 @@ def read_rows(
     and no row is read.
     """
     header: list[str] | None = None
+    first: list[str] = []  # the header as written
     lines = _Lines(read_lines(path, problems, keep=True))
     split = (
         _Quoted(path, lines, delimiter=delimiter, strict=strict, problems=problems)
@@ -61,8 +62,9 @@ def read_rows(
     )
     for number, cells in split or _split_plain(lines, delimiter):
         if header is None:
-            if _names_the_delimiter(cells):
+            if _names_the_delimiter(cells) or not any(map(str.strip, cells)):
                 continue
+            first = cells
             known = {column.lower(): column for column in columns}
             header = [known.get(cell.strip().lower(), cell.strip()) for cell in cells]
             if not _check_header(
@@ -79,6 +81,9 @@ def read_rows(
         elif max(map(len, cells)) > MOST_CELL:
             reason = f"a cell of more than {MOST_CELL} characters"
             problems.add(str(path), number, "cell", reason, "divide it, or check the quotes")
+        elif cells == first:
+            reason, remedy = "the header once more", "none needed"
+            problems.add(str(path), number, "header", reason, remedy, repaired=True)
         elif not any(map(_UNDECODED.search, cells)):  # `read_lines` has noted those.
             yield Row(number, dict(zip(header, cells, strict=True)))
 

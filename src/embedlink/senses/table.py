@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from embedlink.files.decoding import suffix_of
 from embedlink.files.lines import require_file, shown
 from embedlink.files.rows import read_rows
 from embedlink.problems import Problems
@@ -149,7 +150,7 @@ def _read(path: Path, problems: Problems) -> Iterator[Sense]:
     """The usable rows of a table. The others are noted."""
     totals: dict[str, float] = {}
     known: set[tuple[str, str]] = set()
-    file, tabs = str(path), path.suffix == ".tsv"
+    file, tabs = str(path), suffix_of(path) == ".tsv"
     delimiter = "\t" if tabs else ","
     for line, cells in read_rows(path, COLUMNS[:3], problems, delimiter=delimiter, quoted=not tabs):
         short = cells["short_form"].strip()

@@ -30,8 +30,17 @@ RELATIONS = frozenset({
 COORDINATIONS = frozenset({"and", "or", "y", "o", "e", "u", "ni"})
 """If one of these stands between words, their order counts: "cancer or ovarian"."""
 
+KINDS = frozenset({
+    "disease", "disorder", "syndrome", "condition", "gene", "type",
+    "enfermedad", "trastorno", "sindrome", "gen", "tipo",
+})  # fmt: skip
+"""Words that names of the most different concepts share, in the singular and without accents."""
+
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9"}
 _ENDING = re.compile(r"(?<=[^\W\d_]{4})(?:es|is|e|(?<![su])s)$")
+_SOUNDS = (("ph", "f"), ("mf", "nf"), ("th", "t"), ("ch", "c"), ("k", "c"), ("y", "i"))
+_DOUBLE = re.compile(r"([a-z])\1")
+_VOWELS = re.compile(r"(?<=\w{3})(?:[aeiou]+s?|is|s)$")  # the ends of Latin words
 _LEAST_LETTERS = 5  # Shorter names are mostly abbreviations, and an ending means too much there.
 _BEFORE_ES = frozenset("sxzhoctdrlnj")
 _LETTERED = frozenset({"factor", "group", "hemoglobin", "haemoglobin", "protein", "type"})
@@ -82,6 +91,25 @@ def is_same_word(one: str, other: str) -> bool:
     Stems alone join too much: "plan" and "plane", "test" and "testis", "scar" and "scare".
     """
     return one == other or not _singulars(one).isdisjoint(_singulars(other))
+
+
+def cognates(words: Iterable[str]) -> frozenset[str]:
+    """What English and Spanish spellings of a name's words have in common, without `KINDS`.
+
+    Medical words of both languages come from Latin and Greek: "fibrosis masiva progresiva" and
+    "progressive massive fibrosis" have the same. If all words are of `KINDS`, they are kept.
+    """
+    content = content_words(words)
+    telling = [word for word in content if _singulars(word).isdisjoint(KINDS)]
+    return frozenset(map(_cognate, telling or content))
+
+
+def _cognate(word: str) -> str:
+    word = _respelt(_ROMAN.get(word, word))
+    for sound, letter in _SOUNDS:
+        word = word.replace(sound, letter)
+    word = _DOUBLE.sub(r"\1", word)
+    return _VOWELS.sub("", word)
 
 
 def _singulars(word: str) -> frozenset[str]:
