@@ -66,7 +66,7 @@ def test_each_mention_and_each_prediction_is_of_one_kind(
     cdb, mentions, detected, mention, prediction
 ):
     rows, _ = errors_of(cdb, mentions, detected)
-    found = {(row.of, row.kind): row.count for row in rows if row.count}
+    found = {(row.of, row.kind): row.number for row in rows if row.number}
     wanted = {("mention", mention), ("prediction", prediction)}
     assert found == dict.fromkeys([pair for pair in wanted if pair[1] is not None], 1)
 
@@ -86,7 +86,7 @@ def test_a_row_says_what_f1_would_be_without_its_errors(cdb):
 
 def test_a_skipped_composite_is_counted_on_neither_side(cdb):
     rows, metrics = errors_of(cdb, {"fever": "C3|C4"}, {"fever": ("C5", 0.9)}, rule="skip")
-    assert sum(row.count for row in rows) == metrics["fp"] + metrics["fn"] == 0
+    assert sum(row.number for row in rows) == metrics["fp"] + metrics["fn"] == 0
 
 
 def test_kinds_add_up_to_medcats_counts_at_every_threshold(cdb, documents, linker, tmp_path):
@@ -103,15 +103,15 @@ def test_kinds_add_up_to_medcats_counts_at_every_threshold(cdb, documents, linke
         metrics = end_to_end(table, predictions, "first")
         rows = error_counts(table, links, predictions, names, "first", threshold)
         wrong = [row for row in rows if row.kind != "right"]
-        assert sum(row.count for row in wrong if row.of == "mention") == metrics["fn"]
-        assert sum(row.count for row in wrong if row.of == "prediction") == metrics["fp"]
+        assert sum(row.number for row in wrong if row.of == "mention") == metrics["fn"]
+        assert sum(row.number for row in wrong if row.of == "prediction") == metrics["fp"]
         right = [row.f1_without for row in rows if row.kind == "right"]
         assert right == pytest.approx([metrics["f1"]] * 2)
     write_errors_table(tmp_path / "errors.csv", rows)
     with (tmp_path / "errors.csv").open(newline="") as file:
         read = list(csv.DictReader(file))
     assert [(row["of"], row["kind"], int(row["count"])) for row in read] == [
-        (row.of, row.kind, row.count) for row in rows
+        (row.of, row.kind, row.number) for row in rows
     ]
     shown = re.findall(r"\| ([^|]+) \| (\d+) \| [\d.]+ \|$", format_errors(rows), re.MULTILINE)
-    assert shown == [(KINDS[row.of][row.kind], str(row.count)) for row in rows]
+    assert shown == [(KINDS[row.of][row.kind], str(row.number)) for row in rows]

@@ -4,7 +4,7 @@ A run consists of whole tokens, with a limited number of content words. All of i
 occur in names. No run crosses a full stop or a bracket.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
 from medcat.tokenizing.tokens import MutableToken
@@ -31,7 +31,7 @@ class RunWord(NamedTuple):
 
 
 def word_runs(
-    tokens: Sequence[MutableToken], known: set[str], longest: int
+    tokens: Sequence[MutableToken], known: Container[str], longest: int
 ) -> Iterator[list[RunWord]]:
     """All runs of at most `longest` content words whose stems are `known`."""
     for stretch in _stretches(tokens, known):
@@ -42,7 +42,7 @@ def word_runs(
                         yield stretch[start:end]
 
 
-def _stretches(tokens: Sequence[MutableToken], known: set[str]) -> Iterator[list[RunWord]]:
+def _stretches(tokens: Sequence[MutableToken], known: Container[str]) -> Iterator[list[RunWord]]:
     """Content words in a row, cut at breaks and at words that no name has."""
     stretch: list[RunWord] = []
     joined = apart = False

@@ -51,7 +51,7 @@ class ErrorCount(NamedTuple):
     corpus: str
     of: Side
     kind: str  # a key of `KINDS`
-    count: int
+    number: int
     f1_without: float  # F1 in [0, 1] if mentions were found, or predictions left out
 
 
@@ -174,6 +174,6 @@ def format_errors(rows: Sequence[ErrorCount]) -> str:
     for row in rows:
         meaning = KINDS[row.of][row.kind]
         lines.append(
-            f"| {row.corpus} | {row.of} | {meaning} | {row.count} | {row.f1_without:.3f} |"
+            f"| {row.corpus} | {row.of} | {meaning} | {row.number} | {row.f1_without:.3f} |"
         )
     return "\n".join(lines)
