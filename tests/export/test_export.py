@@ -114,16 +114,16 @@ def test_an_output_that_meets_what_is_read(folder, pack, tmp_path, output):
 
 
 @pytest.mark.parametrize(
-    ("linker", "target", "message"),
+    ("place", "target", "message"),
     [
         ("linker", "onnx", "target='onnx' is not allowed"),
         ("nowhere", "sentence-transformers", "no linker"),
         ("nowhere", "upstream", "no linker"),
     ],
 )
-def test_wrong_arguments(folder, linker, target, message):
+def test_wrong_arguments(folder, place, target, message):
     with pytest.raises(EmbedLinkError, match=message):
-        export_linker(folder.parent / linker, target, folder.parent / "out", None)
+        export_linker(folder.parent / place, target, folder.parent / "out", None)
     assert not (folder.parent / "out").exists()
 
 
