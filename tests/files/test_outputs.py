@@ -25,6 +25,13 @@ def test_a_missing_and_an_empty_folder_may_be_written(tmp_path):
         assert output_folder(tmp_path / name) == tmp_path / name
 
 
+def test_a_result_is_written_after_the_working_folder_was_removed(tmp_path, monkeypatch):
+    (tmp_path / "working").mkdir()
+    monkeypatch.chdir(tmp_path / "working")
+    (tmp_path / "working").rmdir()
+    assert output_folder(tmp_path / "linker") == tmp_path / "linker"
+
+
 def test_our_own_folder_is_replaced_only_when_asked(tmp_path):
     folder = written(tmp_path / "linker")
     with pytest.raises(EmbedLinkError, match=r"linker: is there already.*overwrite=true"):

@@ -81,7 +81,10 @@ def _check_apart(folder: Path, place: Path, key: str, path: Path) -> None:
 
 
 def _holds_working_folder(place: Path) -> bool:
-    working = Path.cwd()
+    try:
+        working = Path.cwd()
+    except FileNotFoundError:  # It was removed during a run, whose result must still be written.
+        return False
     return place == working or place in working.parents
 
 
